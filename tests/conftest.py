@@ -1,0 +1,7 @@
+"""Tests import the package as the scripts do."""
+
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "scripts"))
