@@ -1,0 +1,41 @@
+"""The config of a study: read, resolved, checked. Imported at every start of Snakemake, so light.
+
+Everything that can be wrong with a config is told here, before anything runs, with the file, the
+line, the entry, what is allowed and the valid name that is nearest.
+"""
+
+import json
+from pathlib import Path
+
+from emaki.config import checks, runs, schema
+from emaki.config.plan import overrides, steps_of, variants
+from emaki.config.reading import read
+from emaki.errors import UserError
+from emaki.files import replacing
+
+__all__ = ["load", "overrides", "save", "steps_of", "variants"]
+
+
+def load(path):
+    """The config at `path` as a plain dict, complete: nothing is left to look up or to default.
+
+    What it `extends` is merged in, every run holds all of its hyper-parameters (and `extends`
+    still), every experiment its `reference`, and a set of prompts is {"texts": [...]} (also
+    where the YAML names a file) or {"dataset": ..., "count": ...}. Relative paths are left as
+    they are: they count from the working directory. Raises UserError with one line per mistake.
+    """
+    document = read(path)
+    mistakes = runs.resolve(document)
+    mistakes += schema.check(document)
+    if not mistakes:
+        mistakes = checks.check(document)
+    if mistakes:
+        raise UserError("\n".join(dict.fromkeys(mistakes)))
+    return document.data
+
+
+def save(config, path):
+    """Write a loaded config as JSON: the same bytes for the same config."""
+    with replacing(path) as temporary:
+        text = json.dumps(config, indent=1, sort_keys=True, ensure_ascii=False)
+        Path(temporary).write_text(f"{text}\n", encoding="utf-8")

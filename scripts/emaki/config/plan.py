@@ -1,0 +1,98 @@
+"""What a loaded config asks for: the checkpoints of a run, the models that an experiment shows."""
+
+
+def steps_of(config, run):
+    """The steps at which a run is kept: every `checkpoint_every` up to `steps`."""
+    every = config["runs"][run]["checkpoint_every"]
+    return list(range(every, config["runs"][run]["steps"] + 1, every))
+
+
+def overrides(config, run):
+    """{key: (theirs, ours)} where a run differs from the one that it extends; {} if from none.
+
+    Where it names another `recipe`, the hyper-parameters that change with it are there too. Keys
+    that only one of the two has (a LoRA's rank) are not: `method` says it.
+    """
+    ours = config["runs"][run]
+    theirs = config["runs"].get(ours.get("extends"), ours)
+    keys = sorted((ours.keys() & theirs.keys()) - {"extends"})
+    return {key: (theirs[key], ours[key]) for key in keys if theirs[key] != ours[key]}
+
+
+def variants(config, experiment):
+    """The models that an experiment samples: its baselines, then its runs, each path once.
+
+    Each is a dict: `kind` "base" or "run"; `model`; `run`, `step`, `weights` ("raw" or "ema") and
+    `strength` (LoRA scale, or alpha in base + alpha x (tuned - base)), all None for a base;
+    `path`, as it stands in the targets; `label`, for people. A checkpoint is sampled at strength
+    1, the last one also at the `lora_scales` or `merge_alphas`. A run that is a baseline is its
+    last checkpoint at strength 1, with the first of the experiment's `weights` that it has.
+    """
+    entry = config["experiments"][experiment]
+    found = []
+    for name in entry["baselines"]:
+        if name in config["models"]:
+            found.append(_base(name))
+        else:
+            weights = [w for w in entry["weights"] if w in weights_of(config, name)] or ["raw"]
+            found.append(_tuned(config, name, steps_of(config, name)[-1], weights[0], 1.0))
+    for name in entry["runs"]:
+        found += _of_run(config, entry, name)
+    return list({variant["path"]: variant for variant in found}.values())
+
+
+def weights_of(config, run):
+    """The kinds of weights that a run keeps: "raw", and "ema" where it averages them."""
+    return ["raw", "ema"] if config["runs"][run].get("ema") else ["raw"]
+
+
+def checkpoints(config, entry, run):
+    """The steps of a run that an experiment (its entry) samples."""
+    steps = steps_of(config, run)
+    chosen = entry["checkpoints"]
+    if chosen == "last":
+        return steps[-1:]
+    return steps if chosen == "all" else sorted(chosen)
+
+
+def spell_strength(strength):
+    """A strength as it stands in paths: 1 is "1.0", 0.25 is "0.25"."""
+    text = f"{strength:g}"
+    return text if "." in text else f"{text}.0"
+
+
+def _of_run(config, entry, run):
+    lora = config["runs"][run]["method"] == "lora"
+    strengths = sorted({*entry["lora_scales" if lora else "merge_alphas"], 1.0})
+    steps = checkpoints(config, entry, run)
+    return [
+        _tuned(config, run, step, weights, strength)
+        for weights in entry["weights"]
+        if weights in weights_of(config, run)
+        for step in steps
+        for strength in (strengths if step == steps[-1] else [1.0])
+    ]
+
+
+def _base(model):
+    nothing = dict.fromkeys(["run", "step", "weights", "strength"])
+    return {"kind": "base", "model": model, **nothing, "path": f"base/{model}", "label": model}
+
+
+def _tuned(config, run, step, weights, strength):
+    words = [run, f"{step:,} steps"]
+    if len(weights_of(config, run)) > 1:
+        words.append("EMA" if weights == "ema" else "raw weights")
+    if strength != 1.0:
+        name = "scale" if config["runs"][run]["method"] == "lora" else "alpha"
+        words.append(f"{name} {strength:g}")
+    return {
+        "kind": "run",
+        "model": config["runs"][run]["model"],
+        "run": run,
+        "step": step,
+        "weights": weights,
+        "strength": strength,
+        "path": f"{run}/{step:06d}/{weights}/{spell_strength(strength)}",
+        "label": ", ".join(words),
+    }

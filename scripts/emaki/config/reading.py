@@ -1,0 +1,153 @@
+"""YAML files read strictly, with the place of every entry kept for the error messages.
+
+Scalars follow YAML 1.2's core schema, so that `1e-4` is a number, `no` is a word (PyYAML's YAML
+1.1 makes them a word and `false`) and a date is the text that was written.
+"""
+
+import difflib
+import os
+import re
+from dataclasses import dataclass, field
+
+import yaml
+
+from emaki.errors import UserError
+
+# Sections whose entries have names that the user chooses.
+NAMED = ("models", "sources", "captions", "datasets", "prompts", "runs", "experiments")
+
+
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+    yaml_implicit_resolvers: dict = {}  # noqa: RUF012 (PyYAML's own attribute)
+
+
+for _kind, _pattern, _first in [
+    ("null", r"~|null|", ["~", "n", ""]),
+    ("bool", r"true|false", list("tf")),
+    ("int", r"[-+]?(0|[1-9][0-9_]*)", list("-+0123456789")),
+    ("float", r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?", list("-+.0123456789")),
+]:
+    _tag = f"tag:yaml.org,2002:{_kind}"
+    _Loader.add_implicit_resolver(_tag, re.compile(rf"^(?:{_pattern})$"), _first)
+
+
+@dataclass
+class Document:
+    """What a file says (`data`), where (`places`: path of keys to file and line) and, once runs are
+    resolved, what each run says itself (`own`)."""
+
+    file: str
+    data: dict = field(default_factory=dict)
+    places: dict = field(default_factory=dict)
+    own: dict = field(default_factory=dict)
+
+    def error(self, path, message):
+        """A sentence about the entry at `path`, a sequence of keys, with the place it is from."""
+        path = tuple(path)
+        known = next((path[:n] for n in range(len(path), 0, -1) if path[:n] in self.places), ())
+        file, line = self.places.get(known, (self.file, 1))
+        return f"{file}:{line}: {spell(path)}{': ' if path else ''}{message}"
+
+
+def read(path, chain=()):
+    """Read a config file and what it `extends`, as a Document.
+
+    An entry of a section (a run, a source; a key of `sampling`) replaces the inherited entry of
+    that name whole; null takes it away. Raises UserError with the file and line where the text
+    is not YAML, a key comes twice, or the files extend each other in a circle.
+    """
+    path = os.path.normpath(path)
+    if path in chain:
+        raise UserError(f"{path} extends itself: {' -> '.join([*chain, path])}")
+    own = _parse(path)
+    base = own.data.pop("extends", None)
+    if base is None:
+        return own
+    if not isinstance(base, str):
+        raise UserError(own.error(["extends"], "must be the path of another config file"))
+    base = os.path.join(os.path.dirname(path), base)
+    if not os.path.isfile(base):
+        raise UserError(own.error(["extends"], f"there is no file {base}"))
+    return _merge(read(base, (*chain, path)), own)
+
+
+def _merge(base, own):
+    kept = {path: place for path, place in base.places.items() if path[:2] not in own.places}
+    merged = Document(own.file, dict(base.data), kept | own.places)
+    merged.data.pop("study", None)  # two studies in one folder would overwrite each other
+    for section, entries in own.data.items():
+        inherited = merged.data.get(section)
+        if not (isinstance(entries, dict) and isinstance(inherited, dict)):
+            merged.data[section] = entries
+            continue
+        gone = {name for name, entry in entries.items() if entry is None and section in NAMED}
+        for name in sorted(gone - set(inherited)):
+            hint = nearest(name, inherited)
+            raise UserError(own.error([section, name], f"there is nothing to take away{hint}"))
+        both = inherited | entries
+        merged.data[section] = {name: entry for name, entry in both.items() if name not in gone}
+    return merged
+
+
+def _parse(path):
+    try:
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise UserError(f"{path} is not UTF-8 text") from None
+    document = Document(path)
+    try:
+        loader = _Loader(text)
+        node = loader.get_single_node()
+        document.data = {} if node is None else _value(loader, node, (), document)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise UserError(f"{path}:{line}: not valid YAML: {error.problem}") from None
+    except yaml.YAMLError as error:
+        raise UserError(f"{path} is not valid YAML: {str(error).splitlines()[0]}") from None
+    except RecursionError:
+        raise UserError(f"{path} has an alias that contains itself") from None
+    if not isinstance(document.data, dict):
+        raise UserError(f"{path} must be a mapping with the keys study, models, sources, ...")
+    return document
+
+
+def _value(loader, node, path, document):
+    document.places.setdefault(path, (document.file, node.start_mark.line + 1))
+    if isinstance(node, yaml.SequenceNode):
+        items = enumerate(node.value)
+        return [_value(loader, item, (*path, number), document) for number, item in items]
+    if not isinstance(node, yaml.MappingNode):
+        return loader.construct_object(node)
+    result, lines = {}, {}
+    for key_node, value_node in node.value:
+        line = key_node.start_mark.line + 1
+        key = None if key_node.id != "scalar" else loader.construct_object(key_node)
+        if not isinstance(key, str):
+            written = getattr(key_node, "value", "a list or mapping")
+            raise UserError(
+                f"{document.file}:{line}: {spell(path) or 'the file'} has the key {written},"
+                f' which is not text: write "{written}" in quotes'
+            )
+        if key in result:
+            raise UserError(
+                f"{document.file}:{line}: {spell((*path, key))} is given twice:"
+                f" it is on line {lines[key]} already"
+            )
+        lines[key] = line
+        document.places[(*path, key)] = (document.file, line)
+        result[key] = _value(loader, value_node, (*path, key), document)
+    return result
+
+
+def spell(path):
+    """Keys as one writes them: ("runs", "a", 0) is "runs.a[0]"."""
+    return "".join(f"[{k}]" if isinstance(k, int) else f".{k}" for k in path).removeprefix(".")
+
+
+def nearest(name, names):
+    """ "; did you mean 'x'?" with the name that is most like it, or nothing."""
+    near = difflib.get_close_matches(str(name), [str(n) for n in names], n=1)
+    return f"; did you mean {near[0]!r}?" if near else ""
