@@ -1,0 +1,1 @@
+"""Training: the loop and, a module each, the mechanisms that it calls."""

@@ -1,0 +1,159 @@
+"""The training loop."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from emaki.progress import bar
+from emaki.training import data, models, optimizers, validation
+from emaki.training.ema import Ema
+from emaki.training.metrics import Metrics
+from emaki.training.noise import Diffusion
+
+SETTLE_EVERY = 50  # steps between two looks at a GPU's losses; a look makes it wait
+
+
+@dataclass
+class Trainer:
+    """What a step changes or needs: the U-Net, its trained `parameters` (name: tensor), ..."""
+
+    run: dict
+    device: torch.device
+    unet: torch.nn.Module
+    parameters: dict
+    optimizer: torch.optim.Optimizer
+    scaler: torch.amp.GradScaler
+    ema: Ema | None
+    diffusion: Diffusion
+    latents: data.Latents
+    held_out: data.Latents
+    metrics: Metrics
+
+    def predict(self, batch):
+        """The U-Net's prediction (B, C, H, W) for a Batch, in the run's precision."""
+        noisy = self.diffusion.add_noise(batch.latents, batch.noise, batch.timesteps)
+        precision = models.DTYPES[self.run["mixed_precision"]]
+        mixed = precision != torch.float32
+        with torch.autocast(self.device.type, dtype=precision if mixed else None, enabled=mixed):
+            return self.unet(noisy, batch.timesteps, batch.text, return_dict=False)[0]
+
+    def pictures(self, step):
+        """The names of the pictures that step number `step` (from 1) trained on."""
+        size = optimizers.global_batch(self.run)
+        rows = data.order.rows(self.run["seed"], step - 1, size, len(self.latents))
+        return self.latents.ids(rows)
+
+
+def make_trainer(run, model, latents, device):
+    """A Trainer at step 0 of `run` on the pipeline folder `model` and the folder `latents`."""
+    models.check(run, device)
+    torch.set_num_threads(run["threads"])
+    unet = models.load_unet(model, run, device)
+    if run["method"] == "lora":
+        from emaki.training import lora
+
+        lora.add(unet, run, models.DTYPES[run["mixed_precision"]])
+    parameters = {n: p for n, p in unet.named_parameters() if p.requires_grad}
+    return Trainer(
+        run=run,
+        device=device,
+        unet=unet,
+        parameters=parameters,
+        optimizer=optimizers.make(run, list(parameters.values())),
+        scaler=torch.amp.GradScaler(device.type, enabled=run["mixed_precision"] == "fp16"),
+        ema=_make_ema(run, model, parameters, device),
+        diffusion=Diffusion(model, device),
+        latents=data.Latents(latents, "train"),
+        held_out=data.Latents(latents, "validation"),
+        metrics=Metrics(),
+    )
+
+
+def _make_ema(run, model, parameters, device):
+    if run["ema"] is None:
+        return None
+    if run["ema"]["init"] in ("train", run["train_init"]):
+        return Ema(parameters, run["ema"])
+    start = models.load_weights(model, run["ema"]["init"])
+    return Ema({name: start[name].to(device) for name in parameters}, run["ema"])
+
+
+def train(trainer, first, last, label, stop=lambda: False):
+    """Train the steps first + 1 to `last`; return the last finished step.
+
+    Ends early, after a whole step, when `stop()` is true.
+    """
+    run, optimizer, scaler, ema = trainer.run, trainer.optimizer, trainer.scaler, trainer.ema
+    parameters = list(trainer.parameters.values())
+    parts, size = run["gradient_accumulation_steps"], optimizers.global_batch(run)
+    per_micro_batch = ema is not None and run["ema"]["per"] == "micro_batch"
+    look_every = 1 if trainer.device.type == "cpu" else SETTLE_EVERY
+
+    for step in bar(range(first, last), unit="steps", label=label):
+        rate = optimizers.learning_rate(run, step)
+        optimizers.set_learning_rate(optimizer, rate)
+        batch = data.batch_of_step(trainer.latents, run, step, size, len(trainer.diffusion))
+        losses = []
+        for number, micro_batch in enumerate(batch.to(trainer.device).split(parts), 1):
+            prediction = trainer.predict(micro_batch)
+            loss = trainer.diffusion.loss(prediction, micro_batch, run["snr_gamma"])
+            scaler.scale(loss / parts).backward()
+            losses.append(loss.detach())
+            if per_micro_batch and number < parts:
+                ema.update(trainer.parameters)
+        scaler.unscale_(optimizer)
+        if run["max_grad_norm"] is not None:
+            torch.nn.utils.clip_grad_norm_(parameters, run["max_grad_norm"])
+        scaler.step(optimizer)
+        scaler.update()
+        optimizer.zero_grad()
+        if ema is not None:
+            ema.update(trainer.parameters)
+        trainer.metrics.add(step + 1, loss=torch.stack(losses).mean(), learning_rate=rate)
+        if (step + 1) % look_every == 0 or step + 1 == last or stop():
+            trainer.metrics.settle(trainer.pictures)
+        if stop():
+            return step + 1
+    return last
+
+
+def validate(trainer):
+    """The validation losses of the raw weights and of the average, for the metrics."""
+
+    def measure():
+        size = trainer.run["batch_size"]
+        trainer.unet.eval()
+        result = validation.loss(
+            trainer.predict, trainer.diffusion, trainer.held_out, trainer.device, size
+        )
+        trainer.unet.train()
+        return result
+
+    if not len(trainer.held_out):
+        return {}
+    losses = {"validation_loss": measure()}
+    if trainer.ema:
+        raw = {name: p.detach().clone() for name, p in trainer.parameters.items()}
+        _put(trainer.parameters, trainer.ema.averages)
+        losses["validation_loss_ema"] = measure()
+        _put(trainer.parameters, raw)
+    return losses
+
+
+@torch.no_grad()
+def _put(parameters, values):
+    for name, parameter in parameters.items():
+        parameter.copy_(values[name])
+
+
+def save_weights(trainer, folder):
+    """Write the raw weights and the average's into folder/raw and folder/ema; return the kinds."""
+    kinds = {"raw": trainer.parameters} | ({"ema": trainer.ema.averages} if trainer.ema else {})
+    if trainer.run["method"] == "lora":
+        from emaki.training.lora import save
+    else:
+        save = models.save_unet
+    for kind, weights in kinds.items():
+        save(trainer.unet, weights, Path(folder) / kind, trainer.run["save_precision"])
+    return sorted(kinds)

@@ -1,0 +1,80 @@
+"""The U-Net that is trained: loading, precision, attention, saving."""
+
+import json
+from pathlib import Path
+
+import torch
+
+from emaki.errors import UserError
+
+DTYPES = {"no": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+
+
+def device(name):
+    """The torch device called `name`; "auto" is the GPU where there is one."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda" and not torch.cuda.is_available():
+        raise UserError("--device cuda: PyTorch sees no GPU here; use --device cpu")
+    return torch.device(name)
+
+
+def check(run, where):
+    """Raise UserError where this machine cannot train as the run says."""
+    if run["mixed_precision"] == "fp16" and where.type != "cuda":
+        raise UserError("mixed_precision fp16 needs a GPU; on a CPU use bf16 or no")
+    if run["attention"] == "xformers":
+        if where.type != "cuda":
+            raise UserError("attention xformers needs a GPU; on a CPU use sdpa")
+        try:
+            import xformers.ops  # noqa: F401
+        except Exception as error:  # a build for another torch or CUDA fails in its own way
+            raise UserError(f"attention xformers: the package cannot be used ({error})") from error
+
+
+def weights_file(model, which):
+    """The U-Net file of a pipeline folder: "ema" is the plain one, "non_ema" its variant."""
+    name = {"ema": "", "non_ema": ".non_ema"}[which]
+    path = Path(model) / f"unet/diffusion_pytorch_model{name}.safetensors"
+    if not path.exists():
+        raise UserError(f"{path} is not there: this model has no {which} weights")
+    return path
+
+
+def load_weights(model, which):
+    """The U-Net's weights (name: tensor), as they are stored."""
+    from safetensors.torch import load_file
+
+    return load_file(weights_file(model, which))
+
+
+def load_unet(model, run, where):
+    """The U-Net in training mode on the device `where`, in float32, no parameter frozen."""
+    from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+
+    config = json.loads((Path(model) / "unet/config.json").read_text())
+    with torch.device("meta"):
+        unet = UNet2DConditionModel.from_config(config)
+    weights = {k: v.float() for k, v in load_weights(model, run["train_init"]).items()}
+    unet.load_state_dict(weights, strict=True, assign=True)
+    unet.to(where).train().requires_grad_(True)
+    if run["gradient_checkpointing"]:
+        unet.enable_gradient_checkpointing()
+    if run["attention"] == "xformers":
+        unet.enable_xformers_memory_efficient_attention()
+    return unet
+
+
+def save_unet(unet, weights, folder, precision):
+    """Write `weights` (name: tensor) as a diffusers U-Net folder in `precision` fp32 or fp16."""
+    from safetensors.torch import save_file
+
+    folder.mkdir(parents=True)
+    dtype = {"fp32": torch.float32, "fp16": torch.float16}[precision]
+    tensors = {name: tensor.detach().to("cpu", dtype) for name, tensor in weights.items()}
+    tensors = {name: tensor.contiguous() for name, tensor in tensors.items()}
+    path = folder / "diffusion_pytorch_model.safetensors"
+    save_file(tensors, path, metadata={"format": "pt"})
+    config = {k: v for k, v in unet.config.items() if k not in ("_name_or_path",)}
+    config["_class_name"] = "UNet2DConditionModel"
+    (folder / "config.json").write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")

@@ -1,0 +1,114 @@
+"""A segment of a training, from one checkpoint to the next."""
+
+import json
+import sys
+from pathlib import Path
+
+from emaki import files
+from emaki.errors import UserError
+from emaki.training import loop, models, state
+from emaki.training.interrupt import Interrupt
+
+STOPPED = 143  # the exit status of a process that ended on SIGTERM
+
+
+def run_segment(job, run):
+    """Train from `job.from_step` to `job.to_step` and write checkpoint and state.
+
+    `job` has the attributes of scripts/train.py's arguments. A state that an interrupted
+    attempt has left beside `job.state_output` is taken up.
+    """
+    if not 0 <= job.from_step < job.to_step:
+        raise UserError(f"--from-step {job.from_step} must lie before --to-step {job.to_step}")
+    made_with = {
+        "run": run,
+        "model": _model_hashes(job.model, run),
+        "latents": files.sha256(Path(job.latents) / "manifest.json"),
+    }
+    source, about = _find_state(job, made_with)
+    trainer = loop.make_trainer(run, job.model, job.latents, models.device(job.device))
+    _check_latents(trainer, job)
+    if source:
+        state.restore(source, about, trainer)
+        if about["step"] > job.from_step:
+            trainer.metrics.rows = about["rows"]
+    with Interrupt() as interrupt:
+        first = about["step"] if source else 0
+        label = f"train {job.name}"
+        step = loop.train(trainer, first, job.to_step, label, lambda: interrupt.requested)
+        if step < job.to_step:
+            _leave(job, trainer, step, made_with)
+    trainer.metrics.rows[-1].update(loop.validate(trainer))
+    _write_checkpoint(job, trainer)
+    trainer.metrics.rows = []
+    state.save(job.state_output, trainer, job.to_step, made_with)
+    state.discard(state.interrupted(job.state_output))
+
+
+def _find_state(job, made_with):
+    """The state to start from and its state.json; (None, None) at step 0."""
+    left = state.interrupted(job.state_output)
+    if left.exists():
+        about = state.read(left)
+        if job.from_step < about["step"] <= job.to_step:
+            state.check(left, about, made_with)
+            print(f"going on after step {about['step']}, where the last attempt was stopped")
+            return left, about
+    if job.from_step == 0:
+        return None, None
+    if not job.state:
+        raise UserError(f"--from-step {job.from_step} needs --state, the state at that step")
+    about = state.read(job.state)
+    if about["step"] != job.from_step:
+        raise UserError(
+            f"the state {job.state} is that of step {about['step']}, not of {job.from_step}"
+        )
+    state.check(job.state, about, made_with)
+    return job.state, about
+
+
+def _model_hashes(model, run):
+    which = {run["train_init"]} | ({run["ema"]["init"]} - {"train"} if run["ema"] else set())
+    hashes = {name: files.sha256(models.weights_file(model, name)) for name in sorted(which)}
+    for name in ("unet/config.json", "scheduler/scheduler_config.json"):
+        hashes[name] = files.sha256(Path(model) / name)
+    return hashes
+
+
+def _check_latents(trainer, job):
+    run, manifest = trainer.run, trainer.latents.manifest
+    if run["resolution"] != manifest["resolution"]:
+        raise UserError(
+            f"run {job.name} has resolution {run['resolution']}, "
+            f"the latents {job.latents} {manifest['resolution']}"
+        )
+    if run["random_flip"] and not trainer.latents.flips:
+        raise UserError(f"random_flip: {job.latents} was made without flipped pictures")
+    if not len(trainer.latents):
+        raise UserError(f"{job.latents}: the training split is empty")
+
+
+def _leave(job, trainer, step, made_with):
+    left = state.interrupted(job.state_output)
+    state.save(left, trainer, step, made_with)
+    print(f"stopped after step {step}; run again to go on from there ({left})", file=sys.stderr)
+    sys.exit(STOPPED)
+
+
+def _write_checkpoint(job, trainer):
+    with files.replacing(job.output) as folder:
+        folder.mkdir()
+        kinds = loop.save_weights(trainer, folder / "weights")
+        trainer.metrics.write(folder)
+        weights = {
+            str(path.relative_to(folder / "weights")): files.sha256(path)
+            for path in sorted((folder / "weights").rglob("*.safetensors"))
+        }
+        about = {
+            "method": trainer.run["method"],
+            "step": job.to_step,
+            "kinds": kinds,
+            "weights": weights,
+        }
+        text = json.dumps(about, indent=2, sort_keys=True)
+        (folder / "checkpoint.json").write_text(text + "\n")
