@@ -1,0 +1,123 @@
+"""Pictures of fixed prompts and fixed seeds, so that models can be compared pair by pair."""
+
+import hashlib
+import io
+import json
+from pathlib import Path
+
+import diffusers
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+from diffusers import StableDiffusionPipeline, UNet2DConditionModel
+
+from emaki.files import replacing, sha256
+from emaki.progress import bar, tell
+
+SCHEDULERS = {
+    "ddim": "DDIMScheduler",
+    "ddpm": "DDPMScheduler",
+    "dpmsolver++": "DPMSolverMultistepScheduler",
+    "euler": "EulerDiscreteScheduler",
+    "pndm": "PNDMScheduler",
+    "unipc": "UniPCMultistepScheduler",
+}
+IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+# Tells the `datasets` library that the column holds pictures.
+FEATURES = {
+    "prompt": {"dtype": "string", "_type": "Value"},
+    "seed": {"dtype": "int64", "_type": "Value"},
+    "image": {"_type": "Image"},
+    "key": {"dtype": "string", "_type": "Value"},
+}
+
+
+def load_pipeline(model, *, unet=None, lora=None, lora_scale=1.0, scheduler="ddim"):
+    """A StableDiffusionPipeline of `model`, with another U-Net folder or a LoRA folder fused in.
+
+    On a GPU in float16, on a CPU in float32.
+    """
+    cuda = torch.cuda.is_available()
+    dtype = torch.float16 if cuda else torch.float32
+    parts = {"unet": UNet2DConditionModel.from_pretrained(unet, torch_dtype=dtype)} if unet else {}
+    pipeline = StableDiffusionPipeline.from_pretrained(
+        model, **parts, torch_dtype=dtype, safety_checker=None, requires_safety_checker=False
+    )
+    if lora:
+        pipeline.load_lora_weights(lora)
+        pipeline.fuse_lora(lora_scale=lora_scale)
+    pipeline.scheduler = getattr(diffusers, SCHEDULERS[scheduler]).from_config(
+        pipeline.scheduler.config
+    )
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline.to("cuda" if cuda else "cpu")
+
+
+def identity(model, weights, sampling):
+    """A digest of all that a picture depends on besides its prompt and seed.
+
+    `model` is a pipeline folder, `weights` a list of safetensors files, `sampling` the settings;
+    the seeds count because the pictures of one prompt are drawn as one batch.
+    """
+    files = sorted(Path(model).rglob("*.safetensors")) + [Path(path) for path in weights]
+    parts = [sha256(path) for path in files if ".non_ema." not in path.name]
+    parts += [json.dumps(sampling, sort_keys=True), sha256(__file__), diffusers.__version__]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def sample(prompts, sampling, identity, load, store, label=""):
+    """Draw each prompt with each of the seeds; return a table (see `write`).
+
+    `load` returns the pipeline and is called only if a picture is missing in `store`, a folder
+    that keeps every picture under the digest of what made it: a new prompt, or a job that was
+    stopped, does not draw the others again.
+    """
+    rows, pipeline, drawn = [], None, 0
+    for prompt in bar(prompts, unit="prompts", label=label):
+        files = [_stored(store, identity, prompt, seed) for seed in sampling["seeds"]]
+        if not all(path.exists() for path in files):
+            pipeline = pipeline or load()
+            _draw(pipeline, prompt, sampling, files)
+            drawn += len(files)
+        for seed, path in zip(sampling["seeds"], files):
+            rows.append((prompt, seed, {"bytes": path.read_bytes(), "path": None}, path.stem))
+    tell(f"{label}: {drawn} pictures drawn, {len(rows) - drawn} kept")
+    names = ("prompt", "seed", "image", "key")
+    return dict(zip(names, map(list, zip(*rows))))
+
+
+def write(columns, output):
+    """Write samples as parquet: prompt, seed, image (PNG bytes), key; read by `datasets`."""
+    schema = pa.schema(
+        [("prompt", pa.string()), ("seed", pa.int64()), ("image", IMAGE), ("key", pa.string())],
+        metadata={"huggingface": json.dumps({"info": {"features": FEATURES}})},
+    )
+    with replacing(output) as temporary:
+        pq.write_table(pa.table(columns, schema=schema), temporary)
+
+
+def _stored(store, identity, prompt, seed):
+    key = hashlib.sha256(f"{identity}\n{seed}\n{prompt}".encode()).hexdigest()
+    return Path(store) / key[:2] / f"{key}.png"
+
+
+def _draw(pipeline, prompt, sampling, files):
+    """Draw one prompt with all seeds and store the pictures.
+
+    The noise of a seed is made on the CPU, so that it is the same on every device; the batch is
+    always that of one prompt, so that a picture does not depend on the other prompts.
+    """
+    seeds = sampling["seeds"]
+    result = pipeline(
+        [prompt] * len(seeds),
+        generator=[torch.Generator("cpu").manual_seed(seed) for seed in seeds],
+        num_inference_steps=sampling["steps"],
+        guidance_scale=sampling["guidance_scale"],
+        height=sampling["resolution"],
+        width=sampling["resolution"],
+    )
+    for path, image in zip(files, result.images):
+        buffer = io.BytesIO()
+        image.save(buffer, "PNG")
+        with replacing(path) as temporary:
+            temporary.write_bytes(buffer.getvalue())

@@ -1,0 +1,21 @@
+"""Merge a full fine-tune with its base model: base + alpha x (tuned - base)."""
+
+import argparse
+
+from emaki.errors import friendly
+from emaki.merging import merge
+
+
+@friendly
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--base", required=True, help="U-Net folder of the base model")
+    parser.add_argument("--tuned", required=True, help="U-Net folder of the checkpoint")
+    parser.add_argument("--alpha", required=True, type=float)
+    parser.add_argument("--output", required=True, help="U-Net folder to write")
+    arguments = parser.parse_args()
+    merge(arguments.base, arguments.tuned, arguments.alpha, arguments.output)
+
+
+if __name__ == "__main__":
+    main()

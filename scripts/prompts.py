@@ -1,0 +1,21 @@
+"""Write a set of prompts as a file."""
+
+import argparse
+import json
+
+from emaki import prompts
+from emaki.errors import friendly
+
+
+@friendly
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--prompts", required=True, type=json.loads, help="the config's entry")
+    parser.add_argument("--dataset", help="folder of the dataset that gives the captions")
+    parser.add_argument("--output", required=True)
+    arguments = parser.parse_args()
+    prompts.write(prompts.texts(arguments.prompts, arguments.dataset), arguments.output)
+
+
+if __name__ == "__main__":
+    main()

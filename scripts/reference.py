@@ -1,0 +1,27 @@
+"""Encode the real pictures of a dataset, for KID to compare samples with."""
+
+import argparse
+
+import torch
+
+from emaki import scoring
+from emaki.errors import friendly
+
+
+@friendly
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--pictures", required=True, help="parquet file of the dataset")
+    parser.add_argument("--resolution", required=True, type=int, help="of the samples, in pixels")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--output", required=True)
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    table, images = scoring.read_images(arguments.pictures)
+    squares = [scoring.centre_square(image, arguments.resolution) for image in images]
+    columns = {"id": table["id"].to_pylist(), "features": scoring.features(squares, "reference")}
+    scoring.write(columns, arguments.output)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,60 @@
+"""Draw pictures of a set of prompts with one model: a base, a checkpoint, a merge or a LoRA."""
+
+import argparse
+import functools
+import json
+from pathlib import Path
+
+import torch
+
+from emaki import prompts, sampling
+from emaki.errors import friendly
+
+
+@friendly
+def main():
+    arguments = parse_arguments()
+    torch.set_num_threads(arguments.threads)
+    settings = arguments.sampling
+    weights = arguments.unet or arguments.lora
+    files = sorted(Path(weights).glob("*.safetensors")) if weights else []
+    load = functools.partial(
+        sampling.load_pipeline,
+        arguments.model,
+        unet=arguments.unet,
+        lora=arguments.lora,
+        lora_scale=arguments.lora_scale,
+        scheduler=settings["scheduler"],
+    )
+    identity = sampling.identity(
+        arguments.model, files, {**settings, "lora_scale": arguments.lora_scale}
+    )
+    table = sampling.sample(
+        prompts.read(arguments.prompts),
+        settings,
+        identity,
+        load,
+        arguments.store,
+        label=arguments.label,
+    )
+    sampling.write(table, arguments.output)
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", required=True, help="pipeline folder")
+    kind = parser.add_mutually_exclusive_group()
+    kind.add_argument("--unet", help="U-Net folder that takes the place of the model's own")
+    kind.add_argument("--lora", help="folder with pytorch_lora_weights.safetensors")
+    parser.add_argument("--lora-scale", type=float, default=1.0)
+    parser.add_argument("--sampling", required=True, type=json.loads, help="the config's entry")
+    parser.add_argument("--prompts", required=True, help="parquet file of prompts")
+    parser.add_argument("--store", required=True, help="folder of all pictures drawn so far")
+    parser.add_argument("--label", default="sample", help="what the progress bar says")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--output", required=True)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
