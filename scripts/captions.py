@@ -1,0 +1,31 @@
+"""Write a table of captions: the source's own, or another table's with a keyword."""
+
+import argparse
+import json
+
+from emaki import captions
+from emaki.errors import friendly
+
+
+@friendly
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--captioner", type=json.loads, required=True, help="its mapping as JSON")
+    parser.add_argument("--images", required=True, help="folder images/{source}")
+    parser.add_argument("--of", help="the table of captions that a keyword is added to")
+    parser.add_argument("--output", required=True, help="captions/{source}/{captioner}.parquet")
+    args = parser.parse_args()
+    options = {
+        name: args.captioner[name]
+        for name in ("keyword", "position", "separator")
+        if name in args.captioner
+    }
+    if args.captioner["type"] == "keyword":
+        pairs = captions.keyword(captions.read(args.of), **options)
+    else:
+        pairs = captions.alt(args.images)
+    captions.write(pairs, args.output)
+
+
+if __name__ == "__main__":
+    main()

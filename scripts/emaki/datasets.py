@@ -1,0 +1,225 @@
+"""The dataset stage: pictures joined with captions, split, and described by a card."""
+
+import hashlib
+import json
+import statistics
+from collections import Counter
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from emaki import contact_sheet
+from emaki.captions import read as read_captions
+from emaki.errors import UserError
+from emaki.files import replacing
+from emaki.images import explain
+from emaki.progress import bar
+
+IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+# What datasets.Features would store, so that `load_dataset` decodes the pictures.
+FEATURES = {
+    "id": {"dtype": "string", "_type": "Value"},
+    "image": {"_type": "Image"},
+    "text": {"dtype": "string", "_type": "Value"},
+}
+SCHEMA = pa.schema(
+    [("id", pa.string()), ("image", IMAGE), ("text", pa.string())],
+    metadata={"huggingface": json.dumps({"info": {"features": FEATURES}})},
+)
+GROUP_BYTES = 64 << 20  # of pictures in a row group: bounds the memory of writer and reader
+SPLITS = ("train", "validation")
+LONGEST_LIST = 50
+LICENCES = {  # the identifiers that the card's header may use
+    "CC0 1.0": "cc0-1.0",
+    "CC BY 4.0": "cc-by-4.0",
+    "CC BY-SA 4.0": "cc-by-sa-4.0",
+    "MIT": "mit",
+    "Apache-2.0": "apache-2.0",
+}
+
+
+def write(name, dataset, images, captions, output):
+    """Write the folder `output` of dataset `name`.
+
+    `dataset` is its mapping (source, captions, validation: the fraction held out); `images` a
+    folder of the images stage and `captions` a table of its captions. Written are
+    data/train.parquet and data/validation.parquet (columns id, image, text; `validation` may have
+    no rows), README.md, card.json and contact_sheet.png. A picture without a caption becomes a
+    reject. Raises UserError if no picture is left.
+    """
+    rows, rejects = join(images, captions, dataset["captions"])
+    if not rows:
+        raise UserError(f"dataset {name} is empty: {explain(rejects)}")
+    held_out = split([row["id"] for row in rows], dataset.get("validation", 0))
+    folder = Path(images) / "pictures"
+    with replacing(output) as stage:
+        (stage / "data").mkdir(parents=True)
+        for part in SPLITS:
+            members = [row for row in rows if (row["id"] in held_out) == (part == "validation")]
+            _write_part(members, folder, stage / "data" / f"{part}.parquet", f"{name} {part}")
+        about = card(name, dataset, rows, rejects, held_out)
+        text = json.dumps(about, indent=2, sort_keys=True, ensure_ascii=False)
+        (stage / "card.json").write_text(text + "\n", "utf-8")
+        (stage / "README.md").write_text(readme(about), "utf-8")
+        shown = contact_sheet.choose(rows)
+        contact_sheet.draw([(folder / row["file"], row["text"]) for row in shown]).save(
+            stage / "contact_sheet.png"
+        )
+
+
+def join(images, captions, captioner):
+    """Rows of the images' metadata with their caption as `text`, and the rejects of both."""
+    metadata = pq.read_table(Path(images) / "metadata.parquet").to_pylist()
+    rejects = pq.read_table(Path(images) / "rejects.parquet").to_pylist()
+    texts = dict(read_captions(captions))
+    rows = []
+    for row in metadata:
+        if text := texts.get(row["id"]):
+            rows.append(row | {"text": text})
+        else:
+            reason = f"no caption from {captioner!r}"
+            rejects.append({"file": row["file"], "reason": reason})
+    return rows, rejects
+
+
+def split(ids, fraction):
+    """The set of ids that are held out: those whose hash is under `fraction` of its range.
+
+    An id's side does not depend on the other ids, so adding pictures moves none; only where the
+    rule would leave a side empty, the nearest id goes there (validation needs a second picture).
+    """
+    ranked = sorted((_share(identifier), identifier) for identifier in ids)
+    count = sum(share < fraction for share, _ in ranked)
+    least = 1 if fraction > 0 else 0
+    count = min(max(count, least), len(ranked) - 1)
+    return {identifier for _, identifier in ranked[:count]}
+
+
+def _share(identifier):
+    return int.from_bytes(hashlib.sha256(identifier.encode()).digest()[:8]) / 2**64
+
+
+def _write_part(rows, folder, path, label):
+    group, size = [], 0
+    with pq.ParquetWriter(path, SCHEMA) as writer:
+        for row in bar(rows, unit="pictures", label=f"dataset {label}"):
+            data = (folder / row["file"]).read_bytes()
+            image = {"bytes": data, "path": row["file"]}
+            group.append({"id": row["id"], "image": image, "text": row["text"]})
+            size += len(data)
+            if size >= GROUP_BYTES:
+                writer.write_table(pa.Table.from_pylist(group, SCHEMA))
+                group, size = [], 0
+        writer.write_table(pa.Table.from_pylist(group, SCHEMA))
+
+
+def card(name, dataset, rows, rejects, held_out):
+    """What there is to know about a dataset, as JSON values."""
+    words = [len(row["text"].split()) for row in rows]
+    sizes = Counter(f"{row['width']} x {row['height']}" for row in rows)
+    return {
+        "name": name,
+        "source": dataset["source"],
+        "captions": dataset["captions"],
+        "counts": {
+            "train": len(rows) - len(held_out),
+            "validation": len(held_out),
+            "rejected": len(rejects),
+        },
+        "rejects": rejects,
+        "caption_words": _summary(words),
+        "distinct_captions": len({row["text"] for row in rows}),
+        "sizes": {
+            "width": _summary([row["width"] for row in rows]),
+            "height": _summary([row["height"] for row in rows]),
+            "most_common": [[size, count] for size, count in sizes.most_common(5)],
+        },
+        "licences": dict(sorted(Counter(row["licence"] for row in rows).items())),
+        "credits": sorted({row["credit"] for row in rows if row["credit"]}),
+    }
+
+
+def _summary(numbers):
+    return {
+        "min": min(numbers),
+        "median": statistics.median_low(numbers),
+        "max": max(numbers),
+    }
+
+
+def readme(about):
+    """The dataset's card as Markdown with the YAML header that Hugging Face reads."""
+    counts, words, sizes = about["counts"], about["caption_words"], about["sizes"]
+    common = ", ".join(f"{size} ({count})" for size, count in sizes["most_common"])
+    return "\n".join(
+        [
+            *_header(about),
+            f"# {_plain(about['name'])}",
+            "",
+            f"Pictures of the source `{about['source']}` with captions by `{about['captions']}`, "
+            "put together by Emaki.",
+            "",
+            "| | |",
+            "|---|---|",
+            f"| pictures to train on | {counts['train']} |",
+            f"| pictures held out for validation | {counts['validation']} |",
+            f"| set aside | {counts['rejected']} |",
+            f"| words in a caption | {_range(words)} |",
+            f"| distinct captions | {about['distinct_captions']} |",
+            f"| width in pixels | {_range(sizes['width'])} |",
+            f"| height in pixels | {_range(sizes['height'])} |",
+            f"| most common sizes | {common} |",
+            "",
+            "![Some of the pictures with their captions](contact_sheet.png)",
+            "",
+            "## Licences",
+            "",
+            *[f"- {_plain(name)}: {count} pictures" for name, count in about["licences"].items()],
+            *[f"- Credit: {_plain(credit)}" for credit in about["credits"]],
+            "",
+            "## Set aside",
+            "",
+            *_rejects(about["rejects"]),
+            "",
+        ]
+    )
+
+
+def _header(about):
+    licences = {LICENCES.get(licence, "other") for licence in about["licences"]}
+    return [
+        "---",
+        f"pretty_name: {json.dumps(about['name'])}",
+        f"license: {licences.pop() if len(licences) == 1 else 'other'}",
+        "task_categories: [text-to-image]",
+        "configs:",
+        "- config_name: default",
+        "  data_files:",
+        *[f"  - {{split: {part}, path: data/{part}.parquet}}" for part in SPLITS],
+        "---",
+        "",
+    ]
+
+
+def _rejects(rejects):
+    if not rejects:
+        return ["Nothing was set aside."]
+    lines = ["| file | reason |", "|---|---|"]
+    for reject in rejects[:LONGEST_LIST]:
+        lines.append(f"| {_plain(reject['file'])} | {_plain(reject['reason'])} |")
+    if len(rejects) > LONGEST_LIST:
+        lines += ["", f"And {len(rejects) - LONGEST_LIST} more: see `card.json`."]
+    return lines
+
+
+def _range(summary):
+    low, middle, high = summary["min"], summary["median"], summary["max"]
+    return str(low) if low == high else f"{low} to {high}, median {middle}"
+
+
+def _plain(text):
+    """Text that Markdown shows as it is, in one line."""
+    return "".join(
+        f"\\{mark}" if mark in "\\`*_[]<>|#" else mark for mark in " ".join(text.split())
+    )

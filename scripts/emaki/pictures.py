@@ -1,0 +1,92 @@
+"""Opening pictures that nobody has checked: 8-bit RGB, upright, on white, or a reason why not."""
+
+import hashlib
+import io
+import warnings
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+# Raster formats that Pillow decodes itself. EPS and the like are left out: they start programs.
+FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
+MAX_PIXELS = 178_956_970  # where Pillow too speaks of a decompression bomb: 0.5 GiB as RGB
+ORIENTATION = 0x0112
+GIT_LFS = b"version https://git-lfs"
+
+
+class BadPicture(Exception):  # noqa: N818 - it is a finding about a file, not a failure of ours
+    """A file or bytes that give no usable picture; the message is the reason."""
+
+
+def decode(data, min_size=1):
+    """The picture in `data` (bytes) as an RGB `Image`: the first frame, EXIF rotation applied.
+
+    Alpha is put on white, 16-bit greyscale scaled to 8 bits, CMYK and palettes converted (without
+    colour profiles). Raises BadPicture if the bytes are no picture, are broken or cut off, or give
+    a picture of more than MAX_PIXELS or with a side of less than `min_size` pixels.
+    """
+    if not data:
+        raise BadPicture("empty file")
+    if data.startswith(GIT_LFS):
+        raise BadPicture("a Git LFS pointer instead of the picture: run git lfs pull")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what Pillow only warns of is checked below
+            image = _rgb(_open(data))
+    except BadPicture:
+        raise
+    except UnidentifiedImageError:
+        raise BadPicture(f"not a picture, or none of {', '.join(FORMATS)}") from None
+    except Image.DecompressionBombError:
+        raise BadPicture(f"more than {MAX_PIXELS} pixels") from None
+    except Exception as error:  # damaged bytes raise nearly anything inside the decoders
+        raise BadPicture(f"broken picture: {' '.join(str(error).split())}") from None
+    if min(image.size) < min_size:
+        raise BadPicture(f"{image.width} x {image.height} pixels: a side is under {min_size}")
+    return image
+
+
+def is_plain(data):
+    """Whether any reader sees in `data`, a PNG or JPEG, just what `decode` makes of it."""
+    image = _open(data)
+    eight_bit = image.format != "PNG" or data[24] == 8  # IHDR's bit depth
+    still = image.format == "MPO" or not getattr(image, "is_animated", False)
+    upright = image.getexif().get(ORIENTATION, 1) == 1
+    opaque_rgb = image.mode == "RGB" and not image.has_transparency_data
+    return image.format in ("PNG", "JPEG", "MPO") and eight_bit and still and upright and opaque_rgb
+
+
+def to_png(image):
+    """The bytes of `image` as PNG."""
+    buffer = io.BytesIO()
+    image.save(buffer, format="PNG")
+    return buffer.getvalue()
+
+
+def sha256(image):
+    """The hexadecimal SHA-256 of an RGB image's size and pixels, whatever file held them."""
+    digest = hashlib.sha256(f"{image.width}x{image.height}".encode())
+    digest.update(image.tobytes())
+    return digest.hexdigest()
+
+
+def _open(data):
+    image = Image.open(io.BytesIO(data), formats=FORMATS)
+    if image.width * image.height > MAX_PIXELS:
+        raise BadPicture(f"{image.width} x {image.height} pixels: more than {MAX_PIXELS}")
+    return image
+
+
+def _rgb(image):
+    image.load()
+    image = ImageOps.exif_transpose(image)
+    if image.mode.startswith("I;16"):  # Pillow's own conversion clips instead of scaling
+        image = Image.fromarray(np.rint(np.asarray(image) / 257).astype(np.uint8))
+    if image.mode in ("I", "F"):
+        raise BadPicture("32 bits per pixel: save it with 8 or 16")
+    if image.has_transparency_data:
+        white = Image.new("RGBA", image.size, "white")
+        image = Image.alpha_composite(white, image.convert("RGBA"))
+    rgb = image.convert("RGB")
+    rgb.info.clear()  # a profile or EXIF block of the old file would be wrong in the new one
+    return rgb
