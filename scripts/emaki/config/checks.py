@@ -4,7 +4,7 @@ and an experiment's keys fit together. Each check yields pairs (path of keys, se
 from pathlib import Path
 
 from emaki.config.plan import checkpoints, steps_of, weights_of
-from emaki.config.reading import NAMED, nearest
+from emaki.config.reading import NAMED, unknown
 from emaki.config.runs import LORA_KEYS
 
 NEEDS_HORIZON = ("linear", "cosine")
@@ -16,7 +16,7 @@ def check(document):
     found = []
     for part in (_names, _files, _captions, _datasets, _prompts, _runs, _experiments):
         found += part(config, document.own)
-    return [document.error(path, text) for path, text in found]
+    return [document.error(path, text) for path, text in found if document.says_itself(path)]
 
 
 def _names(config, own):
@@ -30,44 +30,45 @@ def _names(config, own):
 
 
 def _files(config, own):
-    def folder(path, *where):
-        if not Path(path).is_dir():
-            yield where, f"there is no folder {path}"
-
-    for name, model in config["models"].items():
-        yield from folder(model["path"], "models", name, "path")
-    yield from folder(config["evaluators"]["clip"], "evaluators", "clip")
+    wanted = {("models", name, "path"): model["path"] for name, model in config["models"].items()}
+    for where, path in wanted.items():
+        if Path(path).expanduser().is_dir() and not Path(path, "model_index.json").is_file():
+            yield where, f"is {path}, which is no diffusers pipeline: it has no model_index.json"
+    wanted["evaluators", "clip"] = config["evaluators"]["clip"]
     for name, captioner in config["captions"].items():
         if captioner["type"] == "blip":
-            yield from folder(captioner["model"], "captions", name, "model")
+            wanted["captions", name, "model"] = captioner["model"]
     for name, source in config["sources"].items():
-        if source["type"] == "folder" and not Path(source["path"]).exists():
-            yield ("sources", name, "path"), f"there is no file or folder {source['path']}"
+        if source["type"] == "folder":
+            wanted["sources", name, "path"] = source["path"]
+    for where, path in wanted.items():
+        if not Path(path).expanduser().is_dir():
+            yield where, f"is {path}, which is no folder"
 
 
 def _captions(config, own):
     captions = config["captions"]
-    for name, captioner in captions.items():
-        seen = [name]
-        while captioner is not None and "of" in captioner:
-            seen.append(captioner["of"])
-            where = ("captions", name, "of")
-            if seen[-1] not in captions:
-                if len(seen) == 2:
-                    yield where, _unknown("captioner", seen[-1], captions)
+    for name in captions:
+        where, seen = ("captions", name, "of"), [name]
+        while (of := captions[seen[-1]].get("of")) is not None:
+            if of not in captions:
+                if len(seen) == 1:  # else it is told at the captioner that says it
+                    yield where, unknown("captioner", of, captions)
                 break
-            if seen[-1] in seen[:-1]:
-                if seen[-1] == name:
-                    yield where, f"captioners in a circle: {' -> '.join(seen)}"
+            if of in seen:
+                circle = seen[seen.index(of) :]
+                if name == min(circle):
+                    yield where, f"goes round in a circle: {' -> '.join([*circle, of])}"
                 break
-            captioner = captions[seen[-1]]
+            seen.append(of)
 
 
 def _datasets(config, own):
     for name, dataset in config["datasets"].items():
         for key, section in (("source", "sources"), ("captions", "captions")):
             if dataset[key] not in config[section]:
-                yield ("datasets", name, key), _unknown(key, dataset[key], config[section])
+                kind = {"source": "source", "captions": "captioner"}[key]
+                yield ("datasets", name, key), unknown(kind, dataset[key], config[section])
 
 
 def _prompts(config, own):
@@ -75,20 +76,22 @@ def _prompts(config, own):
         where = ("prompts", name)
         given = [key for key in ("texts", "file", "dataset") if key in entry]
         if len(given) != 1:
-            yield where, f"must have exactly one of texts, file, dataset; it has {given or 'none'}"
+            has = " and ".join(given) or "none of them"
+            yield where, f"must have one of texts, file and dataset; it has {has}"
             continue
         if ("count" in entry) != ("dataset" in entry):
-            yield (*where, "count"), "goes with dataset, and dataset with count"
+            problem = "is missing" if "dataset" in entry else "goes with dataset only"
+            yield (*where, "count"), problem
         if "dataset" in entry and entry["dataset"] not in config["datasets"]:
-            hint = _unknown("dataset", entry["dataset"], config["datasets"])
+            hint = unknown("dataset", entry["dataset"], config["datasets"])
             yield (*where, "dataset"), hint
         if "file" in entry:
             if not Path(entry["file"]).is_file():
-                yield (*where, "file"), f"there is no file {entry['file']}"
+                yield (*where, "file"), f"is {entry['file']}, which is no file"
                 continue
             texts = _lines(entry["file"])
             if not texts:
-                yield (*where, "file"), f"there is no prompt in {entry['file']}"
+                yield (*where, "file"), f"is {entry['file']}, which has no prompts"
             config["prompts"][name] = entry = {"texts": texts}
         texts = entry.get("texts", [])
         for text in sorted({text for text in texts if texts.count(text) > 1}):
@@ -104,40 +107,40 @@ def _runs(config, own):
     for name, run in config["runs"].items():
         where = ("runs", name)
         for key in ("model", "dataset"):
-            if run[key] not in config[f"{key}s"] and _says(own[name], key):
-                yield (*where, key), _unknown(key, run[key], config[f"{key}s"])
-        if run["steps"] % run["checkpoint_every"]:
-            yield (
-                (*where, "steps"),
-                f"is {run['steps']}, which is not a multiple of checkpoint_every"
-                f" ({run['checkpoint_every']}), so the last steps would not be kept",
-            )
+            if run[key] not in config[f"{key}s"]:
+                yield (*where, key), unknown(key, run[key], config[f"{key}s"])
+        every = run["checkpoint_every"]
+        if run["steps"] % every:
+            key = _said(own[name], "steps", "checkpoint_every")
+            numbers = f"{run['steps']} steps with checkpoint_every {every}"
+            yield (*where, key), f"leaves steps after the last checkpoint: {numbers}"
         if run["lr_scheduler"] in NEEDS_HORIZON and run["lr_horizon"] is None:
-            yield (
-                (*where, "lr_scheduler"),
-                f"is {run['lr_scheduler']}, which needs lr_horizon: the step at which the"
-                " learning rate is 0 (it stays when you add steps later)",
+            key = _said(own[name], "lr_scheduler", "lr_horizon")
+            problem = (
+                f"leaves {run['lr_scheduler']} without lr_horizon, the step where it reaches 0"
             )
-        if run["method"] == "full":
-            for key in LORA_KEYS:
-                if key in own[name]:
-                    yield (*where, key), "is for method lora; this run's method is full"
-        yield from _weights(config, name, where)
+            yield (*where, key), problem
+        for key in LORA_KEYS:
+            if run["method"] == "full" and key in own[name]:
+                yield (*where, key), "is for method lora, but this run's method is full"
+        yield from _weights(config, name, own[name])
 
 
-def _weights(config, name, where):
+def _weights(config, name, own):
     """Whether the model has the weights that a run starts from."""
     run = config["runs"][name]
     starts = {"train_init": run["train_init"], "ema": (run["ema"] or {}).get("init")}
-    unet = Path(config["models"].get(run["model"], {}).get("path", ".")) / "unet"
-    file = unet / "diffusion_pytorch_model.non_ema.safetensors"
+    model = config["models"].get(run["model"], {}).get("path", ".")
+    file = Path(model).expanduser() / "unet" / "diffusion_pytorch_model.non_ema.safetensors"
     for key, start in starts.items():
-        if start == "non_ema" and unet.is_dir() and not file.is_file():
-            yield (*where, key), f"asks for non-EMA weights, but there is no file {file}"
+        if start == "non_ema" and file.parent.is_dir() and not file.is_file():
+            where = ("runs", name, _said(own, key, "model"))
+            yield where, f"asks for non-EMA weights, but there is no file {file}"
 
 
-def _says(run, key):
-    return key in run or "extends" not in run
+def _said(own, *keys):
+    """The first of `keys` that a run says itself: where to tell what is wrong with all of them."""
+    return next((key for key in keys if key in own), keys[0])
 
 
 def _experiments(config, own):
@@ -155,18 +158,18 @@ def _references(config, entry, where):
     runs, datasets, prompts = config["runs"], config["datasets"], config["prompts"]
     for number, run in enumerate(entry["runs"]):
         if run not in runs:
-            yield (*where, "runs", number), _unknown("run", run, runs)
+            yield (*where, "runs", number), unknown("run", run, runs)
     for number, baseline in enumerate(entry["baselines"]):
         known = [*config["models"], *runs]
         if baseline not in known:
-            yield (*where, "baselines", number), _unknown("model or run", baseline, known)
+            yield (*where, "baselines", number), unknown("model or run", baseline, known)
         elif baseline in runs and baseline in config["models"]:
             yield (*where, "baselines", number), f"{baseline!r} is both a model and a run"
     for role, prompt_set in entry["prompts"].items():
         if prompt_set not in prompts:
-            yield (*where, "prompts", role), _unknown("set of prompts", prompt_set, prompts)
+            yield (*where, "prompts", role), unknown("set of prompts", prompt_set, prompts)
     if entry.get("reference", "") not in ("", *datasets):
-        yield (*where, "reference"), _unknown("dataset", entry["reference"], datasets)
+        yield (*where, "reference"), unknown("dataset", entry["reference"], datasets)
 
 
 def _samples(config, entry, where):
@@ -177,22 +180,23 @@ def _samples(config, entry, where):
         for step in checkpoints(config, entry, run):
             if step not in steps:
                 near = min(steps, key=lambda known: abs(known - step))
-                yield (
-                    (*where, "checkpoints"),
-                    f"{run} has no checkpoint at step {step}: its checkpoints are every"
-                    f" {steps[0]} steps up to {steps[-1]}; the nearest is {near}",
-                )
-        if not set(entry["weights"]) & set(weights_of(config, run)):
-            yield (*where, "weights"), f"{run} has no EMA weights (its ema is null), only raw"
-    if "ema" in entry["weights"] and not any("ema" in weights_of(config, run) for run in runs):
-        yield (*where, "weights"), "no run of this experiment has EMA weights (ema is null)"
+                course = f"every {steps[0]} steps up to {steps[-1]}"
+                problem = f"has {step}, but {run} has checkpoints {course}; the nearest is {near}"
+                yield (*where, "checkpoints"), problem
+    averaged = [run for run in runs if "ema" in weights_of(config, run)]
+    if "ema" in entry["weights"] and not averaged:
+        yield (*where, "weights"), "has ema, but no run here averages its weights (ema is null)"
+    elif entry["weights"] == ["ema"] and averaged != runs:
+        without = ", ".join(run for run in runs if run not in averaged)
+        yield (*where, "weights"), f"is ema alone, but {without} has raw weights only"
     methods = {config["runs"][run]["method"] for run in runs}
     if entry["lora_scales"] and "lora" not in methods:
-        yield (*where, "lora_scales"), "no run of this experiment is a LoRA; see merge_alphas"
+        yield (
+            (*where, "lora_scales"),
+            "is for LoRAs, but no run here is one; others have merge_alphas",
+        )
     if entry["merge_alphas"] and "full" not in methods:
-        yield (*where, "merge_alphas"), "no run of this experiment is a full one; see lora_scales"
-
-
-def _unknown(kind, name, known):
-    listed = ", ".join(sorted(known))
-    return f"there is no {kind} named {name!r}{nearest(name, known)}; there are: {listed}"
+        yield (
+            (*where, "merge_alphas"),
+            "is for full fine-tunes, but no run here is one; LoRAs have lora_scales",
+        )

@@ -15,6 +15,7 @@ from emaki.errors import UserError
 
 # Sections whose entries have names that the user chooses.
 NAMED = ("models", "sources", "captions", "datasets", "prompts", "runs", "experiments")
+PLAIN = ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
 
 
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
@@ -42,11 +43,21 @@ class Document:
     own: dict = field(default_factory=dict)
 
     def error(self, path, message):
-        """A sentence about the entry at `path`, a sequence of keys, with the place it is from."""
+        """A sentence about the entry at `path`, a sequence of keys, with the place it is from.
+
+        `message` goes on after the entry's name: "is missing".
+        """
         path = tuple(path)
         known = next((path[:n] for n in range(len(path), 0, -1) if path[:n] in self.places), ())
         file, line = self.places.get(known, (self.file, 1))
-        return f"{file}:{line}: {spell(path)}{': ' if path else ''}{message}"
+        return f"{file}:{line}: {spell(path) or 'the config'} {message}"
+
+    def says_itself(self, path):
+        """Whether `path` is not within a key that a run inherits by `extends`."""
+        if len(path) < 3 or path[0] != "runs":
+            return True
+        run = self.own.get(path[1], {})
+        return path[2] in run or run.get("extends") is None
 
 
 def read(path, chain=()):
@@ -64,10 +75,10 @@ def read(path, chain=()):
     if base is None:
         return own
     if not isinstance(base, str):
-        raise UserError(own.error(["extends"], "must be the path of another config file"))
+        raise UserError(own.error(["extends"], "is not the path of another config file"))
     base = os.path.join(os.path.dirname(path), base)
     if not os.path.isfile(base):
-        raise UserError(own.error(["extends"], f"there is no file {base}"))
+        raise UserError(own.error(["extends"], f"is {base}, which is no file"))
     return _merge(read(base, (*chain, path)), own)
 
 
@@ -82,8 +93,8 @@ def _merge(base, own):
             continue
         gone = {name for name, entry in entries.items() if entry is None and section in NAMED}
         for name in sorted(gone - set(inherited)):
-            hint = nearest(name, inherited)
-            raise UserError(own.error([section, name], f"there is nothing to take away{hint}"))
+            message = f"is null, but there is none to take away{nearest(name, inherited)}"
+            raise UserError(own.error([section, name], message))
         both = inherited | entries
         merged.data[section] = {name: entry for name, entry in both.items() if name not in gone}
     return merged
@@ -116,6 +127,8 @@ def _parse(path):
 
 def _value(loader, node, path, document):
     document.places.setdefault(path, (document.file, node.start_mark.line + 1))
+    if node.id != "scalar" and node.tag not in PLAIN:
+        raise UserError(document.error(path, f"has the tag {node.tag}: write plain YAML"))
     if isinstance(node, yaml.SequenceNode):
         items = enumerate(node.value)
         return [_value(loader, item, (*path, number), document) for number, item in items]
@@ -147,7 +160,15 @@ def spell(path):
     return "".join(f"[{k}]" if isinstance(k, int) else f".{k}" for k in path).removeprefix(".")
 
 
+def unknown(kind, name, known):
+    """ "is 'x', but there is no run of that name; ...", with those that there are."""
+    listed = ", ".join(sorted(known))
+    return f"is {name!r}, but there is no {kind} of that name; there are: {listed}" + nearest(
+        name, known
+    )
+
+
 def nearest(name, names):
     """ "; did you mean 'x'?" with the name that is most like it, or nothing."""
-    near = difflib.get_close_matches(str(name), [str(n) for n in names], n=1)
+    near = difflib.get_close_matches(str(name), [str(n) for n in names], n=1, cutoff=0.5)
     return f"; did you mean {near[0]!r}?" if near else ""

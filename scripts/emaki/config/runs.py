@@ -1,6 +1,6 @@
 """Runs resolved: what they inherit by `extends`, and the defaults of their recipe."""
 
-from emaki.config.reading import nearest
+from emaki.config.reading import unknown
 from emaki.training import recipes
 
 LORA_KEYS = ("rank", "lora_alpha", "target_modules")
@@ -11,28 +11,32 @@ def resolve(document):
 
     A key that a run gives replaces the inherited value whole. Returns the mistakes (sentences).
     """
-    document.own = written = document.data.get("runs")
-    if not isinstance(written, dict) or not all(isinstance(run, dict) for run in written.values()):
-        document.own = {}
-        return []  # the schema tells
-    mistakes = []
-    for name in written:
-        mistakes += _lineage_mistakes(document, name)
+    runs = document.data.get("runs")
+    if not isinstance(runs, dict):
+        return []  # the schema tells, as it does of a run that is no mapping
+    written = {name: run if isinstance(run, dict) else {} for name, run in runs.items()}
+    document.own = written
+    mistakes = [mistake for name in written for mistake in _lineage_mistakes(document, name)]
     if not mistakes:
-        document.data["runs"] = {name: _complete(written, name) for name in written}
+        document.data["runs"] = runs | {
+            name: _complete(written, name) for name in runs if runs[name]
+        }
     return mistakes
 
 
 def _lineage_mistakes(document, name):
     written, seen = document.own, [name]
     while (parent := written[seen[-1]].get("extends")) is not None:
-        where = ["runs", seen[-1], "extends"]
         if not isinstance(parent, str) or parent not in written:
-            hint = nearest(parent, written)
-            return [document.error(where, f"there is no run {parent!r}{hint}")]
+            mine = len(seen) == 1  # else it is told at the run that says it
+            return [
+                document.error(["runs", name, "extends"], unknown("run", parent, written))
+            ] * mine
         if parent in seen:
-            circle = " -> ".join([*seen[seen.index(parent) :], parent])
-            return [document.error(["runs", parent, "extends"], f"runs in a circle: {circle}")]
+            circle = seen[seen.index(parent) :]
+            message = f"goes round in a circle: {' -> '.join([*circle, parent])}"
+            mine = name == min(circle)
+            return [document.error(["runs", name, "extends"], message)] * mine
         seen.append(parent)
     return []
 

@@ -51,16 +51,12 @@ def registry():
 def check(document):
     """Fill the defaults of a Document in place; return what is wrong with its shape (sentences)."""
     main = registry()["config.schema.yaml"].contents
-    found = []
+    found = {}
     for error in _Validator(main, registry=registry()).iter_errors(document.data):
-        found += _explain(error, tuple(error.absolute_path))
-    return [document.error(path, text) for path, text in found if not _inherited(document, path)]
-
-
-def _inherited(document, path):
-    """Whether what is wrong at `path` was told already at the run from which it is inherited."""
-    run = document.own.get(path[1], {}) if len(path) > 2 and path[0] == "runs" else {}
-    return run.get("extends") is not None and path[2] not in run
+        for path, text in _explain(error, tuple(error.absolute_path)):
+            if document.says_itself(path):
+                found.setdefault(path, text)
+    return [document.error(path, text) for path, text in found.items()]
 
 
 def _fill_defaults(validator, properties, instance, schema):
@@ -87,16 +83,17 @@ def _explain(error, path):
     kind, limit, value = error.validator, error.validator_value, error.instance
     if kind == "additionalProperties":
         known = sorted(error.schema.get("properties", {}))
-        unknown = [key for key in value if key not in known]
+        listed = ", ".join(known)
         return [
-            ((*path, key), f"unknown key{nearest(key, known)}; there are: {', '.join(known)}")
-            for key in unknown
+            ((*path, key), f"is not a key here; there are: {listed}{nearest(key, known)}")
+            for key in value
+            if key not in known
         ]
     if kind == "required":
         missing = [key for key in limit if key not in value]
         return [((*path, key), "is missing") for key in missing]
     if "propertyNames" in error.absolute_schema_path:
-        return [((*path, value), "a name must be made of letters, digits and . _ -")]
+        return [((*path, value), "is a name with other characters than letters, digits and . _ -")]
     if kind in ("anyOf", "oneOf"):
         return _explain_choice(error, path)
     if kind == "enum":

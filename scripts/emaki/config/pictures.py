@@ -1,0 +1,37 @@
+"""The short config for a folder of the user's own pictures."""
+
+import json
+import os
+import re
+from pathlib import Path
+
+from emaki.errors import UserError
+from emaki.files import replacing
+
+BASE = Path(__file__).parents[3] / "config" / "pictures.yaml"
+
+
+def write(folder, path, caption_column=None):
+    """Write to `path` a config that extends config/pictures.yaml with the pictures in `folder`.
+
+    The study is named after the folder, so that two folders keep two sets of results. Raises
+    UserError where there is no such folder.
+    """
+    folder = Path(folder).expanduser().resolve()
+    if not folder.is_dir():
+        raise UserError(f"{folder} is not a folder of pictures: give PICTURES=path/to/folder")
+    source = {"path": str(folder)}
+    if caption_column:
+        source["caption_column"] = caption_column
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", folder.name)
+    base = os.path.relpath(BASE, Path(path).resolve().parent)
+    lines = [
+        f"extends: {json.dumps(base)}",
+        f"study: pictures-{name}",
+        "sources:",
+        "  pictures:",
+        "    type: folder",
+        *(f"    {key}: {json.dumps(value, ensure_ascii=False)}" for key, value in source.items()),
+    ]
+    with replacing(path) as temporary:
+        temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
