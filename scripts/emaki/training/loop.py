@@ -111,22 +111,23 @@ def train(trainer, first, last, label, stop=lambda: False):
         if ema is not None:
             ema.update(trainer.parameters)
         trainer.metrics.add(step + 1, loss=torch.stack(losses).mean(), learning_rate=rate)
-        if (step + 1) % look_every == 0 or step + 1 == last or stop():
+        stopping = stop()
+        if (step + 1) % look_every == 0 or step + 1 == last or stopping:
             trainer.metrics.settle(trainer.pictures)
-        if stop():
+        if stopping:
             return step + 1
     return last
 
 
-def validate(trainer):
-    """The validation losses of the raw weights and of the average, for the metrics."""
+def validate(trainer, stop=lambda: False):
+    """The validation losses of the raw weights and of the average, for the metrics.
+
+    Once `stop()` is true it returns without delay, and what it returns means nothing.
+    """
 
     def measure():
-        size = trainer.run["batch_size"]
         trainer.unet.eval()
-        result = validation.loss(
-            trainer.predict, trainer.diffusion, trainer.held_out, trainer.device, size
-        )
+        result = validation.loss(trainer, stop)
         trainer.unet.train()
         return result
 

@@ -23,7 +23,9 @@ def add(unet, run, dtype):
         init_lora_weights="gaussian",
         target_modules=list(run["target_modules"]),
     )
-    unet.requires_grad_(False).to(dtype=dtype)
+    unet.requires_grad_(False)
+    for parameter in unet.parameters():
+        parameter.data = parameter.data.to(dtype)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(run["seed"])
         try:
@@ -56,7 +58,8 @@ def save(unet, weights, folder, precision):
     metadata = {f"unet.{key}": _plain(value) for key, value in config.items()}
     metadata = {key: value for key, value in metadata.items() if value is not None}
     text = json.dumps(metadata, indent=2, sort_keys=True)
-    save_file(tensors, folder / FILE, metadata={"format": "pt", "lora_adapter_metadata": text})
+    # One entry only: safetensors writes several in an order that changes from process to process.
+    save_file(tensors, folder / FILE, metadata={"lora_adapter_metadata": text})
 
 
 def _plain(value):

@@ -39,7 +39,7 @@ class Metrics:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        names = ["step"] + sorted({key for row in self.rows for key in row} - {"step"})
+        names = ["step", *sorted({key for row in self.rows for key in row} - {"step"})]
         columns = {name: [row.get(name) for row in self.rows] for name in names}
         types = [pa.field(n, pa.int64() if n == "step" else pa.float64()) for n in names]
         pq.write_table(pa.table(columns, schema=pa.schema(types)), folder / "metrics.parquet")

@@ -32,17 +32,19 @@ def run_segment(job, run):
         state.restore(source, about, trainer)
         if about["step"] > job.from_step:
             trainer.metrics.rows = about["rows"]
+    first = about["step"] if source else 0
     with Interrupt() as interrupt:
-        first = about["step"] if source else 0
-        label = f"train {job.name}"
-        step = loop.train(trainer, first, job.to_step, label, lambda: interrupt.requested)
-        if step < job.to_step:
+        step = loop.train(
+            trainer, first, job.to_step, f"train {job.name}", lambda: interrupt.requested
+        )
+        losses = loop.validate(trainer, lambda: interrupt.requested)
+        if interrupt.requested:
             _leave(job, trainer, step, made_with)
-    trainer.metrics.rows[-1].update(loop.validate(trainer))
-    _write_checkpoint(job, trainer)
-    trainer.metrics.rows = []
-    state.save(job.state_output, trainer, job.to_step, made_with)
-    state.discard(state.interrupted(job.state_output))
+        trainer.metrics.rows[-1].update(losses)
+        _write_checkpoint(job, trainer)
+        trainer.metrics.rows = []
+        state.save(job.state_output, trainer, job.to_step, made_with)
+        state.discard(state.interrupted(job.state_output))
 
 
 def _find_state(job, made_with):
@@ -50,8 +52,7 @@ def _find_state(job, made_with):
     left = state.interrupted(job.state_output)
     if left.exists():
         about = state.read(left)
-        if job.from_step < about["step"] <= job.to_step:
-            state.check(left, about, made_with)
+        if job.from_step < about["step"] <= job.to_step and state.fits(about, made_with):
             print(f"going on after step {about['step']}, where the last attempt was stopped")
             return left, about
     if job.from_step == 0:

@@ -23,12 +23,12 @@ def save(folder, trainer, step, made_with):
 
     tensors = {f"parameters/{name}": tensor for name, tensor in trainer.parameters.items()}
     numbers = {"optimizer": {}, "scaler": trainer.scaler.state_dict()}
-    for index, entry in trainer.optimizer.state_dict()["state"].items():
-        for name, value in entry.items():
+    for name, parameter in trainer.parameters.items():
+        for entry, value in trainer.optimizer.state[parameter].items():
             if torch.is_tensor(value):
-                tensors[f"optimizer/{index}/{name}"] = value
+                tensors[f"optimizer/{name}/{entry}"] = value
             else:
-                numbers["optimizer"][f"{index}/{name}"] = value
+                numbers["optimizer"][f"{name}/{entry}"] = value
     if trainer.ema:
         tensors |= {f"ema/{name}": value for name, value in trainer.ema.averages.items()}
         numbers["ema_updates"] = trainer.ema.updates
@@ -50,18 +50,27 @@ def read(folder):
     return json.loads(path.read_text())
 
 
+def fits(about, made_with):
+    """Whether a state (its state.json) was made with the same run, model and latents."""
+    return not _differences(about, made_with)
+
+
 def check(folder, about, made_with):
     """Raise UserError, naming each difference, where a state was made with something else."""
-    theirs = about["made_with"]
-    differences = settings.differences(made_with["run"], theirs["run"])
-    for key, what in (("model", "the base model's weights"), ("latents", "the dataset's latents")):
-        if made_with[key] != theirs[key]:
-            differences.append(f"{what} are others")
-    if differences:
+    if differences := _differences(about, made_with):
         raise UserError(
             f"the training state {folder} was made with something else: {'; '.join(differences)}. "
             "Start this run from step 0 or give it the old values"
         )
+
+
+def _differences(about, made_with):
+    theirs = about["made_with"]
+    differences = settings.differences(made_with["run"], theirs["run"])
+    for key, what in (("model", "the base model's files"), ("latents", "the dataset's latents")):
+        if made_with[key] != theirs[key]:
+            differences.append(f"{what} are others")
+    return differences
 
 
 def restore(folder, about, trainer):
@@ -76,17 +85,20 @@ def restore(folder, about, trainer):
             trainer.ema.updates = numbers["ema_updates"]
             for name, average in trainer.ema.averages.items():
                 average.copy_(tensors[f"ema/{name}"])
-    trainer.optimizer.load_state_dict(_optimizer_state(trainer.optimizer, tensors, numbers))
     trainer.scaler.load_state_dict(numbers["scaler"])
+    _restore_optimizer(trainer, tensors, numbers["optimizer"])
 
 
-def _optimizer_state(optimizer, tensors, numbers):
-    entries = {}
-    values = {k.removeprefix("optimizer/"): v for k, v in tensors.items() if "optimizer/" in k}
-    for key, value in (values | numbers["optimizer"]).items():
-        index, name = key.split("/")
-        entries.setdefault(int(index), {})[name] = value
-    return {"state": entries, "param_groups": optimizer.state_dict()["param_groups"]}
+def _restore_optimizer(trainer, tensors, numbers):
+    """Put the optimizer's entries back as they were: `load_state_dict` would cast some."""
+    entries = {k.removeprefix("optimizer/"): v for k, v in tensors.items() if "optimizer/" in k}
+    for key, value in (entries | numbers).items():
+        name, entry = key.split("/")
+        parameter = trainer.parameters[name]
+        # A fused AdamW counts its steps on the device, the others on the CPU.
+        if torch.is_tensor(value) and (value.dim() or trainer.optimizer.defaults.get("fused")):
+            value = value.to(parameter.device)
+        trainer.optimizer.state[parameter][entry] = value
 
 
 def interrupted(folder):
