@@ -111,7 +111,8 @@ def _write_part(rows, folder, path, label):
             if size >= GROUP_BYTES:
                 writer.write_table(pa.Table.from_pylist(group, SCHEMA))
                 group, size = [], 0
-        writer.write_table(pa.Table.from_pylist(group, SCHEMA))
+        if group:
+            writer.write_table(pa.Table.from_pylist(group, SCHEMA))
 
 
 def card(name, dataset, rows, rejects, held_out):
@@ -187,6 +188,7 @@ def readme(about):
 
 
 def _header(about):
+    parts = [part for part in SPLITS if about["counts"][part]]
     licences = {LICENCES.get(licence, "other") for licence in about["licences"]}
     return [
         "---",
@@ -196,7 +198,8 @@ def _header(about):
         "configs:",
         "- config_name: default",
         "  data_files:",
-        *[f"  - {{split: {part}, path: data/{part}.parquet}}" for part in SPLITS],
+        # datasets refuses a split without rows
+        *[f"  - {{split: {part}, path: data/{part}.parquet}}" for part in parts],
         "---",
         "",
     ]

@@ -7,8 +7,9 @@ import warnings
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-# Raster formats that Pillow decodes itself. EPS and the like are left out: they start programs.
-FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
+# Raster formats that Pillow decodes itself; EPS and the like, left out, start programs. A camera's
+# MPO is opened as JPEG.
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 MAX_PIXELS = 178_956_970  # where Pillow too speaks of a decompression bomb: 0.5 GiB as RGB
 ORIENTATION = 0x0112
 GIT_LFS = b"version https://git-lfs"
@@ -36,7 +37,7 @@ def decode(data, min_size=1):
     except BadPicture:
         raise
     except UnidentifiedImageError:
-        raise BadPicture(f"not a picture, or none of {', '.join(FORMATS)}") from None
+        raise BadPicture(f"not a picture ({', '.join(FORMATS)}), or broken at its start") from None
     except Image.DecompressionBombError:
         raise BadPicture(f"more than {MAX_PIXELS} pixels") from None
     except Exception as error:  # damaged bytes raise nearly anything inside the decoders
