@@ -1,0 +1,60 @@
+def captions_below(wildcards):
+    """The table that a keyword is added to."""
+    captioner = config["captions"][wildcards.captioner]
+    below = f"{STUDY}/captions/{wildcards.source}/{captioner.get('of')}.parquet"
+    return below if captioner["type"] == "keyword" else []
+
+
+def blip_files(wildcards):
+    path = config["captions"][wildcards.captioner]["model"]
+    return [f"{path}/config.json", f"{path}/model.safetensors"]
+
+
+rule captions:
+    input:
+        script="scripts/captions.py",
+        modules=modules_of("scripts/captions.py"),
+        metadata=f"{STUDY}/images/{{source}}/metadata.parquet",
+        of=captions_below,
+    output:
+        f"{STUDY}/captions/{{source}}/{{captioner}}.parquet",
+    log:
+        f"{LOGS}/captions/{{source}}/{{captioner}}.log",
+    benchmark:
+        f"{BENCHMARKS}/captions/{{source}}/{{captioner}}.tsv"
+    wildcard_constraints:
+        captioner=names("captions", type=["alt", "keyword"]),
+    conda:
+        "../envs/data.yaml"
+    params:
+        captioner=entry_of("captions", "captioner"),
+        images=folder_of_input("metadata"),
+        of=lambda wildcards, input: f"--of {input.of}" if input.of else "",
+    shell:
+        "python scripts/run.py --log {log} {input.script} --captioner {params.captioner:q}"
+        " --images {params.images:q} {params.of} --output {output:q}"
+
+
+rule captions_blip:
+    input:
+        script="scripts/captions_blip.py",
+        modules=modules_of("scripts/captions_blip.py"),
+        metadata=f"{STUDY}/images/{{source}}/metadata.parquet",
+        pictures=ancient(f"{STUDY}/images/{{source}}/pictures"),
+        model=blip_files,
+    output:
+        f"{STUDY}/captions/{{source}}/{{captioner}}.parquet",
+    log:
+        f"{LOGS}/captions/{{source}}/{{captioner}}.log",
+    benchmark:
+        f"{BENCHMARKS}/captions/{{source}}/{{captioner}}.tsv"
+    wildcard_constraints:
+        captioner=names("captions", type=["blip"]),
+    conda:
+        "../envs/captioning.yaml"
+    params:
+        captioner=entry_of("captions", "captioner"),
+        images=folder_of_input("metadata"),
+    shell:
+        "python scripts/run.py --warm --log {log} {input.script} --captioner {params.captioner:q}"
+        " --images {params.images:q} --output {output:q}"

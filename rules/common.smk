@@ -1,0 +1,84 @@
+import json
+import os
+import sys
+
+# Where no environment is deployed, jobs run in the interpreter that runs Snakemake.
+os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+sys.path.insert(0, f"{workflow.basedir}/scripts")
+
+from emaki.config import load, steps_of, variants
+from emaki.errors import UserError
+from emaki.imports import modules_of
+from emaki.plans import comparisons, grids
+from emaki.sources import folder
+from snakemake.exceptions import WorkflowError
+
+# Emaki reads the file itself: Snakemake would merge it over another one, key by key, and would
+# keep the last of two entries with one name.
+CONFIG_FILE = (workflow.overwrite_configfiles or ["config/config.yaml"])[-1]
+try:
+    config.update(load(CONFIG_FILE))
+except UserError as error:
+    raise WorkflowError(str(error)) from None
+
+STUDY = f"results/{config['study']}"
+LOGS = f"logs/{config['study']}"
+BENCHMARKS = f"{STUDY}/benchmarks"
+
+
+def names(section, **wanted):
+    """A pattern for the names of the config's entries that have one of these values."""
+    found = [
+        name
+        for name, entry in config.get(section, {}).items()
+        if all(entry[key] in values for key, values in wanted.items())
+    ]
+    return "|".join(map(re.escape, found)) or "(?!)"
+
+
+wildcard_constraints:
+    source=names("sources"),
+    captioner=names("captions"),
+    dataset=names("datasets"),
+    model=names("models"),
+    prompts=names("prompts"),
+    run=names("runs"),
+    experiment=names("experiments"),
+    step=r"\d+",
+    weights="raw|ema",
+    strength=r"-?\d+\.\d+",
+    transform=r"\d+(-flip)?",
+
+
+def as_json(value):
+    """A value as a parameter: compared by content, quoted by `{params.x:q}`."""
+    return json.dumps(value, sort_keys=True, ensure_ascii=False)
+
+
+def entry_of(section, wildcard):
+    """The config's entry that a wildcard names, as JSON."""
+    return lambda wildcards: as_json(config[section][wildcards[wildcard]])
+
+
+def folder_of(name):
+    """A parameter: the folder that holds the named output."""
+    return lambda wildcards, output: str(Path(output[name]).parent)
+
+
+def folder_of_input(name):
+    """A parameter: the folder that holds the named input."""
+    return lambda wildcards, input: str(Path(input[name]).parent)
+
+
+def model_files(model, *parts):
+    """The files of a pipeline folder that a job reads."""
+    layout = {
+        "unet": ["unet/config.json", "unet/diffusion_pytorch_model.safetensors"],
+        "non_ema": ["unet/diffusion_pytorch_model.non_ema.safetensors"],
+        "vae": ["vae/config.json", "vae/diffusion_pytorch_model.safetensors"],
+        "text_encoder": ["text_encoder/config.json", "text_encoder/model.safetensors"],
+        "tokenizer": ["tokenizer/tokenizer_config.json"],
+        "scheduler": ["scheduler/scheduler_config.json"],
+    }
+    path = config["models"][model]["path"]
+    return [f"{path}/{file}" for part in parts for file in layout[part]]

@@ -1,0 +1,37 @@
+def source_of(wildcards):
+    return config["datasets"][wildcards.dataset]["source"]
+
+
+def captions_of(wildcards):
+    captioner = config["datasets"][wildcards.dataset]["captions"]
+    return f"{STUDY}/captions/{source_of(wildcards)}/{captioner}.parquet"
+
+
+rule dataset:
+    input:
+        script="scripts/dataset.py",
+        modules=modules_of("scripts/dataset.py"),
+        metadata=lambda wildcards: f"{STUDY}/images/{source_of(wildcards)}/metadata.parquet",
+        rejects=lambda wildcards: f"{STUDY}/images/{source_of(wildcards)}/rejects.parquet",
+        pictures=lambda wildcards: ancient(f"{STUDY}/images/{source_of(wildcards)}/pictures"),
+        captions=captions_of,
+    output:
+        train=f"{STUDY}/datasets/{{dataset}}/data/train.parquet",
+        validation=f"{STUDY}/datasets/{{dataset}}/data/validation.parquet",
+        card=f"{STUDY}/datasets/{{dataset}}/README.md",
+        counts=f"{STUDY}/datasets/{{dataset}}/card.json",
+        contact_sheet=f"{STUDY}/datasets/{{dataset}}/contact_sheet.png",
+    log:
+        f"{LOGS}/datasets/{{dataset}}.log",
+    benchmark:
+        f"{BENCHMARKS}/datasets/{{dataset}}.tsv"
+    conda:
+        "../envs/data.yaml"
+    params:
+        dataset=entry_of("datasets", "dataset"),
+        images=folder_of_input("metadata"),
+        folder=folder_of("card"),
+    shell:
+        "python scripts/run.py --log {log} {input.script} --name {wildcards.dataset}"
+        " --dataset {params.dataset:q} --images {params.images:q} --captions {input.captions:q}"
+        " --output {params.folder:q}"

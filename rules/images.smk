@@ -1,0 +1,31 @@
+def source_modules(wildcards):
+    kind = config["sources"][wildcards.source]["type"]
+    return modules_of("scripts/images.py", f"emaki.sources.{kind}")
+
+
+def source_files(wildcards):
+    source = config["sources"][wildcards.source]
+    return folder.files(source) if source["type"] == "folder" else []
+
+
+rule images:
+    input:
+        script="scripts/images.py",
+        modules=source_modules,
+        files=source_files,
+    output:
+        metadata=f"{STUDY}/images/{{source}}/metadata.parquet",
+        pictures=directory(f"{STUDY}/images/{{source}}/pictures"),
+        rejects=f"{STUDY}/images/{{source}}/rejects.parquet",
+    log:
+        f"{LOGS}/images/{{source}}.log",
+    benchmark:
+        f"{BENCHMARKS}/images/{{source}}.tsv"
+    conda:
+        "../envs/data.yaml"
+    params:
+        source=entry_of("sources", "source"),
+        folder=folder_of("metadata"),
+    shell:
+        "python scripts/run.py --log {log} {input.script}"
+        " --source {params.source:q} --output {params.folder:q}"

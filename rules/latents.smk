@@ -1,0 +1,32 @@
+def transform_arguments(wildcards):
+    """How pictures are prepared, as its name in the path says: 64-flip."""
+    resolution, _, flip = wildcards.transform.partition("-")
+    return f"--resolution {resolution} --random-flip {int(bool(flip))}"
+
+
+rule latents:
+    input:
+        script="scripts/latents.py",
+        modules=modules_of("scripts/latents.py"),
+        train=f"{STUDY}/datasets/{{dataset}}/data/train.parquet",
+        validation=f"{STUDY}/datasets/{{dataset}}/data/validation.parquet",
+        model=lambda wildcards: model_files(wildcards.model, "vae", "text_encoder", "tokenizer"),
+    output:
+        manifest=f"{STUDY}/latents/{{dataset}}/{{model}}/{{transform}}/manifest.json",
+        index=f"{STUDY}/latents/{{dataset}}/{{model}}/{{transform}}/index.parquet",
+        moments=f"{STUDY}/latents/{{dataset}}/{{model}}/{{transform}}/moments.safetensors",
+        text=f"{STUDY}/latents/{{dataset}}/{{model}}/{{transform}}/text.safetensors",
+    log:
+        f"{LOGS}/latents/{{dataset}}/{{model}}/{{transform}}.log",
+    benchmark:
+        f"{BENCHMARKS}/latents/{{dataset}}/{{model}}/{{transform}}.tsv"
+    conda:
+        "../envs/training.yaml"
+    params:
+        dataset=f"{STUDY}/datasets/{{dataset}}",
+        model=lambda wildcards: config["models"][wildcards.model]["path"],
+        transform=transform_arguments,
+        folder=folder_of("manifest"),
+    shell:
+        "python scripts/run.py --warm --log {log} {input.script} --dataset {params.dataset:q}"
+        " --model {params.model:q} {params.transform} --output {params.folder:q}"

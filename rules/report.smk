@@ -1,0 +1,151 @@
+def pairs(paths):
+    """A parameter of NAME=PATH arguments from a dict."""
+    return " ".join(f"{name}={path}" for name, path in paths.items())
+
+
+def scores_of(experiment):
+    """VARIANT:SET and the file of its scores, for all that an experiment compares."""
+    plan = comparisons(config, experiment)
+    return {
+        f"{variant}:{prompts}": f"{STUDY}/scores/{variant}/{prompts}.parquet"
+        for variant in plan["variants"]
+        for prompts in plan["prompts"].values()
+    }
+
+
+def samples_of(wildcards):
+    """VARIANT:SET and the file of its samples, for all that a grid shows."""
+    plan = grids(config, wildcards.experiment)[wildcards.grid]
+    return {
+        f"{column['variant']}:{prompts}": f"{STUDY}/samples/{column['variant']}/{prompts}.parquet"
+        for column in plan["columns"]
+        for prompts, _ in plan["rows"]
+    }
+
+
+def reference_of(wildcards):
+    return f"{STUDY}/references/{config['experiments'][wildcards.experiment]['reference']}.parquet"
+
+
+GRIDS = {
+    f"{experiment}/{grid}": f"{STUDY}/grids/{experiment}/{grid}.png"
+    for experiment in config["experiments"]
+    for grid in grids(config, experiment)
+}
+METRICS = {segment: f"{STUDY}/runs/{segment}/metrics.parquet" for segment in SEGMENTS}
+DATASETS = [f"{STUDY}/datasets/{dataset}" for dataset in config["datasets"]]
+TIMINGS = sorted(
+    {f"{BENCHMARKS}/runs/{segment}.tsv" for segment in SEGMENTS}
+    | {
+        f"{BENCHMARKS}/{stage}/{pair.replace(':', '/')}.tsv"
+        for experiment in config["experiments"]
+        for pair in scores_of(experiment)
+        for stage in ("samples", "scores")
+    }
+)
+
+
+rule grid:
+    input:
+        script="scripts/grid.py",
+        modules=modules_of("scripts/grid.py"),
+        samples=lambda wildcards: samples_of(wildcards).values(),
+    output:
+        report(
+            f"{STUDY}/grids/{{experiment}}/{{grid}}.png",
+            category="{experiment}",
+            labels={"grid": "{grid}"},
+        ),
+    log:
+        f"{LOGS}/grids/{{experiment}}/{{grid}}.log",
+    conda:
+        "../envs/report.yaml"
+    params:
+        plan=lambda wildcards: as_json(grids(config, wildcards.experiment)[wildcards.grid]),
+        samples=lambda wildcards: pairs(samples_of(wildcards)),
+    shell:
+        "python scripts/run.py --warm --log {log} {input.script} --plan {params.plan:q}"
+        " --samples {params.samples} --output {output:q}"
+
+
+rule compare:
+    input:
+        script="scripts/compare.py",
+        modules=modules_of("scripts/compare.py"),
+        scores=lambda wildcards: scores_of(wildcards.experiment).values(),
+        reference=reference_of,
+    output:
+        f"{STUDY}/experiments/{{experiment}}.json",
+    log:
+        f"{LOGS}/experiments/{{experiment}}.log",
+    conda:
+        "../envs/report.yaml"
+    params:
+        plan=lambda wildcards: as_json(comparisons(config, wildcards.experiment)),
+        scores=lambda wildcards: pairs(scores_of(wildcards.experiment)),
+    shell:
+        "python scripts/run.py --warm --log {log} {input.script} --plan {params.plan:q}"
+        " --scores {params.scores} --reference {input.reference:q} --output {output:q}"
+
+
+rule config:
+    output:
+        f"{STUDY}/config.json",
+    log:
+        f"{LOGS}/config.log",
+    localrule: True
+    conda:
+        "../envs/report.yaml"
+    params:
+        config=as_json(config),
+    shell:
+        "printf '%s\n' {params.config:q} > {output:q} 2> {log:q}"
+
+
+rule report:
+    input:
+        script="scripts/report.py",
+        modules=modules_of("scripts/report.py"),
+        templates=sorted(
+            str(path)
+            for path in Path("scripts/emaki/report/templates").glob("*")
+            if path.is_file()
+        ),
+        config=f"{STUDY}/config.json",
+        experiments=expand(
+            f"{STUDY}/experiments/{{experiment}}.json", experiment=config["experiments"]
+        ),
+        grids=GRIDS.values(),
+        metrics=METRICS.values(),
+        cards=[f"{dataset}/card.json" for dataset in DATASETS],
+        sheets=[f"{dataset}/contact_sheet.png" for dataset in DATASETS],
+        benchmarks=ancient(TIMINGS),
+    output:
+        f"{STUDY}/report.html",
+    log:
+        f"{LOGS}/report.log",
+    conda:
+        "../envs/report.yaml"
+    params:
+        grids=pairs(GRIDS),
+        metrics=pairs(METRICS),
+        datasets=DATASETS,
+    shell:
+        "python scripts/run.py --log {log} {input.script} --config {input.config:q}"
+        " --experiments {input.experiments} --grids {params.grids} --metrics {params.metrics}"
+        " --datasets {params.datasets} --benchmarks {input.benchmarks} --output {output:q}"
+
+
+# results/report.html is always that of the config in use.
+rule publish:
+    input:
+        f"{STUDY}/report.html",
+    output:
+        "results/report.html",
+    log:
+        f"{LOGS}/publish.log",
+    localrule: True
+    conda:
+        "../envs/report.yaml"
+    shell:
+        "cp {input:q} {output:q} 2> {log:q}"

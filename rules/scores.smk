@@ -1,0 +1,43 @@
+CLIP = config["evaluators"]["clip"]
+
+
+rule score:
+    input:
+        script="scripts/score.py",
+        modules=modules_of("scripts/score.py"),
+        samples=f"{STUDY}/samples/{{variant}}/{{prompts}}.parquet",
+        clip=[f"{CLIP}/config.json", f"{CLIP}/model.safetensors"],
+    output:
+        f"{STUDY}/scores/{{variant}}/{{prompts}}.parquet",
+    log:
+        f"{LOGS}/scores/{{variant}}/{{prompts}}.log",
+    benchmark:
+        f"{BENCHMARKS}/scores/{{variant}}/{{prompts}}.tsv"
+    conda:
+        "../envs/evaluation.yaml"
+    params:
+        clip=CLIP,
+    shell:
+        "python scripts/run.py --warm --log {log} {input.script} --samples {input.samples:q}"
+        " --clip {params.clip:q} --label {wildcards.variant}/{wildcards.prompts}"
+        " --output {output:q}"
+
+
+rule reference:
+    input:
+        script="scripts/reference.py",
+        modules=modules_of("scripts/reference.py"),
+        pictures=f"{STUDY}/datasets/{{dataset}}/data/train.parquet",
+    output:
+        f"{STUDY}/references/{{dataset}}.parquet",
+    log:
+        f"{LOGS}/references/{{dataset}}.log",
+    benchmark:
+        f"{BENCHMARKS}/references/{{dataset}}.tsv"
+    conda:
+        "../envs/evaluation.yaml"
+    params:
+        resolution=config["sampling"]["resolution"],
+    shell:
+        "python scripts/run.py --warm --log {log} {input.script} --pictures {input.pictures:q}"
+        " --resolution {params.resolution} --output {output:q}"
