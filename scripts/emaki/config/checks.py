@@ -13,6 +13,8 @@ NEEDS_HORIZON = ("linear", "cosine")
 def check(document):
     """Complete `prompts` and `experiments` of a Document whose shape is right; return mistakes."""
     config = document.data
+    for section in NAMED:  # config/tiny.yaml has but few of them
+        config.setdefault(section, {})
     found = []
     for part in (_names, _files, _captions, _datasets, _prompts, _runs, _experiments):
         found += part(config, document.own)
@@ -24,7 +26,10 @@ def _names(config, own):
         seen = {}
         for name in config[section]:
             if (other := seen.setdefault(name.lower(), name)) != name:
-                yield (section, name), f"differs from {other!r} in case only; some disks cannot"
+                yield (
+                    (section, name),
+                    f"differs from {other!r} in case only, which not all disks keep",
+                )
     if "base" in config["runs"]:
         yield ("runs", "base"), "is the folder of the base models' pictures; take another name"
 
@@ -34,7 +39,8 @@ def _files(config, own):
     for where, path in wanted.items():
         if Path(path).expanduser().is_dir() and not Path(path, "model_index.json").is_file():
             yield where, f"is {path}, which is no diffusers pipeline: it has no model_index.json"
-    wanted["evaluators", "clip"] = config["evaluators"]["clip"]
+    if "evaluators" in config:
+        wanted["evaluators", "clip"] = config["evaluators"]["clip"]
     for name, captioner in config["captions"].items():
         if captioner["type"] == "blip":
             wanted["captions", name, "model"] = captioner["model"]
@@ -134,7 +140,7 @@ def _weights(config, name, own):
     file = Path(model).expanduser() / "unet" / "diffusion_pytorch_model.non_ema.safetensors"
     for key, start in starts.items():
         if start == "non_ema" and file.parent.is_dir() and not file.is_file():
-            where = ("runs", name, _said(own, key, "model"))
+            where = ("runs", name, _said(own, key, "recipe", "model"))
             yield where, f"asks for non-EMA weights, but there is no file {file}"
 
 

@@ -18,7 +18,7 @@ NAMED = ("models", "sources", "captions", "datasets", "prompts", "runs", "experi
 PLAIN = ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
 
 
-class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
     yaml_implicit_resolvers: dict = {}  # noqa: RUF012 (PyYAML's own attribute)
 
 
@@ -29,7 +29,7 @@ for _kind, _pattern, _first in [
     ("float", r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?", list("-+.0123456789")),
 ]:
     _tag = f"tag:yaml.org,2002:{_kind}"
-    _Loader.add_implicit_resolver(_tag, re.compile(rf"^(?:{_pattern})$"), _first)
+    Loader.add_implicit_resolver(_tag, re.compile(rf"^(?:{_pattern})$"), _first)
 
 
 @dataclass
@@ -83,9 +83,10 @@ def read(path, chain=()):
 
 
 def _merge(base, own):
+    own.places.setdefault(("study",), (own.file, 1))  # never the base's: they would share a folder
     kept = {path: place for path, place in base.places.items() if path[:2] not in own.places}
     merged = Document(own.file, dict(base.data), kept | own.places)
-    merged.data.pop("study", None)  # two studies in one folder would overwrite each other
+    merged.data.pop("study", None)
     for section, entries in own.data.items():
         inherited = merged.data.get(section)
         if not (isinstance(entries, dict) and isinstance(inherited, dict)):
@@ -110,7 +111,7 @@ def _parse(path):
         raise UserError(f"{path} is not UTF-8 text") from None
     document = Document(path)
     try:
-        loader = _Loader(text)
+        loader = Loader(text)
         node = loader.get_single_node()
         document.data = {} if node is None else _value(loader, node, (), document)
     except yaml.MarkedYAMLError as error:

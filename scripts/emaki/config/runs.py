@@ -18,43 +18,43 @@ def resolve(document):
     document.own = written
     mistakes = [mistake for name in written for mistake in _lineage_mistakes(document, name)]
     if not mistakes:
-        document.data["runs"] = runs | {
-            name: _complete(written, name) for name in runs if runs[name]
+        document.data["runs"] = {
+            name: _complete(written, name) if isinstance(run, dict) else run
+            for name, run in runs.items()
         }
     return mistakes
 
 
 def _lineage_mistakes(document, name):
+    """What is wrong with a run's `extends`, if it is not told at another run."""
     written, seen = document.own, [name]
     while (parent := written[seen[-1]].get("extends")) is not None:
+        message = None
         if not isinstance(parent, str) or parent not in written:
-            mine = len(seen) == 1  # else it is told at the run that says it
-            return [
-                document.error(["runs", name, "extends"], unknown("run", parent, written))
-            ] * mine
-        if parent in seen:
+            if len(seen) == 1:
+                message = unknown("run", parent, written)
+        elif parent in seen:
             circle = seen[seen.index(parent) :]
-            message = f"goes round in a circle: {' -> '.join([*circle, parent])}"
-            mine = name == min(circle)
-            return [document.error(["runs", name, "extends"], message)] * mine
-        seen.append(parent)
+            if name == min(circle):
+                message = f"goes round in a circle: {' -> '.join([*circle, parent])}"
+        else:
+            seen.append(parent)
+            continue
+        return [document.error(["runs", name, "extends"], message)] if message else []
     return []
 
 
 def _complete(written, name):
     said = _said(written, name)
-    if said.get("method") == "full":  # what is inherited from a LoRA says nothing here
-        foreign = [key for key in LORA_KEYS if key not in written[name]]
-    else:
-        foreign = []
-    said = {key: value for key, value in said.items() if key not in foreign}
+    # What is inherited from a LoRA says nothing about a full fine-tune.
+    mute = set(LORA_KEYS) - set(written[name]) if said.get("method") == "full" else set()
     try:
         run = recipes.resolve(said)
     except (KeyError, TypeError, AttributeError):  # the schema tells what is wrong
-        return said
+        run = said
     if "steps" in run:
         run.setdefault("checkpoint_every", run["steps"])
-    return {key: value for key, value in run.items() if key not in foreign}
+    return {key: value for key, value in run.items() if key not in mute}
 
 
 def _said(written, name):

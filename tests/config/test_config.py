@@ -1,0 +1,435 @@
+"""What a config means, and what is said about one that is wrong."""
+
+import json
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from emaki.config import load, overrides, save, steps_of, variants
+from emaki.config.pictures import write
+from emaki.errors import UserError
+
+SCRIPTS = Path(__file__).parents[2] / "scripts"
+DATES = ["2023-06-03", "2023-06-04", "2023-06-04", "2023-06-14", "2023-06-14"]
+DATES += ["2023-06-15", "2023-06-15", "2023-06-16", "2023-06-29", "2023-07-04"]
+
+
+@pytest.fixture
+def study(workplace):
+    """Load a config that extends the default one with some lines."""
+
+    def load_lines(lines):
+        (workplace / "my.yaml").write_text(f"extends: config/config.yaml\nstudy: my\n{lines}\n")
+        return load("my.yaml")
+
+    return load_lines
+
+
+# The default
+
+
+def test_the_default_declares_the_notebook(workplace):
+    config = load("config/config.yaml")
+    entries = config["experiments"].values()
+    assert [entry["date"] for entry in entries] == DATES
+    assert all(entry["question"].endswith("?") and entry["observed"] for entry in entries)
+    used = {run for entry in entries for run in entry["runs"] + entry["baselines"]}
+    assert set(config["runs"]) <= used, "a run that no experiment shows"
+    assert len(config["runs"]) <= 10  # it is to end in minutes on two cores
+
+
+def test_the_default_has_the_structure_of_the_log(workplace):
+    config = load("config/config.yaml")
+    runs = config["runs"]
+    assert [runs[name]["rank"] for name in ("lora-r4", "lora-r64")] == [4, 64]
+    assert overrides(config, "lora-keyword") == {"dataset": ("rooms", "rooms-keyword")}
+    assert runs["critters-8bit"]["optimizer"] == "adamw8bit"
+    assert runs["critters-compvis"]["ema"]["warmup"] == "compvis"
+    assert (runs["critters-non-ema"]["train_init"], runs["critters-non-ema"]["ema"]["init"]) == (
+        "non_ema",
+        "ema",
+    )
+    assert overrides(config, "critters-ema-start") == {"train_init": ("non_ema", "ema")}
+    assert config["datasets"]["rooms-v3"]["source"] == config["datasets"]["rooms-v2"]["source"]
+    merged = {v["strength"] for v in variants(config, "blip") if v["run"] == "rooms-v3"}
+    assert merged == {0.25, 0.5, 0.75, 1.0}
+
+
+def test_loading_is_quick_and_light(workplace):
+    seconds = []
+    for _ in range(3):
+        start = time.perf_counter()
+        load("config/config.yaml")
+        seconds.append(time.perf_counter() - start)
+    assert min(seconds) < 0.3
+    heavy = "{'torch', 'numpy', 'pandas', 'diffusers', 'PIL'}"
+    code = f"import sys, emaki.config; assert not {heavy} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], cwd=SCRIPTS, check=True)
+
+
+# Runs
+
+
+def test_a_run_inherits_key_by_key_and_takes_the_rest_from_its_recipe(study):
+    runs = study(
+        """
+runs:
+  lora-r4: {model: tiny, dataset: rooms, method: lora, steps: 100, ema: {decay: 0.5}}
+  a: {extends: lora-r4, batch_size: 2, recipe: compvis}
+  b: {extends: a, ema: {preset: diffusers}, steps: 300}
+"""
+    )["runs"]
+    assert runs["a"]["batch_size"] == runs["b"]["batch_size"] == 2
+    assert runs["a"]["train_init"] == "non_ema"
+    assert runs["a"]["ema"]["decay"] == 0.5
+    assert runs["b"]["ema"]["decay"] == 0.9999, "the mapping is replaced as a whole"
+    assert (runs["a"]["checkpoint_every"], runs["b"]["checkpoint_every"]) == (100, 300)
+
+
+def test_a_full_run_that_extends_a_lora_has_nothing_of_a_lora(study):
+    config = study("runs: {a: {extends: lora-r64, method: full}, b: {extends: a, method: lora}}")
+    assert not {"rank", "lora_alpha", "target_modules"} & set(config["runs"]["a"])
+    assert config["runs"]["b"]["rank"] == 64
+    assert overrides(config, "a") == {"method": ("lora", "full")}
+
+
+def test_overrides_tell_what_a_recipe_brings_along(workplace):
+    config = load("config/config.yaml")
+    assert overrides(config, "lora-r4") == {}
+    told = overrides(config, "critters-compvis")
+    assert told["recipe"] == ("diffusers", "compvis")
+    assert told["max_grad_norm"] == (1.0, None)
+    assert not {"learning_rate", "extends"} & set(told)
+
+
+def test_another_alpha_follows_the_rank(workplace):
+    assert load("config/config.yaml")["runs"]["lora-r64"]["lora_alpha"] == 64
+
+
+# Variants
+
+
+def paths(config, name):
+    return [variant["path"] for variant in variants(config, name)]
+
+
+def experiment(**keys):
+    defaults = {
+        "title": "t",
+        "question": "q?",
+        "baselines": ["tiny"],
+        "prompts": {"domain": "rooms"},
+    }
+    return f"experiments: {{new: {json.dumps(defaults | keys)}}}"
+
+
+def test_variants_of_mixed_runs(study):
+    config = study(
+        experiment(
+            runs=["lora-r64", "critters-compvis"],
+            baselines=["tiny", "critters-ema-start", "lora-r4"],
+            checkpoints=[50, 150],
+            weights=["ema", "raw"],
+            lora_scales=[0.5, 1],
+            merge_alphas=[0.25],
+        )
+    )
+    assert paths(config, "new") == [
+        "base/tiny",
+        "critters-ema-start/000150/ema/1.0",
+        "lora-r4/000150/raw/1.0",
+        "lora-r64/000050/raw/1.0",
+        "lora-r64/000150/raw/0.5",
+        "lora-r64/000150/raw/1.0",
+        "critters-compvis/000050/ema/1.0",
+        "critters-compvis/000150/ema/0.25",
+        "critters-compvis/000150/ema/1.0",
+        "critters-compvis/000050/raw/1.0",
+        "critters-compvis/000150/raw/0.25",
+        "critters-compvis/000150/raw/1.0",
+    ]
+    base, *_, tuned = variants(config, "new")
+    assert (base["kind"], base["run"], base["step"]) == ("base", None, None)
+    assert (tuned["kind"], tuned["model"], tuned["step"]) == ("run", "tiny", 150)
+    labels = [variant["label"] for variant in variants(config, "new")]
+    assert len(set(labels)) == len(labels)
+    assert "critters-compvis, 150 steps, EMA, alpha 0.25" in labels
+
+
+def test_a_variant_comes_once(study):
+    config = study(experiment(runs=["lora-r4"], baselines=["tiny", "lora-r4"], checkpoints="last"))
+    assert paths(config, "new") == ["base/tiny", "lora-r4/000150/raw/1.0"]
+
+
+def test_longer_runs_only_add_steps(study):
+    assert steps_of(study("runs: {a: {extends: lora-r4}}"), "a") == [50, 100, 150]
+    assert steps_of(study("runs: {a: {extends: lora-r4, steps: 200}}"), "a") == [50, 100, 150, 200]
+
+
+def test_the_reference_is_what_the_first_run_learned(study):
+    assert study("")["experiments"]["blip"]["reference"] == "rooms-v3"
+    config = study(experiment(runs=["lora-r4"], reference="rooms-v2"))
+    assert config["experiments"]["new"]["reference"] == "rooms-v2"
+
+
+# Files
+
+
+def test_numbers_words_and_dates_are_what_they_look_like(study):
+    config = study(
+        """
+runs: {a: {extends: lora-r4, learning_rate: 1e-04, mixed_precision: no, steps: 15_000}}
+prompts: {a: {texts: [yes, on, "1", 12:30]}}
+"""
+    )
+    assert config["runs"]["a"]["learning_rate"] == 0.0001
+    assert config["runs"]["a"]["mixed_precision"] == "no"
+    assert config["runs"]["a"]["steps"] == 15000
+    assert config["prompts"]["a"]["texts"] == ["yes", "on", "1", "12:30"]
+    assert config["experiments"]["lora"]["date"] == "2023-06-03"
+
+
+def test_an_entry_replaces_the_inherited_one_whole_and_null_takes_it_away(study):
+    config = study(
+        """
+sampling: {steps: 5}
+datasets: {rooms: {source: rooms-v2, captions: blip}}
+experiments: {rank: null}
+"""
+    )
+    assert config["study"] == "my"
+    assert config["sampling"]["steps"] == 5
+    assert config["sampling"]["seeds"] == [0, 1, 2]
+    assert config["datasets"]["rooms"] == {
+        "source": "rooms-v2",
+        "captions": "blip",
+        "validation": 0.1,
+    }
+    assert "rank" not in config["experiments"]
+    assert len(config["experiments"]) == 9
+
+
+def test_prompts_in_a_file_become_texts(study, workplace):
+    (workplace / "p.txt").write_text("# a comment\n\n a red heart \npig\n")
+    assert study("prompts: {a: {file: p.txt}}")["prompts"]["a"] == {"texts": ["a red heart", "pig"]}
+
+
+def test_a_file_without_prompts(study, workplace):
+    (workplace / "p.txt").write_text("# nothing yet\n")
+    with pytest.raises(UserError, match=r"prompts.a.file is p.txt, which has no prompts$"):
+        study("prompts: {a: {file: p.txt}}")
+
+
+def test_saved_bytes_are_the_same_for_the_same_config(workplace):
+    config = load("config/config.yaml")
+    save(config, "one.json")
+    save(dict(reversed(config.items())), "two.json")
+    assert Path("one.json").read_bytes() == Path("two.json").read_bytes()
+    assert json.loads(Path("one.json").read_text()) == config
+
+
+# Mistakes: (the lines, what is said of them)
+
+A_RUN = "runs: {a: {extends: lora-r4, %s}}"
+MISTAKES = {
+    "key": (A_RUN % "rnak: 3", r"3: runs.a.rnak is not a key here; .* rank, .*mean 'rank'\?"),
+    "nested key": (A_RUN % "ema: {decy: 0.9}", r"runs.a.ema.decy is not .*did you mean 'decay'"),
+    "section": ("modles: {}", r"modles is not a key here; .*did you mean 'models'"),
+    "type": (A_RUN % "steps: many", r"runs.a.steps is 'many', but must be a whole number"),
+    "not whole": (A_RUN % "steps: 100.0", r"runs.a.steps is 100.0, but must be a whole number"),
+    "no mapping": ("runs: {a: 3}", r"^my.yaml:3: runs.a is 3, but must be a mapping$"),
+    "range": (A_RUN % "caption_dropout: 1.5", r"is 1.5, but must be at most 1$"),
+    "choice": (A_RUN % "method: ful", r"must be one of 'lora', 'full'; did you mean 'full'\?"),
+    "missing": ("runs: {a: {method: full, model: tiny, steps: 3}}", r"runs.a.dataset is missing$"),
+    "null": (A_RUN % "steps: null", r"runs.a.steps is null, but must be a whole number"),
+    "name": ("runs: {a/b: {extends: lora-r4}}", r"runs.a/b is a name with other characters"),
+    "hidden name": ("runs: {.a: {extends: lora-r4}}", r"is a name with other characters"),
+    "name of a folder": (
+        "runs: {base: {extends: lora-r4}}",
+        r"runs.base is the folder of the base",
+    ),
+    "case": ("runs: {LoRA-r4: {extends: lora-r4}}", r"differs from 'lora-r4' in case only"),
+    "number as name": ("runs: {1: {extends: lora-r4}}", r'the key 1, which is not text: write "1"'),
+    "duplicate": (
+        "runs:\n  a: {}\n  a: {}",
+        r"^my.yaml:5: runs.a is given twice: .* line 4 already$",
+    ),
+    "twice": ("sampling: {seeds: [1, 2, 1]}", r"sampling.seeds has 1 twice"),
+    "empty": ("sampling: {seeds: []}", r"sampling.seeds is empty"),
+    "blank": (
+        "captions: {a: {type: keyword, of: alt, keyword: ' '}}",
+        r"captions.a.keyword is empty",
+    ),
+    "type's key": (
+        "sources: {a: {type: rooms, count: 3, style: critters}}",
+        r"sources.a.style is not a key here; there are: captions, count, seed, type",
+    ),
+    "unknown type": ("sources: {a: {type: room}}", r"'folder'; did you mean 'rooms'"),
+    "nothing to take away": ("runs: {lora: null}", r"none to take away; did you mean 'lora-r4'"),
+    "run": ("runs: {a: {extends: lora-r5}}", r"no run of that name; there are: .*'lora-r\d+'\?"),
+    "model": (A_RUN % "model: tyni", r"no model of that name; there are: tiny; .*'tiny'"),
+    "dataset": (A_RUN % "dataset: room", r"runs.a.dataset is 'room', but there is no dataset"),
+    "source": ("datasets: {a: {source: x, captions: alt}}", r"datasets.a.source is 'x', but there"),
+    "captioner": (
+        "datasets: {a: {source: rooms, captions: at}}",
+        r"captioner .*did you mean 'alt'",
+    ),
+    "keyword of": (
+        "captions: {a: {type: keyword, of: b, keyword: k}}",
+        r"captions.a.of is 'b', but",
+    ),
+    "prompts' dataset": ("prompts: {a: {dataset: rom, count: 3}}", r"prompts.a.dataset .*'rooms'"),
+    "experiment's run": (experiment(runs=["lora-r4", "lra"]), r"new.runs\[1\] is 'lra', but there"),
+    "baseline": (experiment(runs=["lora-r4"], baselines=["tni"]), r"no model or run of that name"),
+    "set": (experiment(runs=["lora-r4"], prompts={"domain": "room"}), r"no set of prompts of that"),
+    "reference": (experiment(runs=["lora-r4"], reference="room"), r"experiments.new.reference is"),
+    "circle": (
+        "runs: {b: {extends: c}, c: {extends: b}, d: {extends: b}}",
+        r"^my.yaml:3: runs.b.extends goes round in a circle: b -> c -> b$",
+    ),
+    "own parent": ("runs: {a: {extends: a}}", r"runs.a.extends goes round in a circle: a -> a$"),
+    "keywords' circle": (
+        "captions:\n  a: {type: keyword, of: b, keyword: k}\n"
+        "  b: {type: keyword, of: a, keyword: k}",
+        r"^my.yaml:4: captions.a.of goes round in a circle: a -> b -> a$",
+    ),
+    "no checkpoint": (
+        experiment(runs=["lora-r4"], checkpoints=[50, 60]),
+        r"has 60, but lora-r4 has checkpoints every 50 steps up to 150; the nearest is 50",
+    ),
+    "checkpoints": (
+        experiment(runs=["lora-r4"], checkpoints="some"),
+        r"all, last or a list of steps",
+    ),
+    "last steps": (
+        A_RUN % "steps: 160",
+        r"runs.a.steps leaves steps after .* checkpoint_every 50$",
+    ),
+    "inherited": (
+        "runs: {lora-r4: {model: tiny, dataset: rooms, method: lora, steps: 5,"
+        " checkpoint_every: 2}}",
+        r"^my.yaml:3: runs.lora-r4.steps leaves steps .*$",
+    ),
+    "LoRA's key": (
+        "runs: {a: {extends: full-8bit, rank: 8}}",
+        r"runs.a.rank is for method lora, but",
+    ),
+    "scales": (
+        experiment(runs=["full-8bit"], lora_scales=[0.5]),
+        r"lora_scales is for LoRAs, but no",
+    ),
+    "alphas": (
+        experiment(runs=["lora-r4"], merge_alphas=[0.5]),
+        r"merge_alphas is for full fine-tun",
+    ),
+    "no EMA": (experiment(runs=["lora-r4"], weights=["raw", "ema"]), r"no run here averages"),
+    "some without EMA": (
+        experiment(runs=["lora-r4", "rooms-v2"], weights=["ema"]),
+        r"is ema alone, but lora-r4 has raw weights only",
+    ),
+    "horizon": (
+        A_RUN % "lr_scheduler: cosine",
+        r"runs.a.lr_scheduler leaves cosine without lr_horiz",
+    ),
+    "date": (experiment(runs=["lora-r4"], date="June 3"), r"must be a date such as 2023-06-03"),
+    "model's folder": (
+        "models: {a: {path: nowhere}}",
+        r"models.a.path is nowhere, which is no folder",
+    ),
+    "no pipeline": (
+        "models: {a: {path: config}}",
+        r"no diffusers pipeline: .* no model_index.json",
+    ),
+    "source's folder": (
+        "sources: {a: {type: folder, path: nowhere}}",
+        r"nowhere, which is no folder",
+    ),
+    "prompts' file": ("prompts: {a: {file: nowhere.txt}}", r"nowhere.txt, which is no file"),
+    "prompts twice": (
+        "prompts: {a: {texts: [x, y, x]}}",
+        r"prompts.a.texts has the prompt 'x' 2 times",
+    ),
+    "two kinds of prompts": (
+        "prompts: {a: {texts: [x], file: y}}",
+        r"must have one of texts, file and dataset; it has texts and file",
+    ),
+    "no count": ("prompts: {a: {dataset: rooms}}", r"prompts.a.count is missing"),
+    "a tag": ("runs: !!python/dict {}", r"runs has the tag .*python/dict: write plain YAML"),
+    "an endless alias": ("models: &a {x: *a}", r"an alias that contains itself"),
+    "not YAML": ("runs: [a", r"^my.yaml:4: not valid YAML: "),
+}
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_a_mistake_is_told_in_one_sentence(name, study):
+    lines, told = MISTAKES[name]
+    with pytest.raises(UserError) as caught:
+        study(lines)
+    message = str(caught.value)
+    assert re.search(told, message), message
+    assert "\n" not in message, "one mistake, one line"
+    assert re.match(r"my\.yaml(:\d+)?[: ]", message)
+
+
+def test_every_mistake_is_told(study):
+    with pytest.raises(UserError) as caught:
+        study("runs: {a: {extends: lora-r4, rank: 0, seed: x}}\nsampling: {steps: 0}")
+    assert len(str(caught.value).splitlines()) == 3
+
+
+def test_a_mistake_in_the_extended_file_is_told_there(study, workplace):
+    (workplace / "my2.yaml").write_text("extends: my.yaml\nstudy: my2\n")
+    with pytest.raises(UserError):
+        study("runs: {a: {extends: lora-r4,\n  rank: 0}}")
+    with pytest.raises(UserError, match=r"^my.yaml:4: runs.a.rank is 0, but must be at least 1$"):
+        load("my2.yaml")
+
+
+def test_non_ema_weights_must_be_there(study, workplace):
+    file = workplace / "resources/tiny-sd/unet/diffusion_pytorch_model.non_ema.safetensors"
+    file.unlink()
+    with pytest.raises(UserError, match=r"critters-compvis.recipe asks for non-EMA weights, but"):
+        study("")
+
+
+def test_a_study_has_its_own_name(workplace):
+    Path("a.yaml").write_text("extends: config/config.yaml\n")
+    with pytest.raises(UserError, match=r"^a.yaml:1: study is missing$"):
+        load("a.yaml")
+
+
+def test_files_that_extend_each_other(workplace):
+    Path("a.yaml").write_text("extends: b.yaml\nstudy: a\n")
+    Path("b.yaml").write_text("extends: a.yaml\nstudy: b\n")
+    with pytest.raises(UserError, match=r"a.yaml -> b.yaml -> a.yaml"):
+        load("a.yaml")
+    Path("a.yaml").write_text("extends: c.yaml\nstudy: a\n")
+    with pytest.raises(UserError, match=r"^a.yaml:1: extends is c.yaml, which is no file$"):
+        load("a.yaml")
+    with pytest.raises(UserError, match=r"c.yaml cannot be read: No such file"):
+        load("c.yaml")
+
+
+# Own pictures
+
+
+@pytest.mark.parametrize("name", ["holidays", "Été 2023: plage #1", "-"])
+def test_a_folder_of_pictures_becomes_a_study(name, workplace):
+    folder = workplace / name
+    folder.mkdir()
+    write(folder, "results/pictures.yaml", 'Bild: "text"')
+    config = load("results/pictures.yaml")
+    source = config["sources"]["pictures"]
+    assert Path(source["path"]) == folder
+    assert source["caption_column"] == 'Bild: "text"'
+    assert config["study"].startswith("pictures-")
+    assert {run["dataset"] for run in config["runs"].values()} == {"pictures"}
+
+
+def test_no_folder_of_pictures(workplace):
+    with pytest.raises(UserError, match=r"nowhere is not a folder of pictures"):
+        write("nowhere", "results/pictures.yaml")
