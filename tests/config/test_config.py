@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from emaki.config import load, overrides, save, steps_of, variants
+from emaki import sources
+from emaki.config import load, overrides, save, schema, steps_of, variants
 from emaki.config.pictures import write
 from emaki.errors import UserError
+from emaki.sources import dicebear, rooms
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 DATES = ["2023-06-03", "2023-06-04", "2023-06-04", "2023-06-14", "2023-06-14"]
@@ -69,6 +71,13 @@ def test_loading_is_quick_and_light(workplace):
     heavy = "{'torch', 'numpy', 'pandas', 'diffusers', 'PIL'}"
     code = f"import sys, emaki.config; assert not {heavy} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], cwd=SCRIPTS, check=True)
+
+
+def test_the_schema_knows_the_sources_that_there_are():
+    known = schema.registry()["source.schema.yaml"].contents
+    assert known["properties"]["type"]["enum"] == list(sources.TYPES)
+    assert known["$defs"]["rooms"]["properties"]["captions"]["enum"] == list(rooms.CAPTIONS)
+    assert known["$defs"]["dicebear"]["properties"]["style"]["enum"] == list(dicebear.STYLES)
 
 
 # Runs
@@ -359,6 +368,7 @@ MISTAKES = {
     ),
     "no count": ("prompts: {a: {dataset: rooms}}", r"prompts.a.count is missing"),
     "a tag": ("runs: !!python/dict {}", r"runs has the tag .*python/dict: write plain YAML"),
+    "a wrong tag": ("runs: !!int x", r"a value that is not what its tag says"),
     "an endless alias": ("models: &a {x: *a}", r"an alias that contains itself"),
     "not YAML": ("runs: [a", r"^my.yaml:4: not valid YAML: "),
 }
@@ -394,6 +404,10 @@ def test_non_ema_weights_must_be_there(study, workplace):
     file.unlink()
     with pytest.raises(UserError, match=r"critters-compvis.recipe asks for non-EMA weights, but"):
         study("")
+
+
+def test_the_making_of_the_tiny_models_is_no_study(workplace):
+    assert load("config/tiny.yaml")["study"] == "tiny"
 
 
 def test_a_study_has_its_own_name(workplace):

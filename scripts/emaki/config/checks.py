@@ -37,7 +37,7 @@ def _names(config, own):
 def _files(config, own):
     wanted = {("models", name, "path"): model["path"] for name, model in config["models"].items()}
     for where, path in wanted.items():
-        if Path(path).expanduser().is_dir() and not Path(path, "model_index.json").is_file():
+        if Path(path).is_dir() and not Path(path, "model_index.json").is_file():
             yield where, f"is {path}, which is no diffusers pipeline: it has no model_index.json"
     if "evaluators" in config:
         wanted["evaluators", "clip"] = config["evaluators"]["clip"]
@@ -46,9 +46,9 @@ def _files(config, own):
             wanted["captions", name, "model"] = captioner["model"]
     for name, source in config["sources"].items():
         if source["type"] == "folder":
-            wanted["sources", name, "path"] = source["path"]
+            wanted["sources", name, "path"] = Path(source["path"]).expanduser()
     for where, path in wanted.items():
-        if not Path(path).expanduser().is_dir():
+        if not Path(path).is_dir():
             yield where, f"is {path}, which is no folder"
 
 
@@ -137,7 +137,7 @@ def _weights(config, name, own):
     run = config["runs"][name]
     starts = {"train_init": run["train_init"], "ema": (run["ema"] or {}).get("init")}
     model = config["models"].get(run["model"], {}).get("path", ".")
-    file = Path(model).expanduser() / "unet" / "diffusion_pytorch_model.non_ema.safetensors"
+    file = Path(model) / "unet" / "diffusion_pytorch_model.non_ema.safetensors"
     for key, start in starts.items():
         if start == "non_ema" and file.parent.is_dir() and not file.is_file():
             where = ("runs", name, _said(own, key, "recipe", "model"))

@@ -119,6 +119,8 @@ def _parse(path):
         raise UserError(f"{path}:{line}: not valid YAML: {error.problem}") from None
     except yaml.YAMLError as error:
         raise UserError(f"{path} is not valid YAML: {str(error).splitlines()[0]}") from None
+    except ValueError as error:  # such as `!!int x`
+        raise UserError(f"{path} has a value that is not what its tag says: {error}") from None
     except RecursionError:
         raise UserError(f"{path} has an alias that contains itself") from None
     if not isinstance(document.data, dict):
@@ -162,14 +164,13 @@ def spell(path):
 
 
 def unknown(kind, name, known):
-    """ "is 'x', but there is no run of that name; ...", with those that there are."""
+    """What to say of a reference to nothing: the names that there are, and the nearest."""
     listed = ", ".join(sorted(known))
-    return f"is {name!r}, but there is no {kind} of that name; there are: {listed}" + nearest(
-        name, known
-    )
+    near = nearest(name, known)
+    return f"is {name!r}, but there is no {kind} of that name; there are: {listed}{near}"
 
 
 def nearest(name, names):
-    """ "; did you mean 'x'?" with the name that is most like it, or nothing."""
+    """The question whether another name was meant, if one is alike; else nothing."""
     near = difflib.get_close_matches(str(name), [str(n) for n in names], n=1, cutoff=0.5)
     return f"; did you mean {near[0]!r}?" if near else ""
