@@ -11,7 +11,6 @@ from emaki.errors import UserError
 from emaki.imports import modules_of
 from emaki.plans import comparisons, grids
 from emaki.sources import folder
-from snakemake.exceptions import WorkflowError
 
 # Emaki reads the file itself: Snakemake would merge it over another one, key by key, and would
 # keep the last of two entries with one name.
@@ -19,7 +18,7 @@ CONFIG_FILE = (workflow.overwrite_configfiles or ["config/config.yaml"])[-1]
 try:
     config.update(load(CONFIG_FILE))
 except UserError as error:
-    raise WorkflowError(str(error)) from None
+    sys.exit(f"error: {error}")
 
 STUDY = f"results/{config['study']}"
 LOGS = f"logs/{config['study']}"

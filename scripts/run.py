@@ -51,7 +51,7 @@ def run_warm(command, log):
 
 def run_cold(command, log):
     """Run the script in a new interpreter; return its exit status."""
-    terminal = sys.stderr.fileno()
+    terminal = os.dup(sys.stderr.fileno())  # the script's own descriptor 2 is the log
     process = subprocess.Popen(
         [sys.executable, *command],
         stdout=log,

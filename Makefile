@@ -1,0 +1,53 @@
+# make report                    the notebook in miniature -> results/report.html
+# make report PICTURES=folder    the same questions about your own pictures
+# make report CONFIG=file.yaml   your own study
+# make test                      everything that must hold, with its own set-up
+PYTHON ?= python3
+CONFIG ?=
+PICTURES ?=
+BIN := .venv/bin
+INSTALLED := .venv/installed
+SNAKEMAKE = PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/snakemake --profile profiles/local
+
+ifneq ($(PICTURES),)
+CONFIG := results/pictures.yaml
+endif
+
+.PHONY: report test lint tiny lock chromium
+
+report: $(INSTALLED)
+ifneq ($(PICTURES),)
+	@$(BIN)/python scripts/pictures_config.py "$(PICTURES)" --output $(CONFIG)
+endif
+	@test -z "$(CONFIG)" || test -f "$(CONFIG)" || { echo "error: CONFIG=$(CONFIG) is no file"; exit 1; }
+	@$(SNAKEMAKE) results/report.html $(if $(CONFIG),--configfile "$(CONFIG)")
+	@echo "The report is $(CURDIR)/results/report.html"
+
+test: lint chromium
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/snakefmt --check Snakefile rules
+	$(BIN)/python envs/lock.py --check
+	$(SNAKEMAKE) --lint
+
+# The tiny models in resources/, made again from nothing: hours on two cores.
+tiny: $(INSTALLED)
+	$(SNAKEMAKE) tiny --configfile config/tiny.yaml
+
+lock: $(INSTALLED)
+	$(BIN)/python envs/lock.py
+
+# The tests look at the report in a real browser.
+chromium:
+	@command -v chromium > /dev/null || { apt-get update -qq && apt-get install -y -qq chromium > /dev/null; } \
+	    || { echo "error: the tests need chromium; install it with your package manager"; exit 1; }
+
+$(INSTALLED): requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	    || { echo "error: $(PYTHON) is older than Python 3.11; name another: make PYTHON=python3.12"; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@

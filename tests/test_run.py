@@ -1,0 +1,115 @@
+"""A rule's script, run warm and cold: output, failures, signals."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+SCRIPTS = Path(__file__).parents[1] / "scripts"
+
+
+@pytest.fixture(params=["cold", "warm"])
+def start(request, tmp_path):
+    """Start a script (its text) under run.py; returns the client process. The log is `log`."""
+
+    def start(text, *arguments):
+        script = tmp_path / "script.py"
+        script.write_text(text)
+        environment = {**os.environ, "EMAKI_WARM": str(int(request.param == "warm"))}
+        command = [sys.executable, SCRIPTS / "run.py", "--warm", "--log", tmp_path / "log", script]
+        return subprocess.Popen(
+            [*command, *arguments], stderr=subprocess.PIPE, text=True, cwd=tmp_path, env=environment
+        )
+
+    return start
+
+
+def test_output_goes_to_the_log_and_arguments_arrive(start, tmp_path):
+    client = start("import os, sys; print(sys.argv[1:], os.getcwd())", "--a", "ü b")
+    assert client.communicate()[1] == ""
+    assert client.returncode == 0
+    assert (tmp_path / "log").read_text() == f"['--a', 'ü b'] {tmp_path}\n"
+
+
+def test_the_script_imports_modules_beside_it(start, tmp_path):
+    (tmp_path / "helper_of_test.py").write_text("value = 3")
+    client = start("import helper_of_test; print(helper_of_test.value)")
+    assert client.wait() == 0
+    assert (tmp_path / "log").read_text() == "3\n"
+
+
+def test_failure_shows_the_end_of_the_log_and_the_line_that_matters(start):
+    client = start("for i in range(90): print('line', i)\nraise ValueError('no such colour')")
+    shown = client.communicate()[1]
+    assert client.returncode == 1
+    assert shown.strip().splitlines()[-1] == "ValueError: no such colour"
+    assert "line 89" in shown
+    assert "line 3\n" not in shown
+    assert "runpy" not in shown
+
+
+def test_exit_with_a_message_is_that_message(start):
+    client = start("import sys; sys.exit('error: there are no pictures')")
+    assert client.communicate()[1].strip().splitlines()[-1] == "error: there are no pictures"
+    assert client.returncode == 1
+
+
+def test_sigterm_reaches_the_script_and_its_status_comes_back(start, tmp_path):
+    client = start(
+        "import signal, sys, time\n"
+        "signal.signal(signal.SIGTERM, lambda *_: (print('saved'), sys.exit(7)))\n"
+        "print('ready', flush=True)\n"
+        "time.sleep(60)"
+    )
+    wait_for(lambda: "ready" in read(tmp_path / "log"))
+    client.send_signal(signal.SIGTERM)
+    assert client.wait(20) == 7
+    assert "saved" in (tmp_path / "log").read_text()
+
+
+def test_a_killed_script_fails(start):
+    client = start("import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
+    assert client.wait() == 128 + signal.SIGKILL
+
+
+def test_progress_reaches_the_terminal(start):
+    client = start(
+        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "from emaki.progress import tell; tell('half way')",
+        SCRIPTS,
+    )
+    assert client.communicate()[1] == "half way\n"
+
+
+def test_a_warm_job_ends_with_its_client(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text("import os, time; print(os.getpid(), flush=True); time.sleep(60)")
+    command = [sys.executable, SCRIPTS / "run.py", "--warm", "--log", tmp_path / "log", script]
+    client = subprocess.Popen(command)
+    wait_for(lambda: read(tmp_path / "log").endswith("\n"))
+    job = int((tmp_path / "log").read_text())
+    client.kill()
+    client.wait()
+    wait_for(lambda: not Path(f"/proc/{job}").exists())
+
+
+def test_a_warm_job_has_pytorch_already(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text("import sys; sys.exit(0 if 'torch' in sys.modules else 5)")
+    command = [sys.executable, SCRIPTS / "run.py", "--warm", "--log", tmp_path / "log", script]
+    assert subprocess.run(command).returncode == 0
+
+
+def read(path):
+    return path.read_text() if path.exists() else ""
+
+
+def wait_for(condition, seconds=60):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.05)
