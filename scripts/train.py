@@ -23,10 +23,13 @@ def parse_arguments():
 @friendly
 def main():
     job = parse_arguments()
-    from emaki.training import settings
+    from emaki.training import imports, settings
+
+    run = settings.read(job.run)
+    imports.hide_unused(run)
     from emaki.training.segment import run_segment
 
-    run_segment(job, settings.read(job.run))
+    run_segment(job, run)
 
 
 if __name__ == "__main__":

@@ -1,135 +1,13 @@
-"""A random Stable Diffusion of a few hundred kilobytes, a drawn dataset and its latents."""
-
-import io
-import json
-from argparse import Namespace
+"""A random model, a drawn dataset and its latents, made once for all tests of the training."""
 
 import pytest
 import torch
-
-SIZE = 32
+from small import make_dataset, make_latents, make_pipeline
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _one_thread():
     torch.set_num_threads(1)
-
-
-def make_unet(seed):
-    from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
-
-    torch.manual_seed(seed)
-    return UNet2DConditionModel(
-        sample_size=SIZE // 4,
-        block_out_channels=(32, 64),
-        layers_per_block=1,
-        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
-        up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
-        cross_attention_dim=32,
-        attention_head_dim=4,
-        norm_num_groups=8,
-    )
-
-
-def make_tokenizer(folder):
-    from transformers.models.clip.tokenization_clip import CLIPTokenizer
-
-    letters = "abcdefghijklmnopqrstuvwxyz0123456789"
-    tokens = [*letters, *(f"{letter}</w>" for letter in letters)]
-    tokens += ["<|startoftext|>", "<|endoftext|>"]
-    folder.mkdir(parents=True)
-    (folder / "vocab.json").write_text(json.dumps({t: i for i, t in enumerate(tokens)}))
-    (folder / "merges.txt").write_text("#version: 0.2\n")
-    return CLIPTokenizer(
-        str(folder / "vocab.json"), str(folder / "merges.txt"), model_max_length=16
-    )
-
-
-def make_pipeline(folder, prediction_type="epsilon"):
-    """Write a StableDiffusionPipeline folder with random weights and a non_ema U-Net file."""
-    from diffusers import AutoencoderKL, PNDMScheduler, StableDiffusionPipeline
-    from transformers import CLIPTextConfig, CLIPTextModel
-
-    tokenizer = make_tokenizer(folder / "words")
-    torch.manual_seed(0)
-    vae = AutoencoderKL(
-        down_block_types=("DownEncoderBlock2D",) * 3,
-        up_block_types=("UpDecoderBlock2D",) * 3,
-        block_out_channels=(8, 8, 16),
-        latent_channels=4,
-        norm_num_groups=8,
-        sample_size=SIZE,
-    )
-    text_config = CLIPTextConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=32,
-        intermediate_size=64,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        max_position_embeddings=16,
-        bos_token_id=tokenizer.bos_token_id,
-        eos_token_id=tokenizer.eos_token_id,
-        pad_token_id=tokenizer.pad_token_id,
-    )
-    pipeline = StableDiffusionPipeline(
-        vae=vae,
-        text_encoder=CLIPTextModel(text_config),
-        tokenizer=tokenizer,
-        unet=make_unet(1),
-        scheduler=PNDMScheduler(
-            beta_start=0.00085,
-            beta_end=0.012,
-            beta_schedule="scaled_linear",
-            skip_prk_steps=True,
-            prediction_type=prediction_type,
-        ),
-        safety_checker=None,
-        feature_extractor=None,
-    )
-    pipeline.save_pretrained(folder / "model")
-    make_unet(2).save_pretrained(folder / "model/unet", variant="non_ema")
-    return folder / "model"
-
-
-def make_dataset(folder, train=7, validation=3):
-    """Write a dataset folder of drawn discs whose captions say their colour."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-    from PIL import Image, ImageDraw
-
-    (folder / "data").mkdir(parents=True)
-    colours = ["red", "green", "blue", "gold", "pink"]
-    number = 0
-    for split, count in (("train", train), ("validation", validation)):
-        rows = []
-        for _ in range(count):
-            colour = colours[number % len(colours)]
-            image = Image.new("RGB", (SIZE + 8, SIZE), "white")
-            ImageDraw.Draw(image).ellipse((4 + number, 4, 22 + number, 22), fill=colour)
-            data = io.BytesIO()
-            image.save(data, "PNG")
-            picture = {"bytes": data.getvalue(), "path": None}
-            rows.append({"id": f"disc-{number}", "image": picture, "text": f"a {colour} disc"})
-            number += 1
-        pq.write_table(pa.Table.from_pylist(rows), folder / f"data/{split}.parquet")
-    return folder
-
-
-def make_latents(dataset, model, output, random_flip=1):
-    from emaki.latents import encode_dataset
-
-    encode_dataset(
-        Namespace(
-            dataset=dataset,
-            model=model,
-            resolution=SIZE,
-            random_flip=random_flip,
-            output=output,
-            device="cpu",
-            threads=1,
-        )
-    )
-    return output
 
 
 @pytest.fixture(scope="session")

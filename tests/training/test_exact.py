@@ -158,7 +158,7 @@ def test_other_hyper_parameters_are_refused(train, change, words):
 def test_other_model_or_data_is_refused(train, tmp_path, model, dataset):
     import shutil
 
-    from conftest import make_dataset, make_latents, make_unet
+    from small import make_dataset, make_latents, make_unet
 
     train("run", FULL, 0, 1)
     other = shutil.copytree(model, tmp_path / "other")

@@ -1,0 +1,75 @@
+"""The cache holds what the VAE and the text encoder say."""
+
+import io
+import json
+
+import pytest
+import torch
+from PIL import Image
+from small import SIZE, make_dataset, make_latents
+
+from emaki.errors import UserError
+from emaki.latents import read_split, to_pixels
+from emaki.training.data import Latents
+
+
+def test_moments_and_embeddings_are_those_of_the_models(model, dataset, latents):
+    from diffusers import StableDiffusionPipeline
+
+    pipeline = StableDiffusionPipeline.from_pretrained(model)
+    split = Latents(latents, "train")
+    row = read_split(dataset, "train")[2]
+    pixels = to_pixels(row["image"], SIZE)[None]
+    with torch.no_grad():
+        for flip, view in enumerate((pixels, pixels.flip(3))):
+            posterior = pipeline.vae.encode(view).latent_dist
+            torch.testing.assert_close(split.mean[2, flip], posterior.mean[0])
+            torch.testing.assert_close(split.std[2, flip], posterior.std[0])
+        ids = pipeline.tokenizer(
+            [row["text"], ""], padding="max_length", truncation=True, return_tensors="pt"
+        ).input_ids
+        text, empty = pipeline.text_encoder(ids).last_hidden_state
+    torch.testing.assert_close(split.embeddings[split.captions[2]], text)
+    torch.testing.assert_close(split.embeddings[0], empty)
+    assert split.ids([2]) == [row["id"]]
+    assert Latents(latents, "validation").ids([0]) == ["disc-7"]
+
+
+def test_a_caption_is_embedded_once(latents):
+    assert len(Latents(latents, "train").embeddings) == 1 + 5  # the empty one and five colours
+
+
+def test_the_same_inputs_give_the_same_bytes(tmp_path, model, dataset, latents):
+    again = make_latents(dataset, model, tmp_path / "again")
+    for path in sorted(latents.iterdir()):
+        assert path.read_bytes() == (again / path.name).read_bytes(), path.name
+
+
+def test_the_manifest_names_what_made_it(tmp_path, model, latents):
+    other = make_latents(make_dataset(tmp_path / "ds", train=6), model, tmp_path / "out")
+    ours, theirs = (json.loads((f / "manifest.json").read_text()) for f in (latents, other))
+    assert ours["dataset"] != theirs["dataset"]
+    assert ours["model"] == theirs["model"]
+
+
+def png(image):
+    data = io.BytesIO()
+    image.save(data, "PNG")
+    return data.getvalue()
+
+
+def test_pixels_are_cropped_in_the_middle_and_scaled_to_one():
+    image = Image.new("RGB", (96, 32), "white")
+    image.paste("black", (32, 0, 64, 32))
+    pixels = to_pixels(png(image), 32)
+    assert pixels.shape == (3, 32, 32)
+    assert (pixels == -1).all()
+
+
+def test_transparency_becomes_white():
+    assert (to_pixels(png(Image.new("RGBA", (32, 32), (255, 0, 0, 0))), 32) == 1).all()
+
+
+def test_a_folder_that_is_no_dataset_is_named(tmp_path):
+    with pytest.raises(UserError, match="is not a dataset folder"):
+        read_split(tmp_path, "train")
