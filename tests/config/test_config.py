@@ -391,6 +391,13 @@ def test_every_mistake_is_told(study):
     assert len(str(caught.value).splitlines()) == 3
 
 
+def test_the_file_is_told_as_one_would_write_it(study, workplace):
+    with pytest.raises(UserError):
+        study("sampling: {steps: 0}")
+    with pytest.raises(UserError, match=r"^my.yaml:3: "):
+        load(workplace / "my.yaml")
+
+
 def test_a_mistake_in_the_extended_file_is_told_there(study, workplace):
     (workplace / "my2.yaml").write_text("extends: my.yaml\nstudy: my2\n")
     with pytest.raises(UserError):

@@ -24,7 +24,11 @@ def load(path):
     where the YAML names a file) or {"dataset": ..., "count": ...}. Relative paths are left as
     they are: they count from the working directory. Raises UserError with one line per mistake.
     """
-    document = read(path)
+    path, here = (
+        Path(path),
+        Path.cwd(),
+    )  # Snakemake gives an absolute path; people read the messages
+    document = read(path.relative_to(here) if path.is_relative_to(here) else path)
     mistakes = runs.resolve(document)
     mistakes += schema.check(document)
     if not mistakes:
