@@ -7,11 +7,12 @@ import sys
 import pyarrow.parquet as pq
 import pytest
 import yaml
-from PIL import Image, ImageFont
+from PIL import Image
 
 from conftest import ROOT
 from emaki import captions, contact_sheet, datasets, images
 from emaki.errors import UserError
+from emaki.files import sha256
 from emaki.sources import Picture, Reject
 
 DATASET = {"source": "squares", "captions": "alt", "validation": 0.2}
@@ -80,7 +81,7 @@ def test_the_card_as_json(dataset):
     assert card["rejects"] == [
         {"file": "a|b\n*c*.png", "reason": "empty file"},
         {"file": "d.png", "reason": "broken picture: cut"},
-        {"file": "square-007.png", "reason": "no caption from 'alt'"},
+        {"file": "square-007", "reason": "no caption from 'alt'"},
     ]
     assert card["caption_words"] == {"min": 5, "median": 6, "max": 8}
     assert card["licences"] == {"CC0 1.0": 38, "MIT": 1}
@@ -96,10 +97,24 @@ def test_the_card_as_markdown(dataset):
     assert header["license"] == "other", "two licences have no one identifier"
     assert header["configs"][0]["data_files"][0] == {"split": "train", "path": "data/train.parquet"}
     assert "| a\\|b \\*c\\*.png | empty file |" in body
-    assert "| square-007.png | no caption from 'alt' |" in body
+    assert "| square-007 | no caption from 'alt' |" in body
     assert "| words in a caption | 5 to 8, median 6 |" in body
     assert "\\<ada@example.org\\>" in body
     assert "contact_sheet.png" in body
+
+
+def test_content_json_follows_the_data_only(stages, dataset, tmp_path):
+    content = json.loads((dataset / "content.json").read_text())
+    assert content["train"] == sha256(dataset / "data" / "train.parquet")
+    other = DATASET | {"captions": "described otherwise"}
+    datasets.write("x", other, stages / "images", stages / "alt.parquet", tmp_path / "x")
+    assert json.loads((tmp_path / "x" / "content.json").read_text()) == content
+
+
+def test_letters_beyond_english_are_drawn():
+    missing = contact_sheet.font().getmask("\uffff")
+    for letter in "éßøłжΩ—":
+        assert bytes(contact_sheet.font().getmask(letter)) != bytes(missing)
 
 
 def test_a_long_list_of_rejects_is_cut_in_the_text_only(dataset):
@@ -126,6 +141,7 @@ def test_the_same_bytes_again_by_the_script(stages, dataset, tmp_path):
     assert {str(path) for path in files} == {
         "README.md",
         "card.json",
+        "content.json",
         "contact_sheet.png",
         "data/train.parquet",
         "data/validation.parquet",
@@ -184,7 +200,7 @@ def test_the_contact_sheet(dataset):
 
 
 def test_captions_are_wrapped_to_the_cell():
-    font = ImageFont.load_default(contact_sheet.TEXT_SIZE)
+    font = contact_sheet.font()
     for text in ["short", "a longer caption " * 9, "unbroken" * 20, "two  words\nand a line"]:
         lines = contact_sheet.wrap(text, font, 176, 3)
         assert 1 <= len(lines) <= 3

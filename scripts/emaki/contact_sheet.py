@@ -1,6 +1,7 @@
 """A sheet of pictures with their captions, to see a dataset at a glance."""
 
 import hashlib
+from importlib.resources import files
 
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
@@ -8,9 +9,9 @@ COLUMNS = 6
 MOST = 36
 CELL = 176  # pixels; a picture fits a square of this side
 GAP = 12
-TEXT_SIZE = 14
-LINES = 3
-LINE_HEIGHT = 18
+TEXT_SIZE = 13
+LINES = 4
+LINE_HEIGHT = 17
 PAPER, INK, MOUNT = "#ffffff", "#222222", "#f0f0f0"
 
 
@@ -28,15 +29,21 @@ def draw(pictures):
     rows = -(-len(pictures) // columns)
     sheet = Image.new("RGB", (GAP + columns * (CELL + GAP), GAP + rows * height), PAPER)
     pen = ImageDraw.Draw(sheet)
-    font = ImageFont.load_default(TEXT_SIZE)
+    letters = font()
     for number, (path, caption) in enumerate(pictures):
         corner = (GAP + number % columns * (CELL + GAP), GAP + number // columns * height)
         sheet.paste(_mounted(path), corner)
         top = corner[1] + CELL + GAP // 2
-        for line in wrap(caption, font, CELL, LINES):
-            pen.text((corner[0], top), line, INK, font)
+        for line in wrap(caption, letters, CELL, LINES):
+            pen.text((corner[0], top), line, INK, letters)
             top += LINE_HEIGHT
     return sheet
+
+
+def font():
+    """DejaVu Sans, which matplotlib ships: Pillow's own font lacks even accents."""
+    path = files("matplotlib") / "mpl-data" / "fonts" / "ttf" / "DejaVuSans.ttf"
+    return ImageFont.truetype(str(path), TEXT_SIZE)
 
 
 def wrap(text, font, width, most):
@@ -63,8 +70,8 @@ def _fitting(text, font, width):
 
 
 def _mounted(path):
-    """A picture, enlarged or reduced to fit, in the middle of a square."""
+    """An RGB picture, enlarged or reduced to fit, in the middle of a square."""
     with Image.open(path) as image:
         image.draft("RGB", (2 * CELL, 2 * CELL))  # lets a large JPEG be decoded small
-        small = ImageOps.contain(image.convert("RGB"), (CELL, CELL), Image.Resampling.BICUBIC)
+        small = ImageOps.contain(image, (CELL, CELL), Image.Resampling.BICUBIC)
     return ImageOps.pad(small, (CELL, CELL), Image.Resampling.BICUBIC, MOUNT)

@@ -10,11 +10,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from emaki import contact_sheet
-from emaki.captions import read as read_captions
 from emaki.errors import UserError
-from emaki.files import replacing
-from emaki.images import explain
+from emaki.files import replacing, sha256
 from emaki.progress import bar
+from emaki.rejects import explain
 
 IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 # What datasets.Features would store, so that `load_dataset` decodes the pictures.
@@ -45,12 +44,16 @@ def write(name, dataset, images, captions, output):
     `dataset` is its mapping (source, captions, validation: the fraction held out); `images` a
     folder of the images stage and `captions` a table of its captions. Written are
     data/train.parquet and data/validation.parquet (columns id, image, text; `validation` may have
-    no rows), README.md, card.json and contact_sheet.png. A picture without a caption becomes a
-    reject. Raises UserError if no picture is left.
+    no rows), README.md, card.json, contact_sheet.png and content.json, the SHA-256 of both parts:
+    a small file that changes when the data do. A picture without a caption becomes a reject.
+    Raises UserError if no picture is left.
     """
     rows, rejects = join(images, captions, dataset["captions"])
     if not rows:
-        raise UserError(f"dataset {name} is empty: {explain(rejects)}")
+        raise UserError(
+            f"dataset {name} is empty: {explain(rejects)}. Pictures without captions need some "
+            "beside them, or a captioner of type blip"
+        )
     held_out = split([row["id"] for row in rows], dataset.get("validation", 0))
     folder = Path(images) / "pictures"
     with replacing(output) as stage:
@@ -58,9 +61,10 @@ def write(name, dataset, images, captions, output):
         for part in SPLITS:
             members = [row for row in rows if (row["id"] in held_out) == (part == "validation")]
             _write_part(members, folder, stage / "data" / f"{part}.parquet", f"{name} {part}")
+        content = {part: sha256(stage / "data" / f"{part}.parquet") for part in SPLITS}
+        _write_json(content, stage / "content.json")
         about = card(name, dataset, rows, rejects, held_out)
-        text = json.dumps(about, indent=2, sort_keys=True, ensure_ascii=False)
-        (stage / "card.json").write_text(text + "\n", "utf-8")
+        _write_json(about, stage / "card.json")
         (stage / "README.md").write_text(readme(about), "utf-8")
         shown = contact_sheet.choose(rows)
         contact_sheet.draw([(folder / row["file"], row["text"]) for row in shown]).save(
@@ -68,18 +72,23 @@ def write(name, dataset, images, captions, output):
         )
 
 
+def _write_json(value, path):
+    text = json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False)
+    path.write_text(text + "\n", "utf-8")
+
+
 def join(images, captions, captioner):
     """Rows of the images' metadata with their caption as `text`, and the rejects of both."""
     metadata = pq.read_table(Path(images) / "metadata.parquet").to_pylist()
     rejects = pq.read_table(Path(images) / "rejects.parquet").to_pylist()
-    texts = dict(read_captions(captions))
+    texts = {row["id"]: row["caption"] for row in pq.read_table(captions).to_pylist()}
     rows = []
     for row in metadata:
         if text := texts.get(row["id"]):
             rows.append(row | {"text": text})
         else:
             reason = f"no caption from {captioner!r}"
-            rejects.append({"file": row["file"], "reason": reason})
+            rejects.append({"file": row["origin"], "reason": reason})
     return rows, rejects
 
 

@@ -1,12 +1,16 @@
 """The images stage: what a source gives, as PNG or JPEG files with one table about them."""
 
+import importlib
+
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from emaki import pictures
 from emaki.errors import UserError
 from emaki.files import replacing
-from emaki.sources import Reject, folder, openmoji
+from emaki.rejects import SCHEMA as REJECTS
+from emaki.rejects import explain
+from emaki.sources import Reject
 
 METADATA = pa.schema(
     [
@@ -18,9 +22,9 @@ METADATA = pa.schema(
         ("licence", pa.string()),
         ("credit", pa.string()),
         ("caption", pa.string()),
+        ("origin", pa.string()),  # what the source's owner calls it: the name of their file
     ]
 )
-REJECTS = pa.schema([("file", pa.string()), ("reason", pa.string())])
 
 
 def write(items, output):
@@ -38,11 +42,11 @@ def write(items, output):
                 rejects.append(vars(item))
                 continue
             digest = pictures.sha256(item.image)
-            name = getattr(item, "file", item.id)
             if digest in seen:
-                rejects.append({"file": name, "reason": f"the same pixels as {seen[digest]}"})
+                reason = f"the same pixels as {seen[digest]}"
+                rejects.append({"file": origin(item), "reason": reason})
                 continue
-            seen[digest] = name
+            seen[digest] = origin(item)
             rows.append(_store(item, stage / "pictures") | {"sha256": digest})
         if not rows:
             raise UserError(f"no usable picture; {explain(rejects)}")
@@ -50,11 +54,9 @@ def write(items, output):
         pq.write_table(pa.Table.from_pylist(rejects, REJECTS), stage / "rejects.parquet")
 
 
-def explain(rejects, most=3):
-    """One line about rejects: how many were set aside, and the first `most` with the reasons."""
-    shown = "; ".join(f"{reject['file']}: {reject['reason']}" for reject in rejects[:most])
-    more = f"; and {len(rejects) - most} more" if len(rejects) > most else ""
-    return f"{len(rejects)} set aside ({shown}{more})" if rejects else "the source gave none"
+def origin(picture):
+    """The name by which the owner of a source knows a picture: of its file, or its id."""
+    return getattr(picture, "file", picture.id)
 
 
 def _store(picture, folder):
@@ -72,13 +74,16 @@ def _store(picture, folder):
         "licence": picture.licence,
         "credit": picture.credit,
         "caption": picture.caption,
+        "origin": origin(picture),
     }
 
 
 def expected(source):
     """How many pictures a source mapping will give, for a progress bar."""
+    if "count" in source:
+        return source["count"]
+    # by name, so that a change in one kind of source invalidates only the sources of that kind
+    module = importlib.import_module(f"emaki.sources.{source['type']}")
     if source["type"] == "folder":
-        return folder.total(source)
-    if source["type"] == "openmoji":
-        return len(source.get("names") or openmoji.catalogue()) * source.get("views", 1)
-    return source["count"]
+        return module.total(source)
+    return len(source.get("names") or module.catalogue()) * source.get("views", 1)

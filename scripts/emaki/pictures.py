@@ -67,7 +67,8 @@ def to_png(image):
 def sha256(image):
     """The hexadecimal SHA-256 of an RGB image's size and pixels, whatever file held them."""
     digest = hashlib.sha256(f"{image.width}x{image.height}".encode())
-    digest.update(image.tobytes())
+    for top in range(0, image.height, 256):  # in bands: a copy of all may be half a GiB
+        digest.update(image.crop((0, top, image.width, min(top + 256, image.height))).tobytes())
     return digest.hexdigest()
 
 
@@ -80,7 +81,7 @@ def _open(data):
 
 def _rgb(image):
     image.load()
-    image = ImageOps.exif_transpose(image)
+    ImageOps.exif_transpose(image, in_place=True)
     if image.mode.startswith("I;16"):  # Pillow's own conversion clips instead of scaling
         image = Image.fromarray(np.rint(np.asarray(image) / 257).astype(np.uint8))
     if image.mode in ("I", "F"):
@@ -88,6 +89,6 @@ def _rgb(image):
     if image.has_transparency_data:
         white = Image.new("RGBA", image.size, "white")
         image = Image.alpha_composite(white, image.convert("RGBA"))
-    rgb = image.convert("RGB")
+    rgb = image if image.mode == "RGB" else image.convert("RGB")  # a copy may be half a GiB
     rgb.info.clear()  # a profile or EXIF block of the old file would be wrong in the new one
     return rgb

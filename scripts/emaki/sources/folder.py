@@ -138,7 +138,7 @@ def _read_tables(source, found, tables):
             name = record.get("file_name")
             if not isinstance(name, str) or not name:
                 raise UserError(f"{path} {place} has no file_name")
-            key = _key(os.path.join(os.path.dirname(table), name))
+            key = _key(os.path.join(os.path.dirname(table), name.replace("\\", "/")))
             if key not in known:
                 yield Reject(_shown(key), f"named in {table} {place}, but no such picture is there")
             elif key in about:
@@ -213,8 +213,12 @@ def _read_inside(source, name):
             for record in batch.to_pylist():
                 value = record[column]
                 data = value["bytes"] if isinstance(value, dict) else value
-                about = _described(source, record, f"{path} row {row}")
-                yield _picture(source, f"{name} row {row}", data or b"", about)
+                place = f"{name} row {row}"
+                if data is None:
+                    yield Reject(_shown(place), "no picture in this row")
+                else:
+                    about = _described(source, record, f"{path} row {row}")
+                    yield _picture(source, place, data, about)
                 row += 1
     except (pa.ArrowException, OSError) as error:
         raise unreadable(path, error) from None
