@@ -97,7 +97,10 @@ def test_captions_beside_the_pictures(place):
 def test_a_table_wins_over_a_text_and_leaves_the_rest_to_it(place):
     save(place / "a.png", 1)
     save(place / "b.png", 2)
-    rows = [{"file_name": ".\\a.png", "text": "table"}]  # written on Windows
+    rows = [
+        {"file_name": ".\\a.png", "text": "table"},  # written on Windows
+        {"file_name": "b.png", "text": " "},
+    ]
     write_jsonl(place / "metadata.jsonl", rows)
     (place / "a.txt").write_text("text a")
     (place / "b.txt").write_text("text b")
@@ -210,6 +213,27 @@ def test_names_in_any_encoding_and_form(place):
     ids = [picture.id for picture in read(place)[0].values()]
     assert len(set(ids)) == 3
     assert all(identifier.isascii() for identifier in ids)
+
+
+def test_half_characters_in_json(place):
+    save(place / "a.png")
+    lines = ['{"file_name": "a.png", "text": "a \\ud83d couch"}']
+    lines += ['{"file_name": "\\ud83d.png", "text": "x"}']
+    (place / "metadata.jsonl").write_text("\n".join(lines))
+    good, bad = read(place)
+    assert good["a.png"].caption == "a \ufffd couch"
+    assert list(bad) == ["\ufffd.png"]
+
+
+def test_hugging_face_reads_the_same_captions_there(place, tmp_path):
+    from datasets import load_dataset
+
+    save(place / "train" / "a.png", 1)
+    save(place / "train" / "deep" / "b.jpg", 2)
+    rows = [{"file_name": "a.png", "text": "one"}, {"file_name": "deep/b.jpg", "text": "two"}]
+    write_jsonl(place / "train" / "metadata.jsonl", rows)
+    loaded = load_dataset("imagefolder", data_dir=str(place), cache_dir=str(tmp_path / "cache"))
+    assert sorted(captions(place).values()) == sorted(loaded["train"]["text"]) == ["one", "two"]
 
 
 def test_hidden_files_and_links_to_above(place):

@@ -117,9 +117,9 @@ def _key(name):
     return unicodedata.normalize("NFC", posixpath.normpath(name.replace(os.sep, "/")))
 
 
-def _shown(name):
-    """A file name that can be printed and stored, whatever bytes the file system gave."""
-    return os.fsencode(name).decode("utf-8", "replace")
+def _shown(text):
+    """Text that can be stored: a file's name may be any bytes, JSON may hold half characters."""
+    return re.sub("[\ud800-\udfff]", "\ufffd", text)
 
 
 def _read_tables(source, found, tables):
@@ -168,7 +168,8 @@ def _described(source, record, place):
         "licence": record.get("licence") or record.get("license"),
         "credit": record.get("credit"),
     }
-    return {name: str(value) for name, value in described.items() if value}
+    texts = {name: value for name, value in described.items() if isinstance(value, str)}
+    return {name: _shown(text) for name, text in texts.items() if text}
 
 
 def _read_beside(source, found, beside, about):
