@@ -99,17 +99,15 @@ def command(folder, model, latents, run, steps):
 
 
 def test_sigterm_loses_no_step(train, tmp_path, model, latents):
-    steps = 150
+    steps = 60
     one = contents(train("one", FULL, 0, steps))
     log = tmp_path / "log"
     with open(log, "w") as file:
         job = subprocess.Popen(
             command(tmp_path / "two", model, latents, FULL, steps), stderr=file, stdout=file
         )
-    # The handler is there once the first step's state could be left; wait for the loop.
     while job.poll() is None and not _is_training(job.pid):
-        time.sleep(0.05)
-    time.sleep(0.5)
+        time.sleep(0.02)
     job.send_signal(signal.SIGTERM)
     assert job.wait(20) == segment.STOPPED, log.read_text()
     left = json.loads((tmp_path / "two/.state.interrupted/state.json").read_text())
@@ -124,7 +122,7 @@ def test_sigterm_loses_no_step(train, tmp_path, model, latents):
 
 
 def _is_training(pid):
-    """Whether a process handles SIGTERM itself, as it does while it trains (Linux)."""
+    """Whether a process handles SIGTERM itself, as it does from loading the model on (Linux)."""
     status = Path(f"/proc/{pid}/status").read_text()
     caught = next(line for line in status.splitlines() if line.startswith("SigCgt"))
     return int(caught.split()[1], 16) >> (signal.SIGTERM - 1) & 1

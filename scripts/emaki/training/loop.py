@@ -10,6 +10,7 @@ from emaki.training import data, models, optimizers, validation
 from emaki.training.ema import Ema
 from emaki.training.metrics import Metrics
 from emaki.training.noise import Diffusion
+from emaki.training.processes import Group
 
 SETTLE_EVERY = 50  # steps between two looks at a GPU's losses; a look makes it wait
 
@@ -47,7 +48,6 @@ class Trainer:
 
 def make_trainer(run, model, latents, device):
     """A Trainer at step 0 of `run` on the pipeline folder `model` and the folder `latents`."""
-    models.check(run, device)
     torch.set_num_threads(run["threads"])
     unet = models.load_unet(model, run, device)
     if run["method"] == "lora":
@@ -79,10 +79,10 @@ def _make_ema(run, model, parameters, device):
     return Ema({name: start[name].to(device) for name in parameters}, run["ema"])
 
 
-def train(trainer, first, last, label, stop=lambda: False):
+def train(trainer, first, last, label, stop=lambda: False, group=Group()):  # noqa: B008
     """Train the steps first + 1 to `last`; return the last finished step.
 
-    Ends early, after a whole step, when `stop()` is true.
+    Ends early, after a whole step, when `stop()` is true in any process of the `group`.
     """
     run, optimizer, scaler, ema = trainer.run, trainer.optimizer, trainer.scaler, trainer.ema
     parameters = list(trainer.parameters.values())
@@ -90,18 +90,23 @@ def train(trainer, first, last, label, stop=lambda: False):
     per_micro_batch = ema is not None and run["ema"]["per"] == "micro_batch"
     look_every = 1 if trainer.device.type == "cpu" else SETTLE_EVERY
 
-    for step in bar(range(first, last), unit="steps", label=label):
+    steps = range(first, last)
+    for step in steps if group.rank else bar(steps, unit="steps", label=label):
         rate = optimizers.learning_rate(run, step)
         optimizers.set_learning_rate(optimizer, rate)
         batch = data.batch_of_step(trainer.latents, run, step, size, len(trainer.diffusion))
         losses = []
-        for number, micro_batch in enumerate(batch.to(trainer.device).split(parts), 1):
+        ours = batch.split(parts * group.size)[group.rank :: group.size]
+        for number, micro_batch in enumerate(ours, 1):
+            micro_batch = micro_batch.to(trainer.device)
             prediction = trainer.predict(micro_batch)
             loss = trainer.diffusion.loss(prediction, micro_batch, run["snr_gamma"])
             scaler.scale(loss / parts).backward()
             losses.append(loss.detach())
             if per_micro_batch and number < parts:
                 ema.update(trainer.parameters)
+        mean_loss = torch.stack(losses).mean()
+        group.average([mean_loss, *(p.grad for p in parameters)])
         scaler.unscale_(optimizer)
         if run["max_grad_norm"] is not None:
             torch.nn.utils.clip_grad_norm_(parameters, run["max_grad_norm"])
@@ -110,8 +115,8 @@ def train(trainer, first, last, label, stop=lambda: False):
         optimizer.zero_grad()
         if ema is not None:
             ema.update(trainer.parameters)
-        trainer.metrics.add(step + 1, loss=torch.stack(losses).mean(), learning_rate=rate)
-        stopping = stop()
+        trainer.metrics.add(step + 1, loss=mean_loss, learning_rate=rate)
+        stopping = group.any(stop())
         if (step + 1) % look_every == 0 or step + 1 == last or stopping:
             trainer.metrics.settle(trainer.pictures)
         if stopping:

@@ -19,8 +19,17 @@ def device(name):
     return torch.device(name)
 
 
+def place(device, rank):
+    """The device of process `rank`: a GPU each."""
+    return torch.device("cuda", rank) if device.type == "cuda" else device
+
+
 def check(run, where):
     """Raise UserError where this machine cannot train as the run says."""
+    if where.type == "cuda" and run["processes"] > torch.cuda.device_count():
+        raise UserError(
+            f"processes {run['processes']}: this job has {torch.cuda.device_count()} GPUs"
+        )
     if run["mixed_precision"] == "fp16" and where.type != "cuda":
         raise UserError("mixed_precision fp16 needs a GPU; on a CPU use bf16 or no")
     if run["attention"] == "xformers":

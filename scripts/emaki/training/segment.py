@@ -6,7 +6,7 @@ from pathlib import Path
 
 from emaki import files
 from emaki.errors import UserError
-from emaki.training import loop, models, state
+from emaki.training import loop, models, processes, state
 from emaki.training.interrupt import Interrupt
 
 STOPPED = 143  # the exit status of a process that ended on SIGTERM
@@ -25,26 +25,36 @@ def run_segment(job, run):
         "model": _model_hashes(job.model, run),
         "latents": files.sha256(Path(job.latents) / "manifest.json"),
     }
-    source, about = _find_state(job, made_with)
-    trainer = loop.make_trainer(run, job.model, job.latents, models.device(job.device))
-    _check_latents(trainer, job)
-    if source:
-        state.restore(source, about, trainer)
-        if about["step"] > job.from_step:
-            trainer.metrics.rows = about["rows"]
-    first = about["step"] if source else 0
-    with Interrupt() as interrupt:
-        step = loop.train(
-            trainer, first, job.to_step, f"train {job.name}", lambda: interrupt.requested
-        )
-        losses = loop.validate(trainer, lambda: interrupt.requested)
-        if interrupt.requested:
-            _leave(job, trainer, step, made_with)
-        trainer.metrics.rows[-1].update(losses)
-        _write_checkpoint(job, trainer)
-        trainer.metrics.rows = []
-        state.save(job.state_output, trainer, job.to_step, made_with)
-        state.discard(state.interrupted(job.state_output))
+    device = models.device(job.device)
+    models.check(run, device)
+    with processes.join(run["processes"], device.type) as group, Interrupt() as interrupt:
+        source, about = _find_state(job, made_with)
+        trainer = loop.make_trainer(run, job.model, job.latents, models.place(device, group.rank))
+        _check_latents(trainer, job)
+        if source:
+            state.restore(source, about, trainer)
+            if about["step"] > job.from_step:
+                trainer.metrics.rows = about["rows"]
+        first = about["step"] if source else 0
+        stop = lambda: interrupt.requested  # noqa: E731
+        step = loop.train(trainer, first, job.to_step, f"train {job.name}", stop, group)
+        if group.rank == 0:
+            _finish(job, trainer, step, made_with, stop)
+
+
+def _finish(job, trainer, step, made_with, stop):
+    """Write the checkpoint and the state, or the state alone where the training was stopped."""
+    losses = loop.validate(trainer, stop)
+    if step < job.to_step or stop():
+        left = state.interrupted(job.state_output)
+        state.save(left, trainer, step, made_with)
+        print(f"stopped after step {step}: run again to go on ({left})", file=sys.stderr)
+        sys.exit(STOPPED)
+    trainer.metrics.rows[-1].update(losses)
+    _write_checkpoint(job, trainer)
+    trainer.metrics.rows = []
+    state.save(job.state_output, trainer, job.to_step, made_with)
+    state.discard(state.interrupted(job.state_output))
 
 
 def _find_state(job, made_with):
@@ -87,13 +97,6 @@ def _check_latents(trainer, job):
         raise UserError(f"random_flip: {job.latents} was made without flipped pictures")
     if not len(trainer.latents):
         raise UserError(f"{job.latents}: the training split is empty")
-
-
-def _leave(job, trainer, step, made_with):
-    left = state.interrupted(job.state_output)
-    state.save(left, trainer, step, made_with)
-    print(f"stopped after step {step}; run again to go on from there ({left})", file=sys.stderr)
-    sys.exit(STOPPED)
 
 
 def _write_checkpoint(job, trainer):

@@ -1,0 +1,82 @@
+"""Several processes, a GPU each, that share the steps of one training.
+
+The process that was started is rank 0; it starts the others with its own command line. Gradients
+are averaged one parameter after the other, always in the same order: DistributedDataParallel
+arranges its buckets anew after the first step, so that a resumed training would add up in
+another order than one that was not stopped.
+"""
+
+import contextlib
+import os
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+
+RANK, MEETING = "EMAKI_RANK", "EMAKI_MEETING"
+
+
+@dataclass
+class Group:
+    """`size` processes, of which this is number `rank`."""
+
+    rank: int = 0
+    size: int = 1
+
+    def average(self, tensors):
+        """Replace each of `tensors` by its mean over the processes."""
+        if self.size == 1:
+            return
+        import torch.distributed as dist
+
+        for work in [dist.all_reduce(tensor, async_op=True) for tensor in tensors]:
+            work.wait()
+        for tensor in tensors:
+            tensor /= self.size
+
+    def any(self, flag):
+        """Whether `flag` is true in one of the processes."""
+        if self.size == 1:
+            return flag
+        import torch
+        import torch.distributed as dist
+
+        flags = torch.tensor(int(flag))  # on the CPU: it does not wait for the GPU
+        dist.all_reduce(flags, op=dist.ReduceOp.MAX)
+        return bool(flags)
+
+
+@contextlib.contextmanager
+def join(size, device):
+    """Start the other processes (in rank 0), meet them, and yield the Group.
+
+    `device` is "cpu" or "cuda", the type of the gradients' device.
+    """
+    if size == 1:
+        yield Group()
+        return
+    import torch.distributed as dist
+
+    rank = int(os.environ.get(RANK, 0))
+    with tempfile.TemporaryDirectory() as folder:
+        meeting = os.environ.get(MEETING, f"{folder}/meeting")
+        others = [] if rank else [_start(number, meeting) for number in range(1, size)]
+        backend = "cpu:gloo,cuda:nccl" if device == "cuda" else "gloo"
+        dist.init_process_group(
+            backend, init_method=f"file://{meeting}", rank=rank, world_size=size
+        )
+        try:
+            yield Group(rank, size)
+        except BaseException:
+            for other in others:
+                other.terminate()
+            raise
+        finally:
+            dist.destroy_process_group()
+            for other in others:
+                other.wait()
+
+
+def _start(rank, meeting):
+    environment = os.environ | {RANK: str(rank), MEETING: meeting}
+    return subprocess.Popen([sys.executable, *sys.argv], env=environment)
