@@ -1,0 +1,186 @@
+# How the models in resources/ are made: `make tiny`, with config/tiny.yaml.
+TINY = config["tiny"]
+DRAWN = [f"emaki.sources.{kind}" for kind in ("rooms", "openmoji", "dicebear")]
+CHECKPOINT = f"{STUDY}/runs/base/{TINY['steps']:06d}"
+
+
+def tiny_setting(key):
+    """A part of the config's section `tiny` as JSON."""
+    return as_json(TINY[key])
+
+
+rule tiny:
+    input:
+        "resources/README.md",
+
+
+rule tiny_corpus:
+    input:
+        script="scripts/tiny_corpus.py",
+        modules=modules_of("scripts/tiny_corpus.py", *DRAWN),
+    output:
+        f"{STUDY}/corpora/{{corpus}}/data/{{split}}.parquet",
+    log:
+        f"{LOGS}/corpora/{{corpus}}/{{split}}.log",
+    wildcard_constraints:
+        split="train|validation",
+    conda:
+        "../envs/data.yaml"
+    params:
+        sources=lambda wildcards: as_json(TINY["corpora"][f"{wildcards.corpus}/{wildcards.split}"]),
+    shell:
+        "python scripts/run.py --log {log} {input.script}"
+        " --sources {params.sources:q} --output {output:q}"
+
+
+rule tiny_vae:
+    input:
+        script="scripts/tiny_vae.py",
+        modules=modules_of("scripts/tiny_vae.py"),
+        corpus=f"{STUDY}/corpora/vae/data/train.parquet",
+    output:
+        directory(f"{STUDY}/vae"),
+    log:
+        f"{LOGS}/vae.log",
+    benchmark:
+        f"{BENCHMARKS}/vae.tsv"
+    conda:
+        "../envs/training.yaml"
+    params:
+        training=tiny_setting("vae"),
+    shell:
+        "python scripts/run.py --log {log} {input.script} --corpus {input.corpus:q}"
+        " --training {params.training:q} --output {output:q}"
+
+
+rule tiny_text_models:
+    input:
+        script="scripts/tiny_{kind}.py",
+        modules=lambda wildcards: modules_of(f"scripts/tiny_{wildcards.kind}.py"),
+        corpus=f"{STUDY}/corpora/clip/data/train.parquet",
+        held_out=f"{STUDY}/corpora/clip/data/validation.parquet",
+    output:
+        directory(f"{STUDY}/{{kind}}"),
+    log:
+        f"{LOGS}/{{kind}}.log",
+    benchmark:
+        f"{BENCHMARKS}/{{kind}}.tsv"
+    wildcard_constraints:
+        kind="clip|blip",
+    conda:
+        "../envs/training.yaml"
+    params:
+        training=lambda wildcards: tiny_setting(wildcards.kind),
+    shell:
+        "python scripts/run.py --log {log} {input.script} --corpus {input.corpus:q}"
+        " --held-out {input.held_out:q} --training {params.training:q} --output {output:q}"
+
+
+rule tiny_start:
+    input:
+        script="scripts/tiny_pipeline.py",
+        modules=modules_of("scripts/tiny_pipeline.py"),
+        vae=f"{STUDY}/vae",
+        clip=f"{STUDY}/clip",
+    output:
+        directory(f"{STUDY}/start"),
+    log:
+        f"{LOGS}/start.log",
+    conda:
+        "../envs/training.yaml"
+    params:
+        unet=tiny_setting("unet"),
+    shell:
+        "python scripts/run.py --log {log} {input.script} --vae {input.vae:q}"
+        " --clip {input.clip:q} --unet {params.unet:q} --output {output:q}"
+
+
+rule tiny_latents:
+    input:
+        script="scripts/latents.py",
+        modules=modules_of("scripts/latents.py"),
+        corpora=expand(
+            f"{STUDY}/corpora/base/data/{{split}}.parquet", split=["train", "validation"]
+        ),
+        start=f"{STUDY}/start",
+    output:
+        directory(f"{STUDY}/latents/base"),
+    log:
+        f"{LOGS}/latents.log",
+    conda:
+        "../envs/training.yaml"
+    params:
+        dataset=f"{STUDY}/corpora/base",
+    shell:
+        "python scripts/run.py --log {log} {input.script} --dataset {params.dataset:q}"
+        " --model {input.start:q} --resolution 64 --output {output:q}"
+
+
+# One job: a training that is stopped leaves its state behind and goes on from there.
+rule tiny_base:
+    input:
+        script="scripts/train.py",
+        modules=modules_of("scripts/train.py"),
+        start=f"{STUDY}/start",
+        latents=f"{STUDY}/latents/base",
+    output:
+        checkpoint=directory(CHECKPOINT),
+        state=directory(f"{STUDY}/states/base"),
+    log:
+        f"{LOGS}/base.log",
+    benchmark:
+        f"{BENCHMARKS}/base.tsv"
+    conda:
+        "../envs/training.yaml"
+    threads: TINY["base"]["threads"]
+    params:
+        run=tiny_setting("base"),
+        steps=TINY["steps"],
+    shell:
+        "python scripts/run.py --log {log} {input.script} --name base --run {params.run:q}"
+        " --model {input.start:q} --latents {input.latents:q} --to-step {params.steps}"
+        " --output {output.checkpoint:q} --state-output {output.state:q}"
+
+
+rule tiny_sd:
+    input:
+        script="scripts/tiny_pipeline.py",
+        modules=modules_of("scripts/tiny_pipeline.py"),
+        start=f"{STUDY}/start",
+        checkpoint=CHECKPOINT,
+    output:
+        directory("resources/tiny-sd"),
+    log:
+        f"{LOGS}/sd.log",
+    conda:
+        "../envs/training.yaml"
+    shell:
+        "python scripts/run.py --log {log} {input.script} --pipeline {input.start:q}"
+        " --checkpoint {input.checkpoint:q} --output {output:q}"
+
+
+rule tiny_card:
+    input:
+        script="scripts/tiny_card.py",
+        modules=modules_of("scripts/tiny_card.py"),
+        template="scripts/emaki/tiny/card.md.j2",
+        sd="resources/tiny-sd",
+        vae=f"{STUDY}/vae",
+        clip=f"{STUDY}/clip",
+        blip=f"{STUDY}/blip",
+    output:
+        clip=directory("resources/tiny-clip"),
+        blip=directory("resources/tiny-blip"),
+        samples="resources/samples.png",
+        card="resources/README.md",
+    log:
+        f"{LOGS}/card.log",
+    conda:
+        "../envs/training.yaml"
+    params:
+        settings=as_json(TINY),
+        sampling=as_json(config["sampling"]),
+        made=STUDY,
+    shell:
+        "python scripts/run.py --log {log} {input.script} --settings {params.settings:q}"
+        " --sampling {params.sampling:q} --made {params.made:q} --output resources"

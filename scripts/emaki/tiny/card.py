@@ -1,0 +1,71 @@
+"""The models' card and its picture of samples."""
+
+import csv
+import json
+from pathlib import Path
+
+import torch
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from PIL import Image
+
+from emaki.sampling import load_pipeline
+
+MARGIN = 2  # pixels between two samples
+STAGES = ("vae", "clip", "blip", "base")
+
+
+def draw_samples(model, prompts, sampling):
+    """A sheet of two rows: each prompt by the EMA weights, below it by the raw ones."""
+    pipeline = load_pipeline(model)
+    raw = type(pipeline.unet).from_pretrained(f"{model}/unet", variant="non_ema")
+    rows = []
+    for unet in (pipeline.unet, raw):
+        pipeline.unet = unet.float()
+        result = pipeline(
+            list(prompts),
+            generator=[torch.Generator().manual_seed(sampling["seeds"][0]) for _ in prompts],
+            num_inference_steps=sampling["steps"],
+            guidance_scale=sampling["guidance_scale"],
+        )
+        rows.append(result.images)
+    step = rows[0][0].width + MARGIN
+    sheet = Image.new("RGB", (step * len(prompts) - MARGIN, 2 * step - MARGIN), "white")
+    for y, row in enumerate(rows):
+        for x, image in enumerate(row):
+            sheet.paste(image, (x * step, y * step))
+    return sheet
+
+
+def write(made, settings, sampling, resources):
+    """The card as Markdown, of what the trainings in the folder `made` measured."""
+    made, resources = Path(made), Path(resources)
+    measured = {
+        stage: json.loads((made / stage / "measured.json").read_text())
+        for stage in ("vae", "clip", "blip")
+    }
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        keep_trailing_newline=True,
+    )
+    return environment.get_template("card.md.j2").render(
+        settings=settings,
+        sampling=sampling,
+        measured=measured,
+        minutes={stage: _minutes(made / "benchmarks" / f"{stage}.tsv") for stage in STAGES},
+        megabytes={
+            name: _megabytes(resources / name) for name in ("tiny-sd", "tiny-clip", "tiny-blip")
+        },
+    )
+
+
+def _minutes(benchmark):
+    """The wall-clock time in Snakemake's benchmark file, in whole minutes."""
+    with open(benchmark, newline="") as file:
+        row = next(csv.DictReader(file, delimiter="\t"))
+    return round(float(row["s"]) / 60)
+
+
+def _megabytes(folder):
+    return round(sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6, 1)
