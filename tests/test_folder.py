@@ -215,6 +215,20 @@ def test_names_in_any_encoding_and_form(place):
     assert all(identifier.isascii() for identifier in ids)
 
 
+def test_names_that_snakemake_cannot_hold_are_watched_by_a_stamp(place):
+    save(place / "a b's $(c)*.png", 1)
+    save(place / "{d}.png", 2)
+    os.rename(save(place / "x.png", 3), os.fsencode(place) + b"/\xe9.png")
+    source = {"path": str(place)}
+    assert folder.inputs(source) == [str(place / "a b's $(c)*.png")]
+    before = folder.stamps(source)
+    assert len(before) == 2
+    assert json.dumps(before).isascii()
+    assert folder.stamps(source) == before
+    save(place / "{d}.png", 4, size=(64, 64))
+    assert folder.stamps(source) != before
+
+
 def test_half_characters_in_json(place):
     save(place / "a.png")
     lines = ['{"file_name": "a.png", "text": "a \\ud83d couch"}']

@@ -26,6 +26,7 @@ PICTURES += (".heic", ".heif", ".jxl")
 BESIDE = (".txt", ".caption")
 TABLES = ("metadata.jsonl", "metadata.csv", "metadata.parquet")
 PARQUET = ".parquet"
+_UNNAMEABLE = re.compile("[{}\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -37,9 +38,9 @@ class FilePicture(Picture):
 
 
 def files(source):
-    """The paths of all files that this source reads, sorted.
+    """The paths of all files that this source reads, sorted. Raises UserError without a folder.
 
-    Raises UserError if the folder is missing. Imports nothing heavy: the Snakefile calls it.
+    This, `inputs` and `stamps` import nothing heavy: the Snakefile calls them.
     """
     paths, visited = [], set()
     for folder, subfolders, names in os.walk(_top(source), followlinks=True):
@@ -51,6 +52,18 @@ def files(source):
         subfolders[:] = sorted(name for name in subfolders if not _is_hidden(name))
         paths += [os.path.join(folder, name) for name in names if _is_read(name)]
     return sorted(paths)
+
+
+def inputs(source):
+    """The `files` that can be inputs of a Snakemake rule: it fails at braces and bytes in names."""
+    return [path for path in files(source) if not _UNNAMEABLE.search(path)]
+
+
+def stamps(source):
+    """{name: [size, time]} of the other `files`, as a rule's parameter that changes with them."""
+    others = [path for path in files(source) if _UNNAMEABLE.search(path)]
+    found = [(ascii(path), os.lstat(path)) for path in others]
+    return {name: [status.st_size, status.st_mtime_ns] for name, status in found}
 
 
 def pictures(source):
