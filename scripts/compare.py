@@ -1,0 +1,45 @@
+"""Compare the scores of an experiment's variants with its baselines; write the answers as JSON.
+
+    python scripts/compare.py --plan JSON --scores VARIANT:SET=PATH ... --reference PATH
+        --output experiments/EXPERIMENT.json
+
+--plan is json.dumps(emaki.plans.comparisons(config, experiment), sort_keys=True). --scores has
+scores/{variant}/{set}.parquet for every variant in the plan and every set in its prompts,
+--reference the features of the plan's reference dataset, references/{dataset}.parquet.
+"""
+
+import argparse
+import json
+
+from emaki.comparison import compare, read_features, read_scores
+from emaki.errors import UserError, friendly
+from emaki.files import replacing
+
+
+@friendly
+def main():
+    arguments = parse_arguments()
+    plan = json.loads(arguments.plan)
+    paths = dict(pair.rsplit("=", 1) for pair in arguments.scores)
+    scores = {}
+    for variant in plan["variants"]:
+        for role, prompt_set in plan["prompts"].items():
+            if (key := f"{variant}:{prompt_set}") not in paths:
+                raise UserError(f"--scores has no {key}")
+            scores[variant, role] = read_scores(paths[key])
+    answers = compare(plan, scores, read_features(arguments.reference))
+    with replacing(arguments.output) as temporary:
+        temporary.write_text(json.dumps(answers, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--plan", required=True)
+    parser.add_argument("--scores", nargs="+", required=True, metavar="VARIANT:SET=PATH")
+    parser.add_argument("--reference", required=True)
+    parser.add_argument("--output", required=True)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

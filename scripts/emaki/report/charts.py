@@ -1,0 +1,176 @@
+"""Charts as SVG inside the page: their letters are text, their colours follow the page's.
+
+Classes, not colours, are written here; style.css says what they look like by day and by night.
+"""
+
+import math
+from html import escape
+
+from markupsafe import Markup
+
+WIDTH, HEIGHT = 340, 210
+LEFT, RIGHT, TOP, BOTTOM = 46, 12, 12, 34
+FOREST_WIDTH, FOREST_HEIGHT = 220, 20
+
+
+def number(value, digits=3):
+    """A number for people: `digits` significant digits at least, thin spaces, a true minus."""
+    if value is None:
+        return "∞"
+    places = max(0, digits - 1 - math.floor(math.log10(abs(value)))) if value else 0
+    return f"{value:,.{min(places, 6)}f}".replace(",", "\u202f").replace("-", "\u2212")
+
+
+def signed(value, digits=2):
+    """As `number`, with a plus before what is above zero."""
+    return ("+" if value and value > 0 else "") + number(value, digits)
+
+
+def forest(metric, limit, higher_is_better):
+    """A difference and its interval as a dot on a line; right of the middle is better.
+
+    `metric` has difference, low, high (None: unbounded) and verdict; `limit` is the distance from
+    the middle to either end, in the metric's unit.
+    """
+    sign = 1 if higher_is_better else -1
+
+    def place(value):
+        share = max(-1.0, min(1.0, sign * value / limit)) if limit else 0.0
+        return FOREST_WIDTH / 2 * (1 + 0.94 * share)
+
+    ends = [
+        place(bound) if bound is not None else place(side * math.inf if limit else 0)
+        for bound, side in ((metric["low"], -1), (metric["high"], 1))
+    ]
+    middle, dot = FOREST_HEIGHT / 2, place(metric["difference"])
+    name = metric["verdict"].split()[0]
+    about = f"{signed(metric['difference'])} ({interval(metric)})"
+    return Markup(
+        f'<svg class="forest {name}" viewBox="0 0 {FOREST_WIDTH} {FOREST_HEIGHT}" role="img">'
+        f"<title>{about}</title>"
+        f'<line class="zero" x1="{FOREST_WIDTH / 2:g}" x2="{FOREST_WIDTH / 2:g}" y1="0"'
+        f' y2="{FOREST_HEIGHT}"/>'
+        f'<line class="range" x1="{min(ends):.1f}" x2="{max(ends):.1f}" y1="{middle:g}"'
+        f' y2="{middle:g}"/>'
+        f'<circle cx="{dot:.1f}" cy="{middle:g}" r="4.5"/></svg>'
+    )
+
+
+def interval(metric):
+    """The interval of a metric in words."""
+    if metric["low"] is None:
+        return "too few prompts for an interval"
+    return f"{signed(metric['low'])} to {signed(metric['high'])}"
+
+
+def lines(series, x_label, better=None, zero=None, caption=""):
+    """A chart of lines.
+
+    `series` is a list of {"name", "colour" (0..5), "style" ("line", "faint" or "dots"), "points":
+    [(x, y, low, high)]}, the last two None without an interval. `better` ("up" or "down") tints
+    that side of zero; `zero` names the line at zero. `caption` is what a screen reader says.
+    """
+    points = [point for one in series for point in one["points"]]
+    xs = [point[0] for point in points]
+    ys = [value for point in points for value in point[1:] if value is not None]
+    ys += [0.0] if zero else []
+    x_of = _scale(min(xs), max(xs), LEFT, WIDTH - RIGHT)
+    y_ticks = ticks(min(ys), max(ys), 5)
+    low, high = min(y_ticks[0], min(ys)), max(y_ticks[-1], max(ys))
+    y_of = _scale(low, high, HEIGHT - BOTTOM, TOP)
+    drawn = [
+        *_ground(y_of, better),
+        *_axes(x_of, y_of, _x_ticks(xs), y_ticks, x_label),
+        *(_zero(y_of, zero) if zero else []),
+        *(shape for one in series for shape in _series(one, x_of, y_of)),
+    ]
+    return Markup(
+        f'<svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img">'
+        f"<title>{escape(caption)}</title>{''.join(drawn)}</svg>"
+    )
+
+
+def ticks(low, high, most):
+    """Round numbers from at or below `low` to at or above `high`, about `most` of them."""
+    if high <= low:
+        low, high = low - 0.5, high + 0.5
+    rough = (high - low) / max(most - 1, 1)
+    power = 10 ** math.floor(math.log10(rough))
+    step = next(power * m for m in (1, 2, 2.5, 5, 10) if power * m >= rough * 0.999)
+    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+    return [round(n * step, 10) for n in range(first, last + 1)]
+
+
+def _x_ticks(xs):
+    distinct = sorted(set(xs))
+    if len(distinct) <= 6:
+        return distinct
+    return [tick for tick in ticks(distinct[0], distinct[-1], 5) if tick <= distinct[-1]]
+
+
+def _scale(low, high, start, end):
+    span = high - low or 1.0
+    middle = 0.5 if high == low else 0.0
+    return lambda value: start + (end - start) * ((value - low) / span + middle)
+
+
+def _ground(y_of, better):
+    if better is None:
+        return []
+    bottom, zero = HEIGHT - BOTTOM, y_of(0)
+    top, height = (TOP, zero - TOP) if better == "up" else (zero, bottom - zero)
+    if height < 1:
+        return []
+    return [
+        f'<rect class="good" x="{LEFT}" y="{top:.1f}" width="{WIDTH - LEFT - RIGHT}"'
+        f' height="{height:.1f}"/>'
+    ]
+
+
+def _axes(x_of, y_of, x_ticks, y_ticks, x_label):
+    bottom = HEIGHT - BOTTOM
+    for tick in y_ticks:
+        y = y_of(tick)
+        yield _line("rule", LEFT, y, WIDTH - RIGHT, y)
+        yield _text("", LEFT - 6, y + 4, "end", number(tick, _digits(tick, y_ticks)))
+    for tick in x_ticks:
+        x = x_of(tick)
+        yield _line("tick", x, bottom, x, bottom + 4)
+        yield _text("", x, bottom + 16, "middle", f"{tick:,g}".replace(",", "\u202f"))
+    yield _text("label", (LEFT + WIDTH - RIGHT) / 2, HEIGHT - 3, "middle", x_label)
+
+
+def _digits(tick, every):
+    """Significant digits that tell a tick from its neighbours."""
+    step = every[1] - every[0]
+    if not tick:
+        return 1
+    coarse = math.floor(math.log10(abs(tick))) - math.floor(math.log10(step)) + 1
+    return max(1, coarse + (step / 10 ** math.floor(math.log10(step)) % 1 > 1e-6))
+
+
+def _zero(y_of, name):
+    y = y_of(0)
+    yield _line("zero", LEFT, y, WIDTH - RIGHT, y)
+    yield _text("zero", WIDTH - RIGHT - 4, y - 5, "end", name)
+
+
+def _series(one, x_of, y_of):
+    yield f'<g class="series c{one["colour"] % 6} {one["style"]}">'
+    for x, _, low, high in one["points"]:
+        if low is not None and low != high:
+            yield _line("range", x_of(x), y_of(low), x_of(x), y_of(high))
+    points = [(x_of(x), y_of(y)) for x, y, *_ in one["points"]]
+    yield f'<polyline points="{" ".join(f"{x:.1f},{y:.1f}" for x, y in points)}"/>'
+    if one["style"] == "dots":
+        yield from (f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3.6"/>' for x, y in points)
+    yield "</g>"
+
+
+def _line(name, x1, y1, x2, y2):
+    return f'<line class="{name}" x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}"/>'
+
+
+def _text(name, x, y, anchor, text):
+    text = escape(str(text))
+    return f'<text class="{name}" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{text}</text>'

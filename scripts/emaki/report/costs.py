@@ -1,0 +1,72 @@
+"""What the study cost, from the benchmark files that Snakemake writes."""
+
+import csv
+from pathlib import Path
+
+from emaki.errors import UserError
+
+# The stages in the order of the road, by the first folder of a benchmark file.
+STAGES = {
+    "images": "pictures collected",
+    "captions": "pictures captioned",
+    "datasets": "datasets put together",
+    "latents": "latents encoded",
+    "runs": "training",
+    "merges": "weights merged",
+    "samples": "pictures drawn",
+    "scores": "pictures scored",
+    "references": "real pictures encoded",
+}
+
+
+def read(paths):
+    """[{"stage", "parts" (the rest of the path without suffix), "seconds"}] of benchmark files.
+
+    A path is .../benchmarks/{stage}/{...}.tsv. Raises UserError for another path and for a file
+    that Snakemake did not write.
+    """
+    return [{**_place(path), "seconds": _seconds(path)} for path in sorted(map(Path, paths))]
+
+
+def by_stage(timings):
+    """[{"stage", "title", "jobs", "seconds"}] in the order of the road."""
+    found = {}
+    for timing in timings:
+        entry = found.setdefault(timing["stage"], {"jobs": 0, "seconds": 0.0})
+        entry["jobs"] += 1
+        entry["seconds"] += timing["seconds"]
+    order = [*STAGES, *sorted(set(found) - set(STAGES))]
+    return [
+        {"stage": stage, "title": STAGES.get(stage, stage), **found[stage]}
+        for stage in order
+        if stage in found
+    ]
+
+
+def of_run(timings, run):
+    """Seconds that training, drawing and scoring a run took: {"runs", "samples", "scores"}."""
+    stages = ("runs", "samples", "scores")
+    return {
+        stage: sum(t["seconds"] for t in timings if t["stage"] == stage and t["parts"][0] == run)
+        for stage in stages
+    }
+
+
+def _place(path):
+    parts = path.with_suffix("").parts
+    if "benchmarks" not in parts[:-2]:
+        raise UserError(f"{path} is not .../benchmarks/STAGE/NAME.tsv")
+    start = len(parts) - parts[::-1].index("benchmarks")
+    return {"stage": parts[start], "parts": parts[start + 1 :]}
+
+
+def _seconds(path):
+    """The first column of the rows, averaged where a job was repeated."""
+    with path.open(newline="") as file:
+        rows = list(csv.DictReader(file, delimiter="\t"))
+    try:
+        return sum(float(row["s"]) for row in rows) / len(rows)
+    except (KeyError, ValueError, ZeroDivisionError):
+        raise UserError(
+            f"{path} is not a benchmark file of Snakemake: run that job again"
+        ) from None

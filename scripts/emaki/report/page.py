@@ -1,0 +1,356 @@
+"""The page: what the template shows, put together from the study's results."""
+
+import hashlib
+import importlib.metadata
+import json
+import os
+import platform
+from pathlib import Path
+
+import jinja2
+import numpy as np
+import pyarrow.parquet as parquet
+from PIL import Image
+
+from emaki.config import overrides
+from emaki.errors import UserError
+from emaki.report import charts, costs, pictures
+
+TEMPLATES = Path(__file__).parent / "templates"
+PACKAGES = (
+    *("torch", "diffusers", "transformers", "peft", "accelerate", "bitsandbytes"),
+    *("snakemake", "numpy", "pyarrow", "pillow", "jinja2"),
+)
+
+# What a metric is called, and how a value of it is read.
+METRICS = {
+    "domain_clip_score": {
+        "title": "Follows its prompts",
+        "unit": "CLIPScore",
+        "better": "up",
+    },
+    "domain_kid": {
+        "title": "Looks like the real pictures",
+        "unit": "KID × 1000",
+        "better": "down",
+    },
+    "unrelated_clip_score": {
+        "title": "Keeps unrelated prompts",
+        "unit": "CLIPScore",
+        "better": "up",
+    },
+}
+VERDICTS = {
+    "better": "better",
+    "worse": "worse",
+    "mixed": "mixed",
+    "no clear difference": "unclear",
+}
+
+
+def render(config, answers, grids, metrics, datasets, benchmarks):
+    """The report as HTML.
+
+    `config` is the loaded config; `answers` {experiment: what compare.py wrote}; `grids`
+    {experiment: {name: path}}; `metrics` {run: [paths of metrics.parquet in the order of
+    steps]}; `datasets` folders with card.json and contact_sheet.png; `benchmarks` the paths of
+    Snakemake's benchmark files.
+    """
+    timings = costs.read(benchmarks)
+    losses = {run: _losses(paths) for run, paths in metrics.items()}
+    order = sorted(answers, key=lambda name: config["experiments"][name].get("date") or "")
+    experiments = [
+        _experiment(config, name, answers[name], grids.get(name, {}), losses, timings)
+        for name in order
+    ]
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    environment.filters |= {
+        "number": charts.number,
+        "signed": charts.signed,
+        "interval": charts.interval,
+        "duration": duration,
+        "value": _value,
+        "verdict_class": VERDICTS.__getitem__,
+    }
+    return environment.get_template("report.html.j2").render(
+        study=config["study"],
+        style=(TEMPLATES / "style.css").read_text("utf-8"),
+        metrics=METRICS,
+        experiments=experiments,
+        scroll=_scroll(order, answers, grids, config),
+        tally=_tally(answers),
+        datasets=[_dataset(folder) for folder in datasets],
+        stages=costs.by_stage(timings),
+        evaluators=config["evaluators"],
+        sampling=config["sampling"],
+        models=config["models"],
+        provenance=_provenance(config),
+    )
+
+
+def duration(seconds):
+    """Seconds as one says them: "0.8 s", "42 s", "12 min 5 s", "3 h 20 min"."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def _experiment(config, name, answers, grids, losses, timings):
+    entry = config["experiments"][name]
+    limits = _limits(answers["pairs"])
+    headline = [
+        _pair(pair, answers, limits) for pair in answers["pairs"] if pair["family"] == "headline"
+    ]
+    strength = [
+        _pair(pair, answers, limits) for pair in answers["pairs"] if pair["family"] == "strength"
+    ]
+    return {
+        "name": name,
+        **{key: entry.get(key) for key in ("date", "title", "question", "expected", "observed")},
+        "reference": answers["reference"],
+        "real_pictures": answers["real_pictures"],
+        "headline": headline,
+        "strength": strength,
+        "runs": [_run(config, run, timings) for run in entry["runs"]],
+        "charts": _curves(answers, entry["baselines"][0]) + _loss_charts(entry["runs"], losses),
+        "grids": _grids(grids),
+    }
+
+
+def _pair(pair, answers, limits):
+    """A comparison with its label and a drawn interval for each metric."""
+    drawn = {
+        metric: {
+            **found,
+            "forest": charts.forest(found, limits[metric], METRICS[metric]["better"] == "up"),
+        }
+        for metric, found in pair["metrics"].items()
+    }
+    label = answers["variants"][pair["variant"]]["label"]
+    return {**pair, "label": label, "metrics": drawn}
+
+
+def _limits(pairs):
+    """Half the width of the drawn intervals, one per metric, so that they compare by eye."""
+    found = {}
+    for pair in pairs:
+        if pair["family"] == "course":
+            continue
+        for name, metric in pair["metrics"].items():
+            values = [metric["difference"], metric["low"], metric["high"]]
+            largest = max(abs(value) for value in values if value is not None)
+            found[name] = max(found.get(name, 0.0), largest)
+    return found
+
+
+def _run(config, name, timings):
+    run = config["runs"][name]
+    seconds = costs.of_run(timings, name)
+    return {
+        "name": name,
+        "extends": run.get("extends"),
+        "overrides": overrides(config, name),
+        "settings": {key: value for key, value in sorted(run.items()) if key != "extends"},
+        "seconds": seconds,
+        "speed": run["steps"] / seconds["runs"] if seconds["runs"] else None,
+        "steps": run["steps"],
+    }
+
+
+def _grids(paths):
+    """First those that show a course, then one per checkpoint, which the page folds away."""
+    drawn = {name: pictures.grid(path) for name, path in sorted(paths.items())}
+    folded = [name for name in drawn if name.rpartition("-")[2].isdigit()]
+    shown = [name for name in drawn if name not in folded] or folded[-1:]
+    return {
+        "shown": [drawn[name] for name in shown],
+        "folded": [drawn[name] for name in folded if name not in shown],
+    }
+
+
+def _curves(answers, baseline):
+    """Charts of the differences from the first baseline, over steps and over strengths."""
+    pairs = [p for p in answers["pairs"] if p["name"] == baseline and p["family"] != "strength"]
+    about = answers["variants"]
+    by_model = {}
+    for pair in pairs:
+        variant = about[pair["variant"]]
+        by_model.setdefault((variant["run"], variant["weights"]), []).append((variant, pair))
+    over = {"steps": {}, "strengths": {}}
+    for (run, weights), found in by_model.items():
+        name = f"{run} (EMA)" if weights == "ema" else run
+        last = max(variant["step"] for variant, _ in found)
+        over["steps"][name] = [(v["step"], p) for v, p in found if v["strength"] == 1]
+        over["strengths"][name] = [(v["strength"], p) for v, p in found if v["step"] == last]
+    result = []
+    for x_label, lines in over.items():
+        lines = {name: sorted(points, key=lambda p: p[0]) for name, points in lines.items()}
+        lines = {name: points for name, points in lines.items() if len(points) > 1}
+        if lines:
+            result.append(_panels(lines, x_label, baseline, list(by_model)))
+    return result
+
+
+def _panels(lines, x_label, baseline, order):
+    names = [f"{run} (EMA)" if weights == "ema" else run for run, weights in order]
+    metrics = next(iter(lines.values()))[0][1]["metrics"]
+    words = {"steps": "over training steps", "strengths": "over LoRA scale or merge alpha"}
+    panels = []
+    for metric in metrics:
+        series = [
+            {
+                "name": name,
+                "colour": names.index(name),
+                "style": "dots",
+                "points": [_point(x, pair["metrics"][metric]) for x, pair in points],
+            }
+            for name, points in lines.items()
+        ]
+        about = METRICS[metric]
+        caption = f"{about['title']}: {about['unit']} less that of {baseline}, {words[x_label]}"
+        axis = "step" if x_label == "steps" else "strength"
+        svg = charts.lines(series, axis, about["better"], zero=baseline, caption=caption)
+        panels.append({"title": about["title"], "unit": f"{about['unit']}, difference", "svg": svg})
+    return {
+        "title": f"Difference from {baseline} {words[x_label]}",
+        "legend": [(name, names.index(name)) for name in lines],
+        "panels": panels,
+        "tinted": True,
+    }
+
+
+def _point(x, metric):
+    return x, metric["difference"], metric["low"], metric["high"]
+
+
+def _losses(paths):
+    """Steps, losses and validation losses of a run from its segments, in order."""
+    tables = [parquet.read_table(path).to_pydict() for path in paths]
+    rows = sorted(
+        (step, loss, validation)
+        for table in tables
+        for step, loss, validation in zip(table["step"], table["loss"], table["validation_loss"])
+    )
+    return {
+        "loss": [(step, loss) for step, loss, _ in rows],
+        "validation": [(s, v) for s, _, v in rows if v is not None and np.isfinite(v)],
+    }
+
+
+def _loss_charts(runs, losses):
+    """Training and validation loss of an experiment's runs."""
+    runs = [run for run in runs if losses.get(run, {}).get("loss")]
+    if not runs:
+        return []
+    training, validation = [], []
+    for colour, run in enumerate(runs):
+        steps, values = zip(*losses[run]["loss"])
+        raw = [(x, y, None, None) for x, y in zip(steps, values)]
+        smooth = [(x, y, None, None) for x, y in zip(steps, _smoothed(values))]
+        training.append({"name": run, "colour": colour, "style": "faint", "points": raw})
+        training.append({"name": run, "colour": colour, "style": "line", "points": smooth})
+        held_out = [(x, y, None, None) for x, y in losses[run]["validation"]]
+        if held_out:
+            validation.append({"name": run, "colour": colour, "style": "dots", "points": held_out})
+    panels = []
+    for title, unit, series in (
+        ("Training loss", "of each batch, and smoothed", training),
+        ("Validation loss", "held-out pictures, fixed noise", validation),
+    ):
+        if series:
+            svg = charts.lines(series, "step", caption=f"{title} of {', '.join(runs)}")
+            panels.append({"title": title, "unit": unit, "svg": svg})
+    legend = list(zip(runs, range(len(runs))))
+    return [{"title": "Loss", "legend": legend, "panels": panels, "tinted": False}]
+
+
+def _smoothed(values):
+    """Means over a centred window of about a tenth of the steps, narrower at both ends."""
+    values = np.asarray(values, dtype=np.float64)
+    reach = max(1, len(values) // 20)
+    total = np.concatenate([[0.0], np.cumsum(values)])
+    places = np.arange(len(values))
+    near = np.minimum(reach, np.minimum(places, len(values) - 1 - places))
+    return (total[places + near + 1] - total[places - near]) / (2 * near + 1)
+
+
+def _scroll(order, answers, grids, config):
+    """Before and after of every experiment: the strip of pictures at the head of the page."""
+    panels = []
+    for number, name in enumerate(order):
+        first = next(p for p in answers[name]["pairs"] if p["family"] == "headline")
+        variant = answers[name]["variants"][first["variant"]]
+        grid = f"{variant['run']}-{variant['weights']}-{variant['step']:06d}"
+        if path := grids.get(name, {}).get(grid):
+            cells = pictures.first_cells(path, number)
+            if cells:
+                entry = config["experiments"][name]
+                panels.append({**cells, "name": name, "title": entry["title"]})
+    return panels
+
+
+def _tally(answers):
+    """How many headline comparisons came out how, and how many numbers there are behind it."""
+    found = dict.fromkeys(VERDICTS, 0)
+    for answer in answers.values():
+        for pair in answer["pairs"]:
+            if pair["family"] == "headline":
+                found[pair["verdict"]] += 1
+    return found
+
+
+def _dataset(folder):
+    folder = Path(folder)
+    try:
+        card = json.loads((folder / "card.json").read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{folder / 'card.json'} cannot be read: {error}") from None
+    with Image.open(folder / "contact_sheet.png") as image:
+        return {**card, "sheet": pictures.embed(image)}
+
+
+def _provenance(config):
+    text = json.dumps(config, indent=1, sort_keys=True, ensure_ascii=False)
+    versions = {"Python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            versions[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return {
+        "config": text,
+        "digest": hashlib.sha256(text.encode()).hexdigest(),
+        "versions": versions,
+        "machine": f"{_processor()}, {os.cpu_count()} cores, {platform.system()}",
+    }
+
+
+def _processor():
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
+
+
+def _value(value):
+    """A hyper-parameter as the config writes it."""
+    if value is None:
+        return "–"
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_value(inner)}" for key, inner in value.items())
+    if isinstance(value, list):
+        return ", ".join(map(_value, value))
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,233 @@
+"""A study whose truth is known: pictures drawn here, scores with effects put in on purpose.
+
+Against the base model, the LoRA is better, the LoRA of rank 64 is its equal, and the full
+fine-tune is worse and forgets.
+"""
+
+import io
+import json
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as parquet
+import yaml
+from emaki.config import load, save
+from emaki.plans import comparisons, grids
+from PIL import Image, ImageDraw
+
+COLOURS = ["red", "blue", "green", "orange", "purple", "teal", "brown", "pink"]
+SETS = {
+    "rooms": [f"a living room with a {colour} couch" for colour in COLOURS],
+    "unrelated": [f"{colour} umbrella" for colour in COLOURS],
+}
+SEEDS = [0, 1]
+STEPS = {"lora-r4": 60, "lora-r64": 60, "full": 60}
+# What a run adds to the base at full strength: CLIPScore on rooms and on unrelated prompts, and
+# how far its features move towards (positive) or away from the real pictures'.
+EFFECTS = {"lora-r4": (6, 0, 0.6), "lora-r64": (6, 0, 0.6), "full": (-6, -9, -0.8)}
+
+CONFIG = {
+    "study": "synthetic",
+    "sampling": {"steps": 20, "seeds": SEEDS, "resolution": 64},
+    "sources": {"rooms": {"type": "rooms", "count": 40, "seed": 1}},
+    "captions": {"alt": {"type": "alt"}},
+    "datasets": {"rooms": {"source": "rooms", "captions": "alt"}},
+    "prompts": {name: {"texts": texts} for name, texts in SETS.items()},
+    "runs": {
+        "lora-r4": {
+            "model": "tiny",
+            "dataset": "rooms",
+            "method": "lora",
+            "rank": 4,
+            "steps": 60,
+            "checkpoint_every": 20,
+            "batch_size": 8,
+            "learning_rate": 1e-3,
+            "resolution": 64,
+        },
+        "lora-r64": {"extends": "lora-r4", "rank": 64},
+        "full": {"extends": "lora-r4", "method": "full", "learning_rate": 2e-4},
+    },
+}
+
+
+def experiment(date, title, runs, baselines, **more):
+    question = f"{title}: does it draw living rooms better?"
+    prompts = {"domain": "rooms", "unrelated": "unrelated"}
+    entry = {"date": date, "title": title, "question": question, "prompts": prompts}
+    return {**entry, "runs": runs, "baselines": baselines, "observed": "Different.", **more}
+
+
+EXPERIMENTS = {
+    "lora": experiment("2023-06-03", "A LoRA", ["lora-r4"], ["tiny"], lora_scales=[0.5]),
+    "rank": experiment("2023-06-04", "Rank <64> & more", ["lora-r64"], ["tiny", "lora-r4"]),
+    "full": experiment("2023-06-14", "Full", ["full"], ["tiny"], merge_alphas=[0.25, 0.5]),
+}
+
+
+def build(folder):
+    """Write the study's results below `folder` and return its config."""
+    for name in ("sd", "clip"):
+        (folder / name).mkdir(parents=True)
+        (folder / name / "model_index.json").write_text("{}")
+        (folder / name / "config.json").write_text("{}")
+    config = CONFIG | {
+        "models": {"tiny": {"path": str(folder / "sd")}},
+        "evaluators": {"clip": str(folder / "clip"), "features": "efficientnet-lite0"},
+        "experiments": EXPERIMENTS,
+    }
+    (folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+    config = load(folder / "config.yaml")
+    save(config, folder / "config.json")
+    variants = {}
+    for name in config["experiments"]:
+        variants |= comparisons(config, name)["variants"]
+    for path, variant in variants.items():
+        for prompt_set in SETS:
+            write_samples(folder / f"samples/{path}/{prompt_set}.parquet", variant, prompt_set)
+            write_scores(folder / f"scores/{path}/{prompt_set}.parquet", variant, prompt_set)
+    write_reference(folder / "references/rooms.parquet")
+    for run, steps in STEPS.items():
+        for step in range(20, steps + 1, 20):
+            write_metrics(folder / f"runs/{run}/{step:06d}/metrics.parquet", step)
+            write_benchmark(folder / f"benchmarks/runs/{run}/{step:06d}.tsv", 12.5)
+    write_dataset(folder / "datasets/rooms")
+    return config
+
+
+def strength_of(variant):
+    """How far a variant is from the base: 0 for the base, 1 for a whole run."""
+    return variant["strength"] * variant["step"] / 60 if variant["run"] else 0.0
+
+
+def keys(prompt_set):
+    return [(prompt, seed) for prompt in SETS[prompt_set] for seed in SEEDS]
+
+
+def write_samples(path, variant, prompt_set):
+    rows = []
+    for prompt, seed in keys(prompt_set):
+        image = {"bytes": picture(prompt, seed, strength_of(variant)), "path": None}
+        rows.append({"prompt": prompt, "seed": seed, "image": image, "key": "0"})
+    write(path, pa.Table.from_pylist(rows))
+
+
+def picture(prompt, seed, strength):
+    """A couch or an umbrella of the prompt's colour on a wall that tells the strength."""
+    colour = next(colour for colour in COLOURS if colour in prompt)
+    wall = int(235 - 90 * strength)
+    image = Image.new("RGB", (64, 64), (wall, wall, 225))
+    pen = ImageDraw.Draw(image)
+    pen.rectangle([0, 50, 64, 64], fill="#b08d62")
+    left = 8 + 6 * seed
+    if "couch" in prompt:
+        pen.rounded_rectangle([left, 34, left + 40, 56], 5, fill=colour)
+    else:
+        pen.pieslice([left, 12, left + 40, 52], 180, 360, fill=colour)
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def write_scores(path, variant, prompt_set):
+    """Scores with a prompt's own level, a picture's own noise, and the run's effect."""
+    strength = strength_of(variant)
+    effect = EFFECTS.get(variant["run"], (0, 0, 0))
+    own = sum(map(ord, variant["run"] or "base")) + (variant["step"] or 0)
+    shared, noise = np.random.default_rng(7), np.random.default_rng(own)
+    rows = []
+    for prompt, seed in keys(prompt_set):
+        level = shared.normal(60, 6)
+        gain = effect[0 if prompt_set == "rooms" else 1] * strength
+        features = shared.normal(size=32) + 1.0 - effect[2] * strength
+        rows.append(
+            {
+                "prompt": prompt,
+                "seed": seed,
+                "clip_score": level + gain + noise.normal(0, 1),
+                "features": (features + noise.normal(0, 0.1, 32)).tolist(),
+            }
+        )
+    write(path, pa.Table.from_pylist(rows))
+
+
+def write_reference(path):
+    features = np.random.default_rng(1).normal(size=(40, 32))
+    rows = [{"id": f"rooms-{n:06d}", "features": row.tolist()} for n, row in enumerate(features)]
+    write(path, pa.Table.from_pylist(rows))
+
+
+def write_metrics(path, step):
+    noise = np.random.default_rng(step)
+    steps = range(step - 19, step + 1)
+    loss = [0.4 + 0.6 * np.exp(-s / 20) + noise.normal(0, 0.08) for s in steps]
+    held_out = [None] * 19 + [0.42 + 0.5 * np.exp(-step / 20)]
+    columns = {"step": list(steps), "loss": loss, "validation_loss": held_out}
+    write(path, pa.table(columns | {"learning_rate": [1e-3] * 20}))
+
+
+def write_benchmark(path, seconds):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"s\th:m:s\tmax_rss\n{seconds}\t0:00:12\t512.0\n")
+
+
+def write_dataset(folder):
+    folder.mkdir(parents=True)
+    card = {
+        "name": "rooms",
+        "source": "rooms",
+        "captions": "alt",
+        "counts": {"train": 36, "validation": 4, "rejected": 1},
+        "rejects": [{"file": "broken.png", "reason": "cannot be read <as a picture>"}],
+        "caption_words": {"min": 4, "median": 7, "max": 11},
+        "licences": {"MIT": 40},
+        "credits": ["Emaki's rooms"],
+    }
+    (folder / "card.json").write_text(json.dumps(card))
+    Image.new("RGB", (400, 300), "#c9b458").save(folder / "contact_sheet.png")
+
+
+def write(path, table):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    parquet.write_table(table, path)
+
+
+def commands(folder, config):
+    """The arguments of compare.py, grid.py and report.py for the whole study, in order."""
+    found, drawn = [], []
+    for name in config["experiments"]:
+        plan = comparisons(config, name)
+        scores = [
+            f"{variant}:{s}={folder}/scores/{variant}/{s}.parquet"
+            for variant in plan["variants"]
+            for s in plan["prompts"].values()
+        ]
+        output = f"{folder}/experiments/{name}.json"
+        reference = f"{folder}/references/rooms.parquet"
+        arguments = ["--plan", json.dumps(plan), "--scores", *scores, "--reference", reference]
+        found.append(["compare.py", *arguments, "--output", output])
+        for grid, plan in grids(config, name).items():
+            samples = [
+                f"{column['variant']}:{s}={folder}/samples/{column['variant']}/{s}.parquet"
+                for column in plan["columns"]
+                for s, _ in plan["rows"]
+            ]
+            output = f"{folder}/grids/{name}/{grid}.png"
+            drawn.append(f"{name}/{grid}={output}")
+            arguments = ["--plan", json.dumps(plan), "--samples", *dict.fromkeys(samples)]
+            found.append(["grid.py", *arguments, "--output", output])
+    metrics = [
+        f"{path.parent.parent.name}/{path.parent.name}={path}"
+        for path in sorted(folder.glob("runs/*/*/metrics.parquet"))
+    ]
+    report = [
+        *("--config", f"{folder}/config.json"),
+        *(
+            "--experiments",
+            *(f"{folder}/experiments/{name}.json" for name in config["experiments"]),
+        ),
+        *("--grids", *drawn, "--metrics", *metrics, "--datasets", f"{folder}/datasets/rooms"),
+        *("--benchmarks", *map(str, sorted(folder.glob("benchmarks/*/*/*.tsv")))),
+        *("--output", f"{folder}/report.html"),
+    ]
+    return [*found, ["report.py", *report]]
