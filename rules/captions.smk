@@ -1,15 +1,3 @@
-def captions_below(wildcards):
-    """The table that a keyword is added to."""
-    captioner = config["captions"][wildcards.captioner]
-    below = f"{STUDY}/captions/{wildcards.source}/{captioner.get('of')}.parquet"
-    return below if captioner["type"] == "keyword" else []
-
-
-def blip_files(wildcards):
-    path = config["captions"][wildcards.captioner]["model"]
-    return [f"{path}/config.json", f"{path}/model.safetensors"]
-
-
 rule captions:
     input:
         script="scripts/captions.py",

@@ -3,7 +3,7 @@ import os
 import sys
 
 # Where no environment is deployed, jobs run in the interpreter that runs Snakemake.
-os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+os.environ.update(PATH=f"{Path(sys.executable).parent}:{os.getenv('PATH', '')}")
 sys.path.insert(0, f"{workflow.basedir}/scripts")
 
 from emaki.config import load, steps_of, variants
@@ -47,6 +47,8 @@ wildcard_constraints:
     weights="raw|ema",
     strength=r"-?\d+\.\d+",
     transform=r"\d+(-flip)?",
+    variant=rf"base/({names('models')})|({names('runs')})/\d+/(raw|ema)/-?\d+\.\d+",
+    segment=rf"({names('runs')})/\d+",
 
 
 def as_json(value):
@@ -64,20 +66,11 @@ def folder_of(name):
     return lambda wildcards, output: str(Path(output[name]).parent)
 
 
-def folder_of_input(name):
-    """A parameter: the folder that holds the named input."""
-    return lambda wildcards, input: str(Path(input[name]).parent)
+def folder_of_input(name, levels=1):
+    """A parameter: the folder that holds the named input, or one further up."""
+    return lambda wildcards, input: str(Path(input[name]).parents[levels - 1])
 
 
-def model_files(model, *parts):
-    """The files of a pipeline folder that a job reads."""
-    layout = {
-        "unet": ["unet/config.json", "unet/diffusion_pytorch_model.safetensors"],
-        "non_ema": ["unet/diffusion_pytorch_model.non_ema.safetensors"],
-        "vae": ["vae/config.json", "vae/diffusion_pytorch_model.safetensors"],
-        "text_encoder": ["text_encoder/config.json", "text_encoder/model.safetensors"],
-        "tokenizer": ["tokenizer/tokenizer_config.json"],
-        "scheduler": ["scheduler/scheduler_config.json"],
-    }
-    path = config["models"][model]["path"]
-    return [f"{path}/{file}" for part in parts for file in layout[part]]
+def pairs(paths):
+    """A parameter of NAME=PATH arguments from a dict."""
+    return " ".join(f"{name}={path}" for name, path in paths.items())

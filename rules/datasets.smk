@@ -1,19 +1,10 @@
-def source_of(wildcards):
-    return config["datasets"][wildcards.dataset]["source"]
-
-
-def captions_of(wildcards):
-    captioner = config["datasets"][wildcards.dataset]["captions"]
-    return f"{STUDY}/captions/{source_of(wildcards)}/{captioner}.parquet"
-
-
 rule dataset:
     input:
         script="scripts/dataset.py",
         modules=modules_of("scripts/dataset.py"),
-        metadata=lambda wildcards: f"{STUDY}/images/{source_of(wildcards)}/metadata.parquet",
-        rejects=lambda wildcards: f"{STUDY}/images/{source_of(wildcards)}/rejects.parquet",
-        pictures=lambda wildcards: ancient(f"{STUDY}/images/{source_of(wildcards)}/pictures"),
+        metadata=images_of("metadata.parquet"),
+        rejects=images_of("rejects.parquet"),
+        pictures=ancient(images_of("pictures")),
         captions=captions_of,
     output:
         train=f"{STUDY}/datasets/{{dataset}}/data/train.parquet",

@@ -1,13 +1,3 @@
-def source_modules(wildcards):
-    kind = config["sources"][wildcards.source]["type"]
-    return modules_of("scripts/images.py", f"emaki.sources.{kind}")
-
-
-def source_files(wildcards):
-    source = config["sources"][wildcards.source]
-    return folder.files(source) if source["type"] == "folder" else []
-
-
 rule images:
     input:
         script="scripts/images.py",

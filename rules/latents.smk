@@ -1,9 +1,3 @@
-def transform_arguments(wildcards):
-    """How pictures are prepared, as its name in the path says: 64-flip."""
-    resolution, _, flip = wildcards.transform.partition("-")
-    return f"--resolution {resolution} --random-flip {int(bool(flip))}"
-
-
 rule latents:
     input:
         script="scripts/latents.py",
@@ -23,7 +17,7 @@ rule latents:
     conda:
         "../envs/training.yaml"
     params:
-        dataset=f"{STUDY}/datasets/{{dataset}}",
+        dataset=folder_of_input("train", levels=2),
         model=lambda wildcards: config["models"][wildcards.model]["path"],
         transform=transform_arguments,
         folder=folder_of("manifest"),

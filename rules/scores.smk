@@ -1,12 +1,13 @@
-CLIP = config["evaluators"]["clip"]
-
-
 rule score:
     input:
         script="scripts/score.py",
         modules=modules_of("scripts/score.py"),
         samples=f"{STUDY}/samples/{{variant}}/{{prompts}}.parquet",
-        clip=[f"{CLIP}/config.json", f"{CLIP}/model.safetensors"],
+        clip=expand(
+            "{clip}/{file}",
+            clip=config["evaluators"]["clip"],
+            file=["config.json", "model.safetensors"],
+        ),
     output:
         f"{STUDY}/scores/{{variant}}/{{prompts}}.parquet",
     log:
@@ -16,7 +17,7 @@ rule score:
     conda:
         "../envs/evaluation.yaml"
     params:
-        clip=CLIP,
+        clip=lambda wildcards, input: str(Path(input.clip[0]).parent),
     shell:
         "python scripts/run.py --warm --log {log} {input.script} --samples {input.samples:q}"
         " --clip {params.clip:q} --label {wildcards.variant}/{wildcards.prompts}"

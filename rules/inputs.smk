@@ -1,0 +1,182 @@
+# What the rules ask of the config, in the order of the road.
+SEGMENTS = [f"{run}/{step:06d}" for run in config["runs"] for step in steps_of(config, run)]
+NEWEST = [f"{run}/{steps_of(config, run)[-1]:06d}" for run in config["runs"]]
+
+
+def source_modules(wildcards):
+    kind = config["sources"][wildcards.source]["type"]
+    return modules_of("scripts/images.py", f"emaki.sources.{kind}")
+
+
+def source_files(wildcards):
+    """The user's own files that a source reads."""
+    source = config["sources"][wildcards.source]
+    return folder.files(source) if source["type"] == "folder" else []
+
+
+def captions_below(wildcards):
+    """The table that a keyword is added to."""
+    captioner = config["captions"][wildcards.captioner]
+    below = f"{STUDY}/captions/{wildcards.source}/{captioner.get('of')}.parquet"
+    return below if captioner["type"] == "keyword" else []
+
+
+def blip_files(wildcards):
+    path = config["captions"][wildcards.captioner]["model"]
+    return [f"{path}/config.json", f"{path}/model.safetensors"]
+
+
+def images_of(file):
+    """An input function: a file of the source that a dataset is made of."""
+    return (
+        lambda wildcards: f"{STUDY}/images/{config['datasets'][wildcards.dataset]['source']}/{file}"
+    )
+
+
+def captions_of(wildcards):
+    dataset = config["datasets"][wildcards.dataset]
+    return f"{STUDY}/captions/{dataset['source']}/{dataset['captions']}.parquet"
+
+
+def model_files(model, *parts):
+    """The files of a pipeline folder that a job reads."""
+    layout = {
+        "unet": ["unet/config.json", "unet/diffusion_pytorch_model.safetensors"],
+        "non_ema": ["unet/diffusion_pytorch_model.non_ema.safetensors"],
+        "vae": ["vae/config.json", "vae/diffusion_pytorch_model.safetensors"],
+        "text_encoder": ["text_encoder/config.json", "text_encoder/model.safetensors"],
+        "tokenizer": ["tokenizer/tokenizer_config.json"],
+        "scheduler": ["scheduler/scheduler_config.json"],
+    }
+    path = config["models"][model]["path"]
+    return [f"{path}/{file}" for part in parts for file in layout[part]]
+
+
+def transform_arguments(wildcards):
+    """How pictures are prepared, as its name in the path says: 64-flip."""
+    resolution, _, flip = wildcards.transform.partition("-")
+    return f"--resolution {resolution} --random-flip {int(bool(flip))}"
+
+
+def run_of(wildcards):
+    return config["runs"][wildcards.segment.split("/")[0]]
+
+
+def latents_of(file):
+    """An input function: a file of the cached latents that a run trains on."""
+
+    def path(wildcards):
+        run = run_of(wildcards)
+        transform = f"{run['resolution']}{'-flip' if run['random_flip'] else ''}"
+        return f"{STUDY}/latents/{run['dataset']}/{run['model']}/{transform}/{file}"
+
+    return path
+
+
+def trained_files(wildcards):
+    """The base model's files that a training reads."""
+    run = run_of(wildcards)
+    starts = {run["train_init"], (run["ema"] or {}).get("init")}
+    parts = ["unet", "scheduler"] + (["non_ema"] if "non_ema" in starts else [])
+    return model_files(run["model"], *parts)
+
+
+def step_before(wildcards):
+    """The step at which a segment begins."""
+    return int(Path(wildcards.segment).name) - run_of(wildcards)["checkpoint_every"]
+
+
+def state_before(wildcards):
+    """The state that a segment goes on from; a run's first segment has none."""
+    before = step_before(wildcards)
+    # `ancient`, because all that a segment depends on are its other inputs and parameters: a
+    # state that had to be made again is the same, and the segments after it stay as they are.
+    state = f"{STUDY}/states/{Path(wildcards.segment).parent}/{before:06d}"
+    return ancient(state) if before > 0 else []
+
+
+def hyper_parameters(wildcards):
+    """What decides the weights. Not among it is how far the run goes and where it stops."""
+    elsewhere = {"model", "dataset", "extends", "recipe", "steps", "checkpoint_every"}
+    return as_json({k: v for k, v in run_of(wildcards).items() if k not in elsewhere})
+
+
+def prompts_dataset(wildcards):
+    """The dataset whose captions are the prompts."""
+    dataset = config["prompts"][wildcards.prompts].get("dataset")
+    splits = ["train", "validation"] if dataset else []
+    return [f"{STUDY}/datasets/{dataset}/data/{split}.parquet" for split in splits]
+
+
+def model_of(wildcards):
+    """The name of a variant's base model."""
+    first, second, *_ = wildcards.variant.split("/")
+    return second if first == "base" else config["runs"][first]["model"]
+
+
+def weights_of(wildcards):
+    """What a variant puts into its base model: nothing, a checkpoint's weights or a merge."""
+    run, step, *rest = wildcards.variant.split("/")
+    if run == "base":
+        return {}
+    if config["runs"][run]["method"] == "full" and rest[-1] != "1.0":
+        merge = f"{STUDY}/merges/{wildcards.variant}"
+        return {"about": f"{merge}/merge.json", "weights": ancient(f"{merge}/config.json")}
+    tuned = f"{STUDY}/runs/{run}/{step}"
+    return {"about": f"{tuned}/checkpoint.json", "weights": ancient(f"{tuned}/weights")}
+
+
+def weights_arguments(wildcards, input):
+    run, _, *rest = wildcards.variant.split("/")
+    if run == "base":
+        return ""
+    weights, strength = rest
+    if config["runs"][run]["method"] == "lora":
+        return f"--lora {input.weights}/{weights} --lora-scale {strength}"
+    merged = strength != "1.0"
+    return f"--unet {Path(input.weights).parent if merged else f'{input.weights}/{weights}'}"
+
+
+def scores_of(experiment):
+    """VARIANT:SET and the file of its scores, for all that an experiment compares."""
+    plan = comparisons(config, experiment)
+    return {
+        f"{variant}:{prompts}": f"{STUDY}/scores/{variant}/{prompts}.parquet"
+        for variant in plan["variants"]
+        for prompts in plan["prompts"].values()
+    }
+
+
+def reference_of(wildcards):
+    """The features of the real pictures that KID compares with."""
+    return f"{STUDY}/references/{config['experiments'][wildcards.experiment]['reference']}.parquet"
+
+
+def samples_of(wildcards):
+    """VARIANT:SET and the file of its samples, for all that a grid shows."""
+    plan = grids(config, wildcards.experiment)[wildcards.grid]
+    return {
+        f"{column['variant']}:{prompts}": f"{STUDY}/samples/{column['variant']}/{prompts}.parquet"
+        for column in plan["columns"]
+        for prompts, _ in plan["rows"]
+    }
+
+
+GRIDS = {
+    f"{experiment}/{grid}": f"{STUDY}/grids/{experiment}/{grid}.png"
+    for experiment in config["experiments"]
+    for grid in grids(config, experiment)
+}
+METRICS = {segment: f"{STUDY}/runs/{segment}/metrics.parquet" for segment in SEGMENTS}
+DATASETS = [f"{STUDY}/datasets/{dataset}" for dataset in config["datasets"]]
+PICTURES = sorted(
+    {
+        pair.replace(":", "/")
+        for experiment in config["experiments"]
+        for pair in scores_of(experiment)
+    }
+)
+TIMINGS = [
+    *(f"{BENCHMARKS}/runs/{segment}.tsv" for segment in SEGMENTS),
+    *(f"{BENCHMARKS}/{stage}/{drawn}.tsv" for stage in ("samples", "scores") for drawn in PICTURES),
+]
