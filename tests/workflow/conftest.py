@@ -1,0 +1,82 @@
+"""A study that has been run for real, and copies of it to change."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PARTS = ("Snakefile", "rules", "scripts", "config", "envs", "profiles", "resources")
+CONFIG = "small.yaml"
+# Snakemake's bookkeeping; a rule named here does no work of its own
+TARGET_RULES = {"all"}
+
+
+class Study:
+    """A folder with the project, a config and what was made from it."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.config = folder / CONFIG
+
+    def snakemake(self, *arguments, check=True):
+        command = [sys.executable, "-m", "snakemake", *arguments, "--profile", "profiles/local"]
+        command += ["--configfile", CONFIG, "--cores", "2"]
+        done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True)
+        assert not check or done.returncode == 0, done.stdout + done.stderr
+        return done
+
+    def jobs(self, *arguments):
+        """The jobs that a dry run lists: "rule" and, where it has one, its output's short name."""
+        shown = self.snakemake("results/report.html", "-n", "--quiet", "host", *arguments)
+        blocks = re.findall(
+            r"^(?:local)?rule (\w+):\n((?:    .*\n)*)", shown.stdout + shown.stderr, re.MULTILINE
+        )
+        return sorted(_name(rule, text) for rule, text in blocks if rule not in TARGET_RULES)
+
+    def edit(self, file, old, new):
+        """Replace the one place in a file where `old` stands."""
+        path = self.folder / file
+        text = path.read_text()
+        assert text.count(old) == 1, f"{old!r} is {text.count(old)} times in {file}"
+        path.write_text(text.replace(old, new))
+
+    def change(self, old, new):
+        self.edit(CONFIG, old, new)
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory):
+    """The small study, run from nothing to its report. Not to be changed."""
+    folder = tmp_path_factory.mktemp("finished")
+    for part in PARTS:
+        source = ROOT / part
+        copy = shutil.copytree if source.is_dir() else shutil.copy
+        copy(source, folder / part)
+    shutil.copy(Path(__file__).with_name(CONFIG), folder)
+    study = Study(folder)
+    study.snakemake("results/report.html")
+    return study
+
+
+@pytest.fixture
+def study(finished, tmp_path):
+    """A copy of the finished study, dates included, to be changed."""
+    folder = tmp_path / "study"
+    shutil.copytree(finished.folder, folder, symlinks=True)
+    return Study(folder)
+
+
+def _name(rule, text):
+    output = re.search(r"^    output: (\S+?),?(?: |$)", text, re.MULTILINE)
+    return f"{rule} {_short(output[1])}" if output else rule
+
+
+def _short(path):
+    """What tells a job from the others of its rule: lora/000007 for a checkpoint."""
+    path = re.sub(r"^results/(small/\w+/)?", "", path)
+    path = re.sub(r"/(checkpoint\.json|metadata\.parquet|manifest\.json|merge\.json)$", "", path)
+    return re.sub(r"(/data/train)?\.(parquet|json|png)$", "", path)

@@ -1,0 +1,167 @@
+"""Each change, and exactly the jobs that it costs."""
+
+import os
+import shutil
+import time
+
+import pytest
+
+pytestmark = pytest.mark.xdist_group("workflow")
+
+END = ["publish report.html", "report small/report.html"]
+LORA = ["lora/000006/raw/0.5", "lora/000006/raw/1.0"]
+KEYWORD = ["keyword/000002/raw/1.0"]
+FULL = [f"full/000003/{weights}/{alpha}" for weights in ("raw", "ema") for alpha in ("0.5", "1.0")]
+VARIANTS = ["base/tiny", *LORA, *KEYWORD, *FULL]
+SETS = ["rooms", "unrelated"]
+GRIDS = {
+    "lora": ["lora-raw-000006", "lora-raw-scales"],
+    "keyword": ["keyword-raw-000002"],
+    "merging": ["full-ema-000003", "full-ema-alphas", "full-raw-000003", "full-raw-alphas"],
+}
+
+
+def pictures(variants, sets=SETS):
+    """Drawing and scoring variants."""
+    return [f"{rule} {v}/{s}" for rule in ("sample", "score") for v in variants for s in sets]
+
+
+def answers(*experiments):
+    """Grids, comparison and report of experiments."""
+    drawn = [f"grid {e}/{grid}" for e in experiments for grid in GRIDS[e]]
+    return [*drawn, *(f"compare {e}" for e in experiments), *END]
+
+
+def train(run, first, last):
+    steps = range(first, last + 1)
+    return [f"train{'_newest' if n == last else ''} {run}/{n:06d}" for n in steps]
+
+
+def merges():
+    return [f"merge full/000003/{weights}/0.5" for weights in ("raw", "ema")]
+
+
+def assert_jobs(study, expected):
+    assert study.jobs() == sorted(expected)
+
+
+def test_nothing_changed(study):
+    assert_jobs(study, [])
+
+
+def test_files_touched(study):
+    now = time.time() + 10
+    for folder in ("scripts", "rules", "config", "resources", "results/small/datasets"):
+        for path in (study.folder / folder).rglob("*"):
+            os.utime(path, (now, now))
+    assert_jobs(study, [])
+
+
+def test_git_clone_with_results_copied_along(study, finished):
+    for part in ("scripts", "rules", "resources", "Snakefile"):  # as a checkout: the dates are new
+        shutil.rmtree(study.folder / part) if part != "Snakefile" else None
+    for part in ("scripts", "rules", "resources"):
+        shutil.copytree(finished.folder / part, study.folder / part, copy_function=shutil.copyfile)
+    assert_jobs(study, [])
+
+
+def test_a_comment_in_the_config(study):
+    study.change("study: small", "study: small # a remark")
+    assert_jobs(study, [])
+
+
+def test_a_caption_keyword(study):
+    study.change("keyword: interior design", "keyword: home decor")
+    expected = ["captions rooms/keyword", "dataset rooms-keyword"]
+    expected += ["latents rooms-keyword/tiny/64-flip", "reference rooms-keyword"]
+    expected += ["config config", *train("keyword", 1, 2), *pictures(KEYWORD), *answers("keyword")]
+    assert_jobs(study, expected)
+
+
+def test_the_learning_rate_of_one_run(study):
+    study.change("dataset: rooms-keyword, steps: 2}", "dataset: rooms-keyword, steps: 2, learning_rate: 2.0e-3}")
+    expected = ["config config", *train("keyword", 1, 2), *pictures(KEYWORD), *answers("keyword")]
+    assert_jobs(study, expected)
+
+
+def test_a_run_extended_from_6_to_9_segments(study):
+    study.change("steps: 6", "steps: 9")
+    longer = ["lora/000009/raw/0.5", "lora/000009/raw/1.0"]
+    grids = ["grid lora/lora-raw-000009", "grid lora/lora-raw-scales", "grid keyword/keyword-raw-000002"]
+    expected = [*train("lora", 7, 9), *pictures(longer), "grid lora/lora-raw-000009"]
+    expected += ["grid lora/lora-raw-scales", "compare lora", "compare keyword", "config config", *END]
+    assert_jobs(study, expected)
+
+
+def test_a_new_alpha(study):
+    study.change("merge_alphas: [0.5]", "merge_alphas: [0.25, 0.5]")
+    new = [f"full/000003/{weights}/0.25" for weights in ("raw", "ema")]
+    expected = [*(f"merge {v}" for v in new), *pictures(new), "compare merging", "config config"]
+    expected += ["grid merging/full-ema-alphas", "grid merging/full-raw-alphas", *END]
+    assert_jobs(study, expected)
+
+
+def test_a_new_prompt_draws_only_its_own_pictures(study):
+    store = study.folder / "results/small/pictures"
+    before = {path: path.stat().st_mtime_ns for path in store.rglob("*.png")}
+    study.change("[pig, red heart]", "[pig, red heart, umbrella]")
+    everything = [*pictures(VARIANTS, ["unrelated"]), "prompts unrelated", "config config"]
+    assert_jobs(study, [*everything, *answers("lora", "keyword", "merging")])
+    target = "results/small/samples/base/tiny/unrelated.parquet"
+    study.snakemake(target)
+    after = {path: path.stat().st_mtime_ns for path in store.rglob("*.png")}
+    assert len(after) == len(before) + 2  # two seeds
+    assert before.items() <= after.items()
+
+
+def test_a_new_experiment_on_existing_runs(study):
+    text = (study.folder / "small.yaml").read_text()
+    question = text[text.index("  keyword:\n    date") : text.index("  merging:")]
+    (study.folder / "small.yaml").write_text(text + question.replace("  keyword:", "  again:", 1))
+    assert_jobs(study, ["compare again", "grid again/keyword-raw-000002", "config config", *END])
+
+
+def test_the_report_template(study):
+    template = sorted((study.folder / "scripts/emaki/report/templates").glob("*.html*"))[0]
+    template.write_text(template.read_text() + "<!-- a remark -->")
+    assert_jobs(study, END)
+
+
+def test_the_code_of_the_trainer(study):
+    edit_code(study, "scripts/train.py")
+    trained = [*train("lora", 1, 6), *train("keyword", 1, 2), *train("full", 1, 3), *merges()]
+    shown = pictures([*LORA, *KEYWORD, *FULL])
+    assert_jobs(study, [*trained, *shown, *answers("lora", "keyword", "merging")])
+
+
+def test_a_module_that_only_the_scorer_imports(study):
+    edit_code(study, "scripts/emaki/scoring.py")
+    scores = [job for job in pictures(VARIANTS) if job.startswith("score")]
+    references = [f"reference {name}" for name in ("rooms", "rooms-keyword", "rooms-blip")]
+    compared = [f"compare {name}" for name in ("lora", "keyword", "merging")]
+    assert_jobs(study, [*scores, *references, *compared, *END])
+
+
+def test_a_deleted_middle_checkpoint(study):
+    """The chain keeps the newest state only, so the way to the lost checkpoint is trained again."""
+    shutil.rmtree(study.folder / "results/small/runs/lora/000003")
+    assert_jobs(study, [*train("lora", 1, 4)[:3], *END])
+
+
+def test_a_deleted_sample_is_put_together_from_the_kept_pictures(study):
+    (study.folder / "results/small/samples/base/tiny/rooms.parquet").unlink()
+    done = study.snakemake("results/small/samples/base/tiny/rooms.parquet")
+    assert "0 pictures drawn, 4 kept" in done.stderr
+
+
+@pytest.mark.parametrize("step", ["000001", "000006"])
+def test_a_lost_checkpoint_comes_back_the_same(study, finished, step):
+    about = f"results/small/runs/lora/{step}/checkpoint.json"
+    shutil.rmtree((study.folder / about).parent)
+    study.snakemake(about)
+    assert (study.folder / about).read_bytes() == (finished.folder / about).read_bytes()
+
+
+def edit_code(study, file):
+    path = study.folder / file
+    path.write_text(path.read_text() + "\n# a remark\n")
