@@ -26,7 +26,6 @@ PICTURES += (".heic", ".heif", ".jxl")
 BESIDE = (".txt", ".caption")
 TABLES = ("metadata.jsonl", "metadata.csv", "metadata.parquet")
 PARQUET = ".parquet"
-_UNNAMEABLE = re.compile("[{}\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -55,13 +54,16 @@ def files(source):
 
 
 def inputs(source):
-    """The `files` that can be inputs of a Snakemake rule: it fails at braces and bytes in names."""
-    return [path for path in files(source) if not _UNNAMEABLE.search(path)]
+    """The `files` that can be inputs of a Snakemake rule.
+
+    It fails at braces and undecodable bytes in names, broken links and files that are not readable.
+    """
+    return [path for path in files(source) if _is_input(path)]
 
 
 def stamps(source):
     """{name: [size, time]} of the other `files`, as a rule's parameter that changes with them."""
-    others = [path for path in files(source) if _UNNAMEABLE.search(path)]
+    others = [path for path in files(source) if not _is_input(path)]
     found = [(ascii(path), os.lstat(path)) for path in others]
     return {name: [status.st_size, status.st_mtime_ns] for name, status in found}
 
@@ -119,6 +121,10 @@ def _is_hidden(name):
 def _is_read(name):
     known = _suffix(name) in (*PICTURES, *BESIDE, PARQUET) or name in TABLES
     return known and not _is_hidden(name)
+
+
+def _is_input(path):
+    return not re.search("[{}\ud800-\udfff]", path) and os.access(path, os.R_OK)
 
 
 def _suffix(name):
