@@ -26,9 +26,9 @@ PHRASES = {
         "no clear difference": "its pictures follow the prompts neither clearly better nor worse",
     },
     "domain_kid": {
-        "better": "they look more like the real pictures",
-        "worse": "they look less like the real pictures",
-        "no clear difference": "they are not clearly nearer to the real pictures or further away",
+        "better": "look more like the real pictures",
+        "worse": "look less like the real pictures",
+        "no clear difference": "look neither clearly more nor less like the real pictures",
     },
     "unrelated_clip_score": {
         "better": "unrelated prompts come out better",
@@ -109,19 +109,13 @@ def overall(metrics):
 
 def sentence(label, pair):
     """What a comparison found, in words that need no statistics."""
-    starts = {
-        "better": "Better.",
-        "worse": "Worse.",
-        "mixed": "Mixed.",
-        "no clear difference": "No clear difference.",
-    }
     said = [PHRASES[name][metric["verdict"]] for name, metric in pair["metrics"].items()]
-    text = f"{said[0]} and {said[1]}"
+    text = f"{label}, against {pair['name']}: {said[0]} and {said[1]}"
     if len(said) == 3:
         verdicts = [metric["verdict"] for metric in pair["metrics"].values()]
         contrast = "better" in verdicts[:2] and verdicts[2] == "worse"
         text += f"; {'but ' if contrast else ''}{said[2]}"
-    return f"{starts[pair['verdict']]} Against {pair['name']}, {label}: {text}."
+    return f"{text}."
 
 
 def _of(scores, path, name):

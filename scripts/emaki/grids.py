@@ -1,6 +1,7 @@
 """Grids: rows are prompts, columns are variants, and a row has the same seed in every column.
 
-A grid is drawn large and with large letters, so that it can be read on a phone.
+Each set of prompts is a block of rows; the blocks stand side by side where there is room. Letters
+are large, so that a grid can be read on a phone.
 """
 
 import io
@@ -12,11 +13,13 @@ from PIL import Image, ImageDraw, ImageFont, PngImagePlugin
 from emaki.errors import UserError
 
 SMALLEST_CELL, LARGEST_CELL = 128, 256  # pixels
+WIDEST = 1200  # pixels: blocks side by side are not wider
 GAP = 6
 MARGIN = 14
+BETWEEN = 34  # pixels between two blocks
 TEXT = 19
 LINE = 24
-PAPER, INK, FAINT = "#fdfcf8", "#1f1d1a", "#6d675e"
+PAPER, INK, FAINT, ACCENT = "#fdfcf8", "#1f1d1a", "#6d675e", "#b8412c"
 TEXT_CHUNK = "emaki"  # the name of the PNG text that tells what is where
 
 
@@ -36,40 +39,49 @@ def read_samples(path):
 def draw(plan, samples):
     """The grid of a plan of emaki.plans.grids: (RGB image, layout).
 
-    `samples` is {(variant, set): as read_samples returns}. The layout, a dict, has the title, the
-    columns' labels, the rows' prompts and the corner and side of every cell, in pixels.
+    `samples` is {(variant, set): as read_samples returns}. The layout, a dict, has `title`;
+    `columns` and `variants`, one per column; `rows`, a list of {"set", "prompt", "corners": [[left,
+    top] of each cell]}; `cell`, the side of a cell in pixels. Raises UserError where a picture
+    is missing.
     """
-    columns = _columns(plan, samples)
-    rows = _rows(plan, samples)
+    columns, cell = _columns(plan, samples), _cell_side(samples)
+    width = len(columns) * (cell + GAP) - GAP
     font = ImageFont.load_default(TEXT)
-    cell = _cell_side(samples)
-    width = 2 * MARGIN + len(columns) * (cell + GAP) - GAP
     heads = [_wrap(column["label"], font, cell) for column in columns]
-    prompts = [_wrap(prompt, font, width - 2 * MARGIN) for _, prompt in rows]
-    top = MARGIN + LINE * max(map(len, heads)) + GAP
-    height = top + sum(LINE * len(lines) + cell + 3 * GAP for lines in prompts) + MARGIN
-    image = Image.new("RGB", (width, height), PAPER)
+    blocks = [_rows(samples[columns[0]["variant"], s], n, font, width) for s, n in plan["rows"]]
+    head = LINE * (1 + max(map(len, heads)))
+    heights = [head + sum(LINE * len(lines) + cell + 3 * GAP for _, lines in b) for b in blocks]
+    beside = len(blocks) * (width + BETWEEN) - BETWEEN + 2 * MARGIN
+    if beside <= WIDEST:
+        size = beside, max(heights) + 2 * MARGIN
+        corners = [(MARGIN + n * (width + BETWEEN), MARGIN) for n in range(len(blocks))]
+    else:
+        size = width + 2 * MARGIN, sum(heights) + BETWEEN * (len(blocks) - 1) + 2 * MARGIN
+        corners = [(MARGIN, MARGIN + sum(heights[:n]) + BETWEEN * n) for n in range(len(blocks))]
+    image = Image.new("RGB", size, PAPER)
     pen = ImageDraw.Draw(image)
-    lefts = [MARGIN + number * (cell + GAP) for number in range(len(columns))]
-    for left, lines in zip(lefts, heads):
-        _write(pen, (left, MARGIN), lines, font, INK)
-    tops = []
-    for (prompt_set, prompt), lines in zip(rows, prompts):
-        _write(pen, (MARGIN, top), lines, font, FAINT)
-        tops.append(top + LINE * len(lines) + GAP)
-        for left, column in zip(lefts, columns):
-            data = _picture(samples[column["variant"], prompt_set], prompt, column["seed"])
-            image.paste(_fit(data, cell), (left, tops[-1]))
-        top = tops[-1] + cell + 2 * GAP
     layout = {
         "title": plan["title"],
         "columns": [column["label"] for column in columns],
-        "rows": [prompt for _, prompt in rows],
-        "sets": [prompt_set for prompt_set, _ in rows],
-        "lefts": lefts,
-        "tops": tops,
+        "variants": [column["variant"] for column in columns],
+        "rows": [],
         "cell": cell,
     }
+    for (prompt_set, _), block, (left, top) in zip(plan["rows"], blocks, corners):
+        lefts = [left + number * (cell + GAP) for number in range(len(columns))]
+        _write(pen, (left, top), [prompt_set], font, ACCENT)
+        for x, lines in zip(lefts, heads):
+            _write(pen, (x, top + LINE), lines, font, INK)
+        top += head
+        for prompt, lines in block:
+            _write(pen, (left, top), lines, font, FAINT)
+            top += LINE * len(lines) + GAP
+            for x, column in zip(lefts, columns):
+                data = _picture(samples[column["variant"], prompt_set], prompt, column["seed"])
+                image.paste(_fit(data, cell), (x, top))
+            cells = [[x, top] for x in lefts]
+            layout["rows"].append({"set": prompt_set, "prompt": prompt, "corners": cells})
+            top += cell + 2 * GAP
     return image, layout
 
 
@@ -102,13 +114,9 @@ def _columns(plan, samples):
     ]
 
 
-def _rows(plan, samples):
-    variant = plan["columns"][0]["variant"]
-    return [
-        (prompt_set, prompt)
-        for prompt_set, number in plan["rows"]
-        for prompt in list(samples[variant, prompt_set])[:number]
-    ]
+def _rows(samples, number, font, width):
+    """The first prompts of a set, each with the lines that it takes."""
+    return [(prompt, _wrap(prompt, font, width)) for prompt in list(samples)[:number]]
 
 
 def _picture(samples, prompt, seed):

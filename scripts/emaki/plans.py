@@ -14,7 +14,7 @@ from emaki.config import variants
 from emaki.config.plan import spell_strength
 
 # Rows of a grid by the role of the prompt set, and seeds side by side.
-GRID_ROWS = {"domain": 5, "unrelated": 3}
+GRID_ROWS = {"domain": 4, "unrelated": 4}
 GRID_SEEDS = 2
 
 

@@ -11,9 +11,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as parquet
 import yaml
+from PIL import Image, ImageDraw
+
 from emaki.config import load, save
 from emaki.plans import comparisons, grids
-from PIL import Image, ImageDraw
 
 COLOURS = ["red", "blue", "green", "orange", "purple", "teal", "brown", "pink"]
 SETS = {
@@ -139,20 +140,20 @@ def write_scores(path, variant, prompt_set):
     for prompt, seed in keys(prompt_set):
         level = shared.normal(60, 6)
         gain = effect[0 if prompt_set == "rooms" else 1] * strength
-        features = shared.normal(size=32) + 1.0 - effect[2] * strength
+        features = 0.3 * shared.normal(size=32) + 0.3 - 0.3 * effect[2] * strength
         rows.append(
             {
                 "prompt": prompt,
                 "seed": seed,
                 "clip_score": level + gain + noise.normal(0, 1),
-                "features": (features + noise.normal(0, 0.1, 32)).tolist(),
+                "features": (features + noise.normal(0, 0.03, 32)).tolist(),
             }
         )
     write(path, pa.Table.from_pylist(rows))
 
 
 def write_reference(path):
-    features = np.random.default_rng(1).normal(size=(40, 32))
+    features = 0.3 * np.random.default_rng(1).normal(size=(40, 32))
     rows = [{"id": f"rooms-{n:06d}", "features": row.tolist()} for n, row in enumerate(features)]
     write(path, pa.Table.from_pylist(rows))
 

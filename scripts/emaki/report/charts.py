@@ -8,7 +8,7 @@ from html import escape
 
 from markupsafe import Markup
 
-WIDTH, HEIGHT = 340, 210
+WIDTH, HEIGHT = 300, 200
 LEFT, RIGHT, TOP, BOTTOM = 46, 12, 12, 34
 FOREST_WIDTH, FOREST_HEIGHT = 220, 20
 
@@ -66,7 +66,7 @@ def interval(metric):
 def lines(series, x_label, better=None, zero=None, caption=""):
     """A chart of lines.
 
-    `series` is a list of {"name", "colour" (0..5), "style" ("line", "faint" or "dots"), "points":
+    `series` is a list of {"colour" (0..5), "style" ("line", "faint" or "dots"), "points":
     [(x, y, low, high)]}, the last two None without an interval. `better` ("up" or "down") tints
     that side of zero; `zero` names the line at zero. `caption` is what a screen reader says.
     """

@@ -109,21 +109,21 @@ def duration(seconds):
 def _experiment(config, name, answers, grids, losses, timings):
     entry = config["experiments"][name]
     limits = _limits(answers["pairs"])
-    headline = [
-        _pair(pair, answers, limits) for pair in answers["pairs"] if pair["family"] == "headline"
-    ]
-    strength = [
-        _pair(pair, answers, limits) for pair in answers["pairs"] if pair["family"] == "strength"
-    ]
+    families = {"headline": [], "strength": []}
+    for pair in answers["pairs"]:
+        if pair["family"] in families:
+            families[pair["family"]].append(_pair(pair, answers, limits))
     return {
         "name": name,
         **{key: entry.get(key) for key in ("date", "title", "question", "expected", "observed")},
         "reference": answers["reference"],
         "real_pictures": answers["real_pictures"],
-        "headline": headline,
-        "strength": strength,
+        **families,
         "runs": [_run(config, run, timings) for run in entry["runs"]],
-        "charts": _curves(answers, entry["baselines"][0]) + _loss_charts(entry["runs"], losses),
+        "charts": [
+            *_curves(config, answers, entry["baselines"][0]),
+            *_loss_charts(entry["runs"], losses),
+        ],
         "grids": _grids(grids),
     }
 
@@ -179,51 +179,53 @@ def _grids(paths):
     }
 
 
-def _curves(answers, baseline):
+def _curves(config, answers, baseline):
     """Charts of the differences from the first baseline, over steps and over strengths."""
-    pairs = [p for p in answers["pairs"] if p["name"] == baseline and p["family"] != "strength"]
-    about = answers["variants"]
-    by_model = {}
-    for pair in pairs:
-        variant = about[pair["variant"]]
-        by_model.setdefault((variant["run"], variant["weights"]), []).append((variant, pair))
     over = {"steps": {}, "strengths": {}}
-    for (run, weights), found in by_model.items():
-        name = f"{run} (EMA)" if weights == "ema" else run
-        last = max(variant["step"] for variant, _ in found)
-        over["steps"][name] = [(v["step"], p) for v, p in found if v["strength"] == 1]
-        over["strengths"][name] = [(v["strength"], p) for v, p in found if v["step"] == last]
+    pairs = [p for p in answers["pairs"] if p["name"] == baseline and p["family"] != "strength"]
+    variants = [answers["variants"][pair["variant"]] for pair in pairs]
+    names = list(dict.fromkeys(map(_model_name, variants)))
+    for variant, pair in zip(variants, pairs):
+        name = _model_name(variant)
+        last = max(v["step"] for v in variants if v["run"] == variant["run"])
+        if variant["strength"] == 1:
+            over["steps"].setdefault(name, []).append((variant["step"], pair["metrics"]))
+        if variant["step"] == last:
+            over["strengths"].setdefault(name, []).append((variant["strength"], pair["metrics"]))
+    methods = {config["runs"][variant["run"]]["method"] for variant in variants}
+    strengths = " or ".join(
+        {"lora": "LoRA scale", "full": "merge alpha"}[m] for m in sorted(methods)
+    )
     result = []
-    for x_label, lines in over.items():
-        lines = {name: sorted(points, key=lambda p: p[0]) for name, points in lines.items()}
-        lines = {name: points for name, points in lines.items() if len(points) > 1}
+    for key, label in (("steps", "training steps"), ("strengths", strengths)):
+        lines = {name: sorted(points) for name, points in over[key].items() if len(points) > 1}
         if lines:
-            result.append(_panels(lines, x_label, baseline, list(by_model)))
+            if baseline in config["models"]:  # where training and merging start from
+                nothing = {"difference": 0.0, "low": None, "high": None}
+                start = (0, {metric: nothing for metric in METRICS})
+                lines = {name: [start, *points] for name, points in lines.items()}
+            result.append(_panels(lines, label, baseline, names))
     return result
 
 
-def _panels(lines, x_label, baseline, order):
-    names = [f"{run} (EMA)" if weights == "ema" else run for run, weights in order]
-    metrics = next(iter(lines.values()))[0][1]["metrics"]
-    words = {"steps": "over training steps", "strengths": "over LoRA scale or merge alpha"}
+def _panels(lines, label, baseline, names):
+    """A chart per metric: differences from the baseline with their intervals."""
     panels = []
-    for metric in metrics:
+    for metric in next(iter(lines.values()))[-1][1]:
         series = [
             {
-                "name": name,
                 "colour": names.index(name),
                 "style": "dots",
-                "points": [_point(x, pair["metrics"][metric]) for x, pair in points],
+                "points": [_point(x, metrics[metric]) for x, metrics in points],
             }
             for name, points in lines.items()
         ]
         about = METRICS[metric]
-        caption = f"{about['title']}: {about['unit']} less that of {baseline}, {words[x_label]}"
-        axis = "step" if x_label == "steps" else "strength"
-        svg = charts.lines(series, axis, about["better"], zero=baseline, caption=caption)
+        caption = f"{about['title']}: {about['unit']} less that of {baseline}, over {label}"
+        svg = charts.lines(series, label, about["better"], zero=baseline, caption=caption)
         panels.append({"title": about["title"], "unit": f"{about['unit']}, difference", "svg": svg})
     return {
-        "title": f"Difference from {baseline} {words[x_label]}",
+        "title": f"Difference from {baseline} over {label}",
         "legend": [(name, names.index(name)) for name in lines],
         "panels": panels,
         "tinted": True,
@@ -258,11 +260,11 @@ def _loss_charts(runs, losses):
         steps, values = zip(*losses[run]["loss"])
         raw = [(x, y, None, None) for x, y in zip(steps, values)]
         smooth = [(x, y, None, None) for x, y in zip(steps, _smoothed(values))]
-        training.append({"name": run, "colour": colour, "style": "faint", "points": raw})
-        training.append({"name": run, "colour": colour, "style": "line", "points": smooth})
+        training.append({"colour": colour, "style": "faint", "points": raw})
+        training.append({"colour": colour, "style": "line", "points": smooth})
         held_out = [(x, y, None, None) for x, y in losses[run]["validation"]]
         if held_out:
-            validation.append({"name": run, "colour": colour, "style": "dots", "points": held_out})
+            validation.append({"colour": colour, "style": "dots", "points": held_out})
     panels = []
     for title, unit, series in (
         ("Training loss", "of each batch, and smoothed", training),
@@ -276,28 +278,31 @@ def _loss_charts(runs, losses):
 
 
 def _smoothed(values):
-    """Means over a centred window of about a tenth of the steps, narrower at both ends."""
+    """Means over a window of about a tenth of the steps around each, as far as there are any."""
     values = np.asarray(values, dtype=np.float64)
     reach = max(1, len(values) // 20)
     total = np.concatenate([[0.0], np.cumsum(values)])
     places = np.arange(len(values))
-    near = np.minimum(reach, np.minimum(places, len(values) - 1 - places))
-    return (total[places + near + 1] - total[places - near]) / (2 * near + 1)
+    start, end = np.maximum(places - reach, 0), np.minimum(places + reach + 1, len(values))
+    return (total[end] - total[start]) / (end - start)
 
 
 def _scroll(order, answers, grids, config):
     """Before and after of every experiment: the strip of pictures at the head of the page."""
     panels = []
     for number, name in enumerate(order):
-        first = next(p for p in answers[name]["pairs"] if p["family"] == "headline")
-        variant = answers[name]["variants"][first["variant"]]
-        grid = f"{variant['run']}-{variant['weights']}-{variant['step']:06d}"
-        if path := grids.get(name, {}).get(grid):
-            cells = pictures.first_cells(path, number)
-            if cells:
-                entry = config["experiments"][name]
-                panels.append({**cells, "name": name, "title": entry["title"]})
+        first = next(pair for pair in answers[name]["pairs"] if pair["family"] == "headline")
+        tuned = answers[name]["variants"][first["variant"]]
+        grid = f"{tuned['run']}-{tuned['weights']}-{tuned['step']:06d}"
+        found = pictures.cells(grids[name][grid], number, [first["baseline"], first["variant"]])
+        labels = [first["name"], _model_name(tuned)]
+        title = config["experiments"][name]["title"]
+        panels.append({**found, "labels": labels, "name": name, "title": title})
     return panels
+
+
+def _model_name(variant):
+    return f"{variant['run']} (EMA)" if variant["weights"] == "ema" else variant["run"]
 
 
 def _tally(answers):

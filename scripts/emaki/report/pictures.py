@@ -27,33 +27,30 @@ def embed(image):
 
 
 def grid(path):
-    """A grid for the page: as `embed`, with `title`, `columns` (their number) and `alt`."""
+    """A grid for the page: as `embed`, with `title`, `across` (cells in its width) and `alt`."""
     with Image.open(path) as image:
         layout = layout_of(image)
-        alt = f"{layout['title']}. Columns: {', '.join(layout['columns'])}. Rows: "
+        prompts = "; ".join(row["prompt"] for row in layout["rows"])
         return {
             **embed(image),
             "title": layout["title"],
-            "columns": len(layout["columns"]),
-            "alt": f"{alt}{'; '.join(layout['rows'])}.",
+            "across": round(image.width / layout["cell"]),
+            "alt": f"{layout['title']}. Columns: {', '.join(layout['columns'])}. Rows: {prompts}.",
         }
 
 
-def first_cells(path, row):
-    """The first and the second picture in a row of a grid, with their prompt and labels.
+def cells(path, number, variants):
+    """{"prompt", "pictures": one per variant} from a row of a grid.
 
-    `row` is taken modulo the rows of the grid's first set of prompts. None where there is no
-    second column.
+    `number` counts the rows, again from the first after the last of the first set of prompts.
     """
     with Image.open(path) as image:
         layout = layout_of(image)
-        if len(layout["columns"]) < 2:
-            return None
-        row %= layout["sets"].count(layout["sets"][0])
-        cells = []
-        for column in (0, 1):
-            left, top, side = layout["lefts"][column], layout["tops"][row], layout["cell"]
-            cell = image.crop((left, top, left + side, top + side))
-            label = layout["columns"][column].partition(", seed")[0]
-            cells.append({**embed(cell), "label": label})
-        return {"prompt": layout["rows"][row], "cells": cells}
+        rows = [row for row in layout["rows"] if row["set"] == layout["rows"][0]["set"]]
+        row = rows[number % len(rows)]
+        found = []
+        for variant in variants:
+            left, top = row["corners"][layout["variants"].index(variant)]
+            side = layout["cell"]
+            found.append(embed(image.crop((left, top, left + side, top + side))))
+        return {"prompt": row["prompt"], "pictures": found}
