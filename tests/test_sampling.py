@@ -1,0 +1,84 @@
+"""Pictures of the embedded tiny model: fixed by prompt and seed, kept, never drawn twice."""
+
+import io
+from pathlib import Path
+
+import datasets
+import pytest
+import torch
+from PIL import Image
+
+from emaki import sampling
+
+RESOURCES = Path(__file__).parents[1] / "resources"
+
+MODEL = RESOURCES / "tiny-sd"
+SETTINGS = {
+    "steps": 2,
+    "guidance_scale": 3.0,
+    "scheduler": "ddim",
+    "seeds": [0, 1],
+    "resolution": 64,
+}
+
+
+@pytest.fixture(scope="module")
+def pipeline():
+    torch.set_num_threads(1)
+    return sampling.load_pipeline(MODEL)
+
+
+def draw(prompts, store, load, settings=SETTINGS, identity="a model"):
+    return sampling.sample(prompts, settings, identity, load, store)
+
+
+def test_same_prompt_and_seed_give_the_same_bytes(tmp_path, pipeline):
+    first = draw(["pig"], tmp_path / "a", lambda: pipeline)
+    again = draw(["red heart", "pig"], tmp_path / "b", lambda: pipeline)
+    assert first["image"] == again["image"][2:]
+    assert first["seed"] == [0, 1]
+    assert first["image"][0] != first["image"][1]
+
+
+def test_a_new_prompt_leaves_the_old_pictures_alone(tmp_path, pipeline):
+    draw(["pig"], tmp_path, lambda: pipeline)
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.png")}
+    draw(["pig", "umbrella"], tmp_path, lambda: pipeline)
+    after = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.png")}
+    assert len(after) == 4
+    assert before.items() <= after.items()
+
+
+def test_pictures_that_are_there_need_no_model(tmp_path, pipeline):
+    first = draw(["pig"], tmp_path, lambda: pipeline)
+    assert draw(["pig"], tmp_path, lambda: pytest.fail("the model was loaded")) == first
+
+
+def test_weights_and_settings_are_part_of_what_a_picture_is(tmp_path):
+    weights = tmp_path / "weights.safetensors"
+    weights.write_bytes(b"one")
+    first = sampling.identity(MODEL, [weights], SETTINGS)
+    assert sampling.identity(MODEL, [weights], SETTINGS) == first
+    assert sampling.identity(MODEL, [weights], {**SETTINGS, "guidance_scale": 4.0}) != first
+    weights.write_bytes(b"two")
+    assert sampling.identity(MODEL, [weights], SETTINGS) != first
+
+
+def test_the_file_is_read_by_the_datasets_library(tmp_path, pipeline):
+    table = draw(["pig", "red heart"], tmp_path / "store", lambda: pipeline)
+    sampling.write(table, tmp_path / "samples.parquet")
+    rows = datasets.load_dataset(
+        "parquet", data_files=str(tmp_path / "samples.parquet"), cache_dir=tmp_path / "cache"
+    )["train"]
+    assert rows["prompt"][:] == ["pig", "pig", "red heart", "red heart"]
+    assert rows[0]["image"].size == (64, 64)
+
+
+@pytest.mark.parametrize("scheduler", sampling.SCHEDULERS)
+def test_every_scheduler_draws(tmp_path, scheduler):
+    load = lambda: sampling.load_pipeline(MODEL, scheduler=scheduler)  # noqa: E731
+    settings = {**SETTINGS, "scheduler": scheduler, "seeds": [0]}
+    table = draw(["pig"], tmp_path, load, settings, scheduler)
+    picture = Image.open(io.BytesIO(table["image"][0]["bytes"]))
+    assert picture.size == (64, 64)
+    assert picture.convert("L").getextrema()[0] < picture.convert("L").getextrema()[1]
