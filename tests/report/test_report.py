@@ -1,0 +1,154 @@
+"""The report as a reader gets it: from the scripts, in a real browser."""
+
+import json
+import subprocess
+import sys
+from html import escape
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+import screenshot
+import study
+
+from emaki.report import charts, costs
+
+SCRIPTS = Path(__file__).parents[2] / "scripts"
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """The folder of a study for which every script has run."""
+    folder = tmp_path_factory.mktemp("study")
+    commands = study.commands(folder, study.build(folder))
+    # one interpreter for all of them, as importing numpy and pyarrow is most of the time
+    code = (
+        "import json, runpy, sys\n"
+        "for script, *arguments in json.load(sys.stdin):\n"
+        "    sys.argv = [script, *arguments]\n"
+        "    runpy.run_path(script, run_name='__main__')\n"
+        "assert 'torch' not in sys.modules"
+    )
+    scripts = json.dumps([[str(SCRIPTS / script), *rest] for script, *rest in commands])
+    subprocess.run(
+        [sys.executable, "-c", code],
+        input=scripts,
+        text=True,
+        check=True,
+        env={"PYTHONPATH": str(SCRIPTS), "OMP_NUM_THREADS": "1"},
+    )
+    return folder
+
+
+@pytest.fixture(scope="module")
+def page(made):
+    return (made / "report.html").read_text("utf-8")
+
+
+class Page(HTMLParser):
+    def __init__(self, text):
+        super().__init__()
+        self.ids, self.links, self.sources, self.open = [], [], [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        attributes = dict(attributes)
+        self.ids += [attributes["id"]] if "id" in attributes else []
+        self.links += [attributes["href"]] if "href" in attributes else []
+        self.sources += [attributes["src"]] if "src" in attributes else []
+
+
+@pytest.mark.skipif(not screenshot.browser(), reason="there is no Chromium")
+def test_nothing_is_wrong_on_a_wide_screen_and_on_a_phone(made):
+    assert screenshot.problems(made / "report.html") == []
+
+
+@pytest.mark.skipif(not screenshot.browser(), reason="there is no Chromium")
+def test_the_browser_check_finds_what_is_wrong(tmp_path):
+    bad = tmp_path / "bad.html"
+    bad.write_text(
+        "<!doctype html><main><img src='data:image/png;base64,AAAA' alt='torn'>"
+        "<div style='width:2000px'>wide</div><script>undefinedName()</script></main>"
+    )
+    found = "\n".join(screenshot.problems(bad))
+    assert "broken picture: torn" in found
+    assert "console" in found
+    assert "wider than the screen" in found
+
+
+def test_the_page_needs_nothing_else(page):
+    parsed = Page(page)
+    assert all(source.startswith("data:image/") for source in parsed.sources)
+    assert all(link.startswith(("#", "data:")) for link in parsed.links)
+    assert "url(" not in page
+    assert len(page) < 15e6
+    anchors = [link[1:] for link in parsed.links if link.startswith("#")]
+    assert set(anchors) <= set(parsed.ids)
+    assert len(parsed.ids) == len(set(parsed.ids))
+
+
+def test_every_entry_has_its_answer(page):
+    for name, entry in study.EXPERIMENTS.items():
+        assert f'id="{name}"' in page
+        assert escape(entry["question"]) in page
+    assert "<b>Better.</b> lora-r4, 60 steps, against tiny" in page
+    assert "<b>Worse.</b> full, 60 steps, against tiny" in page
+    assert "Rank &lt;64&gt; &amp; more" in page
+    assert "cannot be read &lt;as a picture&gt;" in page
+
+
+def test_what_differs_from_the_run_that_it_extends(page):
+    start = page.index('id="rank"')
+    text = page[start : page.index("</section>", start)]
+    assert "<code>rank</code> <del>4</del> → <ins>64</ins>" in text
+
+
+def test_the_same_results_give_the_same_bytes(made, page):
+    config = json.loads((made / "config.json").read_text())
+    *_, (_, *arguments) = study.commands(made, config)
+    subprocess.run([sys.executable, SCRIPTS / "report.py", *arguments], check=True)
+    assert (made / "report.html").read_text("utf-8") == page
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0, "0"), (5.234, "5.23"), (-0.5, "−0.500"), (12345.6, "12 346"), (None, "∞")],
+)
+def test_numbers_for_people(value, text):
+    assert charts.number(value).replace("\u202f", " ") == text
+
+
+@pytest.mark.parametrize(("low", "high"), [(0, 1), (-3.2, 8.1), (0.41, 0.42), (5, 5), (-700, 3)])
+def test_ticks_are_few_and_enclose(low, high):
+    found = charts.ticks(low, high, 5)
+    assert found[0] <= low <= high <= found[-1]
+    assert 2 <= len(found) <= 8
+
+
+def test_an_unbounded_interval_is_drawn_to_the_edges():
+    metric = {"difference": 1.0, "low": None, "high": None, "verdict": "no clear difference"}
+    svg = charts.forest(metric, 1.0, True)
+    assert 'x1="6.6" x2="213.4"' in svg
+    assert "too few prompts" in svg
+
+
+def test_timings_come_from_benchmark_files(tmp_path):
+    for name, seconds in (("a/000050", 10), ("a/000100", 12), ("b/000050", 5)):
+        study.write_benchmark(tmp_path / f"benchmarks/runs/{name}.tsv", seconds)
+    study.write_benchmark(tmp_path / "benchmarks/images/rooms.tsv", 3)
+    timings = costs.read(tmp_path.glob("benchmarks/**/*.tsv"))
+    assert [(s["stage"], s["jobs"], s["seconds"]) for s in costs.by_stage(timings)] == [
+        ("images", 1, 3),
+        ("runs", 3, 27),
+    ]
+    assert costs.of_run(timings, "a")["runs"] == 22
+
+
+def test_a_wrong_argument_is_one_line(tmp_path):
+    arguments = ["--config", "missing.json", "--experiments", "e.json", "--output", "r.html"]
+    result = subprocess.run(
+        [sys.executable, SCRIPTS / "report.py", *arguments], capture_output=True, text=True
+    )
+    assert result.returncode == 1
+    assert result.stderr.startswith("error: missing.json cannot be read")
+    assert result.stderr.count("\n") == 1
