@@ -1,0 +1,46 @@
+"""A bare U-Net loop: forward, backward and optimizer on resident tensors, nothing else.
+
+What a trainer's loop is measured against: there is nothing left in it to leave out. Arguments:
+a JSON object with model, method, batch_size, mixed_precision, steps.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import torch
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "scripts"))
+
+
+def main():
+    wanted = json.loads(sys.argv[1])
+    from emaki.training import imports, models, optimizers, recipes
+
+    keys = ("method", "batch_size", "mixed_precision")
+    run = recipes.resolve({key: wanted[key] for key in keys})
+    imports.hide_unused(run)
+    torch.set_num_threads(1)
+    unet = models.load_unet(wanted["model"], run, torch.device("cpu"))
+    precision = models.DTYPES[run["mixed_precision"]]
+    if run["method"] == "lora":
+        from emaki.training import lora
+
+        lora.add(unet, run, precision)
+    parameters = [p for p in unet.parameters() if p.requires_grad]
+    optimizer = optimizers.make(run, parameters)
+    shape = (run["batch_size"], unet.config.in_channels, *[unet.config.sample_size] * 2)
+    latents, noise = torch.randn(shape), torch.randn(shape)
+    timesteps = torch.randint(0, 1000, shape[:1])
+    text = torch.randn(shape[0], 77, unet.config.cross_attention_dim)
+    mixed = precision != torch.float32
+    for _ in range(wanted["steps"]):
+        with torch.autocast("cpu", precision if mixed else None, enabled=mixed):
+            prediction = unet(latents, timesteps, text, return_dict=False)[0]
+        torch.nn.functional.mse_loss(prediction.float(), noise).backward()
+        optimizer.step()
+        optimizer.zero_grad()
+
+
+if __name__ == "__main__":
+    main()
