@@ -20,7 +20,7 @@ ifneq ($(PICTURES),)
 	@$(BIN)/python scripts/pictures_config.py "$(PICTURES)" --output $(CONFIG)
 endif
 	@test -z "$(CONFIG)" || test -f "$(CONFIG)" || { echo "error: CONFIG=$(CONFIG) is no file"; exit 1; }
-	@$(SNAKEMAKE) results/report.html $(if $(CONFIG),--configfile "$(CONFIG)")
+	@PYTHONPATH=scripts $(SNAKEMAKE) results/report.html --logger bars $(if $(CONFIG),--configfile "$(CONFIG)")
 	@echo "The report is $(CURDIR)/results/report.html"
 
 test: lint chromium

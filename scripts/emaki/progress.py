@@ -27,11 +27,11 @@ def bar(iterable, *, total=None, unit="items", label=""):
         now = time.monotonic()
         if now - logged >= LOG_SECONDS:
             logged = now
-            print(_line(label, done, total, unit, now - start), file=sys.stderr, flush=True)
+            print(line(label, done, total, unit, now - start), file=sys.stderr, flush=True)
         if now - shown >= TERMINAL_SECONDS:
             shown = now
-            tell(_line(label, done, total, unit, now - start))
-    print(_line(label, done, total, unit, time.monotonic() - start), file=sys.stderr, flush=True)
+            tell(line(label, done, total, unit, now - start))
+    print(line(label, done, total, unit, time.monotonic() - start), file=sys.stderr, flush=True)
 
 
 def tell(line):
@@ -40,7 +40,8 @@ def tell(line):
         os.write(int(descriptor), f"{line}\n".encode())
 
 
-def _line(label, done, total, unit, seconds):
+def line(label, done, total, unit, seconds):
+    """A bar as text: how much of `total` is done after `seconds`, the speed and the time left."""
     filled = WIDTH * done // max(total, 1)
     rate = done / seconds if seconds > 0 else 0.0
     left = (total - done) / rate if rate else 0.0

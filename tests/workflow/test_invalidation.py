@@ -58,9 +58,8 @@ def test_files_touched(study):
 
 
 def test_git_clone_with_results_copied_along(study, finished):
-    for part in ("scripts", "rules", "resources", "Snakefile"):  # as a checkout: the dates are new
-        shutil.rmtree(study.folder / part) if part != "Snakefile" else None
-    for part in ("scripts", "rules", "resources"):
+    for part in ("scripts", "rules", "config", "resources"):  # a checkout: all dates are new
+        shutil.rmtree(study.folder / part)
         shutil.copytree(finished.folder / part, study.folder / part, copy_function=shutil.copyfile)
     assert_jobs(study, [])
 
@@ -79,7 +78,10 @@ def test_a_caption_keyword(study):
 
 
 def test_the_learning_rate_of_one_run(study):
-    study.change("dataset: rooms-keyword, steps: 2}", "dataset: rooms-keyword, steps: 2, learning_rate: 2.0e-3}")
+    study.change(
+        "dataset: rooms-keyword, steps: 2}",
+        "dataset: rooms-keyword, steps: 2, learning_rate: 2.0e-3}",
+    )
     expected = ["config config", *train("keyword", 1, 2), *pictures(KEYWORD), *answers("keyword")]
     assert_jobs(study, expected)
 
@@ -87,9 +89,9 @@ def test_the_learning_rate_of_one_run(study):
 def test_a_run_extended_from_6_to_9_segments(study):
     study.change("steps: 6", "steps: 9")
     longer = ["lora/000009/raw/0.5", "lora/000009/raw/1.0"]
-    grids = ["grid lora/lora-raw-000009", "grid lora/lora-raw-scales", "grid keyword/keyword-raw-000002"]
-    expected = [*train("lora", 7, 9), *pictures(longer), "grid lora/lora-raw-000009"]
-    expected += ["grid lora/lora-raw-scales", "compare lora", "compare keyword", "config config", *END]
+    expected = [*train("lora", 7, 9), *pictures(longer), "config config", *END]
+    expected += ["grid lora/lora-raw-000009", "grid lora/lora-raw-scales", "compare lora"]
+    expected += ["grid keyword/keyword-raw-000002", "compare keyword"]  # its baseline is longer
     assert_jobs(study, expected)
 
 
