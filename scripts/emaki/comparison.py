@@ -37,6 +37,13 @@ PHRASES = {
     },
 }
 
+# The same when a comparison is about several strengths at once: "... better at 0.25 and 0.5".
+SUBJECTS = {
+    "domain_clip_score": "the prompts are followed",
+    "domain_kid": "likeness to the real pictures is",
+    "unrelated_clip_score": "unrelated prompts come out",
+}
+
 
 def read_scores(path):
     """One row per picture, ordered by prompt and seed: a dict of arrays.
@@ -97,6 +104,7 @@ def compare(plan, scores, real):
         "real_pictures": len(real),
         "variants": {path: {**plan["variants"][path], "metrics": levels[path]} for path in levels},
         "pairs": pairs,
+        "strengths": _strengths(plan, pairs),
     }
 
 
@@ -116,6 +124,50 @@ def sentence(label, pair):
         contrast = "better" in verdicts[:2] and verdicts[2] == "worse"
         text += f"; {'but ' if contrast else ''}{said[2]}"
     return f"{text}."
+
+
+def strengths_sentence(found):
+    """What came out at other strengths than 1, in words."""
+    said = [
+        f"{SUBJECTS[name]} {word} at {_listed(strengths)}"
+        for name, verdicts in found["metrics"].items()
+        for word, strengths in verdicts.items()
+        if word != "no clear difference"
+    ]
+    start = f"At {found['word']} {_listed(found['strengths'])} instead of 1, {found['label']}"
+    return f"{start}: {'; '.join(said) or 'no clear difference'}."
+
+
+def _strengths(plan, pairs):
+    """For each model, the other strengths by what came out against full strength.
+
+    A list of {"label", "word", "strengths", "metrics": {metric: {verdict: [strengths]}},
+    "sentence"}, where `word` is "LoRA scale" or "alpha".
+    """
+    models = {}
+    for pair in pairs:
+        if pair["family"] == "strength":
+            models.setdefault(pair["baseline"], []).append(pair)
+    result = []
+    for path, own in models.items():
+        whole = plan["variants"][path]
+        found = {
+            "label": whole["label"],
+            "word": "LoRA scale" if plan["methods"][whole["run"]] == "lora" else "alpha",
+            "strengths": [plan["variants"][pair["variant"]]["strength"] for pair in own],
+            "metrics": {name: {} for name in own[0]["metrics"]},
+        }
+        for strength, pair in zip(found["strengths"], own):
+            for name, metric in pair["metrics"].items():
+                found["metrics"][name].setdefault(metric["verdict"], []).append(strength)
+        result.append({**found, "sentence": strengths_sentence(found)})
+    return result
+
+
+def _listed(numbers):
+    """Numbers as one says them: "0.25, 0.5 and 0.75"."""
+    *first, last = [f"{number:g}" for number in numbers]
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def _of(scores, path, name):

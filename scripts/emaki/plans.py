@@ -22,8 +22,9 @@ def comparisons(config, experiment):
     """What `experiment` compares: the --plan of scripts/compare.py.
 
     A dict: `prompts` {role: set of prompts}; `reference`, the dataset whose pictures KID takes as
-    real; `variants` {path: {label, run, step, weights, strength}}; `pairs`, a list of {variant,
-    baseline, name, family}, where the first two are paths and `name` is the baseline's.
+    real; `variants` {path: {label, run, step, weights, strength}}; `methods` {run: "lora" or
+    "full"}; `pairs`, a list of {variant, baseline, name, family}, where the first two are paths
+    and `name` is the baseline's.
     """
     entry = config["experiments"][experiment]
     every = {v["path"]: v for v in variants(config, experiment)}
@@ -43,6 +44,7 @@ def comparisons(config, experiment):
     return {
         "prompts": entry["prompts"],
         "reference": entry["reference"],
+        "methods": {run: config["runs"][run]["method"] for run in entry["runs"]},
         "variants": {path: {key: v[key] for key in shown} for path, v in every.items()},
         "pairs": [dict(zip(keys, pair)) for pair in pairs if pair[0] != pair[1]],
     }

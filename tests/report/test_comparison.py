@@ -70,6 +70,12 @@ def test_a_merge_is_judged_against_the_whole_fine_tune(made):
     assert [pair["variant"] for pair in pairs] == ["full/000060/raw/0.25", "full/000060/raw/0.5"]
     assert {pair["baseline"] for pair in pairs} == {"full/000060/raw/1.0"}
     assert pairs[0]["metrics"]["unrelated_clip_score"]["verdict"] == "better"
+    (found,) = answers(made, "full")["strengths"]
+    assert found["sentence"] == (
+        "At alpha 0.25 and 0.5 instead of 1, full, 60 steps: the prompts are followed better at"
+        " 0.25 and 0.5; likeness to the real pictures is better at 0.25 and 0.5; unrelated"
+        " prompts come out better at 0.25 and 0.5."
+    )
 
 
 def test_the_headline_is_the_last_checkpoint_at_full_strength(made):
@@ -133,6 +139,7 @@ def test_pictures_that_do_not_pair_are_named(made):
     plan = {
         "prompts": {"domain": "rooms"},
         "reference": "rooms",
+        "methods": {},
         "variants": {"a": {"label": "a"}, "b": {"label": "b"}},
         "pairs": [{"variant": "a", "baseline": "b", "name": "b", "family": "headline"}],
     }

@@ -119,6 +119,7 @@ def _experiment(config, name, answers, grids, losses, timings):
         "reference": answers["reference"],
         "real_pictures": answers["real_pictures"],
         **families,
+        "strengths": answers["strengths"],
         "runs": [_run(config, run, timings) for run in entry["runs"]],
         "charts": [
             *_curves(config, answers, entry["baselines"][0]),
@@ -198,7 +199,9 @@ def _curves(config, answers, baseline):
     )
     result = []
     for key, label in (("steps", "training steps"), ("strengths", strengths)):
-        lines = {name: sorted(points) for name, points in over[key].items() if len(points) > 1}
+        lines = {
+            name: sorted(points, key=_x) for name, points in over[key].items() if len(points) > 1
+        }
         if lines:
             if baseline in config["models"]:  # where training and merging start from
                 nothing = {"difference": 0.0, "low": None, "high": None}
@@ -230,6 +233,10 @@ def _panels(lines, label, baseline, names):
         "panels": panels,
         "tinted": True,
     }
+
+
+def _x(point):
+    return point[0]
 
 
 def _point(x, metric):
