@@ -75,6 +75,7 @@ def make_pipeline(folder, prediction_type="epsilon"):
             beta_end=0.012,
             beta_schedule="scaled_linear",
             skip_prk_steps=True,
+            steps_offset=1,
             prediction_type=prediction_type,
         ),
         safety_checker=None,
