@@ -1,6 +1,7 @@
 """Captions: the source's own, with a keyword, and by a real (very small) BLIP."""
 
 import json
+import re
 import subprocess
 import sys
 
@@ -14,7 +15,7 @@ from conftest import ROOT
 from emaki import captions, images
 from emaki.captions import add_keyword
 from emaki.errors import UserError
-from emaki.sources import Picture
+from emaki.sources import Picture, build
 
 WORDS = ["a", "picture", "of", "red", "green", "blue", "couch", "lamp", "room", "with", "two"]
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "[DEC]"]
@@ -139,6 +140,18 @@ def test_the_gui_preset_is_greedy_and_counts_the_prompt(model):
     text = plain.processor.decode(tokens, skip_special_tokens=True)
     assert text.startswith("a picture of ")
     assert prompted.caption(blue, "a") == text.removeprefix("a picture of ")
+
+
+def test_the_embedded_model_says_what_is_to_be_seen():
+    from emaki.blip import Captioner
+
+    rooms = list(build({"type": "rooms", "count": 12, "seed": 12345, "captions": "full"}))
+    captioner = Captioner(str(ROOT / "resources" / "tiny-blip"))
+    said = [captioner.caption(room.image, room.id) for room in rooms]
+    couches = [re.search(r"\w+ couch", room.caption)[0] for room in rooms]
+    assert len(set(couches)) > 4
+    assert sum(couch in caption for couch, caption in zip(couches, said)) >= 10
+    assert not any("[" in caption for caption in said), "no special tokens"
 
 
 def test_blip_that_cannot_work(model, tmp_path):
