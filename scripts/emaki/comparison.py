@@ -1,48 +1,17 @@
-"""An experiment's scores turned into answers: differences, intervals, verdicts and sentences."""
+"""An experiment's scores turned into answers: differences, intervals and verdicts."""
 
 import itertools
 
 import numpy as np
 import pyarrow.parquet as parquet
 
+from emaki.answers import METRICS, answers, overall, strengths
 from emaki.errors import UserError
 from emaki.kid import kid, kid_difference_by_prompt
 from emaki.statistics import simultaneous_intervals, verdict
 
 LEVEL = 0.95
 KID_SCALE = 1000  # KID is small by nature; x 1000 is how it is reported
-
-# The metrics in the order of the report. `role` is the set of prompts whose pictures it judges.
-METRICS = {
-    "domain_clip_score": {"role": "domain", "higher_is_better": True},
-    "domain_kid": {"role": "domain", "higher_is_better": False},
-    "unrelated_clip_score": {"role": "unrelated", "higher_is_better": True},
-}
-
-PHRASES = {
-    "domain_clip_score": {
-        "better": "its pictures follow the prompts better",
-        "worse": "its pictures follow the prompts worse",
-        "no clear difference": "its pictures follow the prompts neither clearly better nor worse",
-    },
-    "domain_kid": {
-        "better": "look more like the real pictures",
-        "worse": "look less like the real pictures",
-        "no clear difference": "look neither clearly more nor less like the real pictures",
-    },
-    "unrelated_clip_score": {
-        "better": "unrelated prompts come out better",
-        "worse": "unrelated prompts come out worse, which is forgetting",
-        "no clear difference": "nothing is clearly forgotten on unrelated prompts",
-    },
-}
-
-# The same when a comparison is about several strengths at once: "... better at 0.25 and 0.5".
-SUBJECTS = {
-    "domain_clip_score": "the prompts are followed",
-    "domain_kid": "likeness to the real pictures is",
-    "unrelated_clip_score": "unrelated prompts come out",
-}
 
 
 def read_scores(path):
@@ -97,77 +66,15 @@ def compare(plan, scores, real):
     for pair in pairs:
         if pair["family"] == "headline":
             pair["verdict"] = overall(pair["metrics"])
-            pair["sentence"] = sentence(plan["variants"][pair["variant"]]["label"], pair)
     return {
         "prompts": plan["prompts"],
         "reference": plan["reference"],
         "real_pictures": len(real),
         "variants": {path: {**plan["variants"][path], "metrics": levels[path]} for path in levels},
         "pairs": pairs,
-        "strengths": _strengths(plan, pairs),
+        "answers": answers(plan, pairs),
+        "strengths": strengths(plan, pairs),
     }
-
-
-def overall(metrics):
-    """One verdict from those on the domain's prompts: also "mixed", if they disagree."""
-    said = {m["verdict"] for name, m in metrics.items() if METRICS[name]["role"] == "domain"}
-    said.discard("no clear difference")
-    return "mixed" if len(said) == 2 else said.pop() if said else "no clear difference"
-
-
-def sentence(label, pair):
-    """What a comparison found, in words that need no statistics."""
-    said = [PHRASES[name][metric["verdict"]] for name, metric in pair["metrics"].items()]
-    text = f"{label}, against {pair['name']}: {said[0]} and {said[1]}"
-    if len(said) == 3:
-        verdicts = [metric["verdict"] for metric in pair["metrics"].values()]
-        contrast = "better" in verdicts[:2] and verdicts[2] == "worse"
-        text += f"; {'but ' if contrast else ''}{said[2]}"
-    return f"{text}."
-
-
-def strengths_sentence(found):
-    """What came out at other strengths than 1, in words."""
-    said = [
-        f"{SUBJECTS[name]} {word} at {_listed(strengths)}"
-        for name, verdicts in found["metrics"].items()
-        for word, strengths in verdicts.items()
-        if word != "no clear difference"
-    ]
-    start = f"At {found['word']} {_listed(found['strengths'])} instead of 1, {found['label']}"
-    return f"{start}: {'; '.join(said) or 'no clear difference'}."
-
-
-def _strengths(plan, pairs):
-    """For each model, the other strengths by what came out against full strength.
-
-    A list of {"label", "word", "strengths", "metrics": {metric: {verdict: [strengths]}},
-    "sentence"}, where `word` is "LoRA scale" or "alpha".
-    """
-    models = {}
-    for pair in pairs:
-        if pair["family"] == "strength":
-            models.setdefault(pair["baseline"], []).append(pair)
-    result = []
-    for path, own in models.items():
-        whole = plan["variants"][path]
-        found = {
-            "label": whole["label"],
-            "word": "LoRA scale" if plan["methods"][whole["run"]] == "lora" else "alpha",
-            "strengths": [plan["variants"][pair["variant"]]["strength"] for pair in own],
-            "metrics": {name: {} for name in own[0]["metrics"]},
-        }
-        for strength, pair in zip(found["strengths"], own):
-            for name, metric in pair["metrics"].items():
-                found["metrics"][name].setdefault(metric["verdict"], []).append(strength)
-        result.append({**found, "sentence": strengths_sentence(found)})
-    return result
-
-
-def _listed(numbers):
-    """Numbers as one says them: "0.25, 0.5 and 0.75"."""
-    *first, last = [f"{number:g}" for number in numbers]
-    return f"{', '.join(first)} and {last}" if first else last
 
 
 def _of(scores, path, name):

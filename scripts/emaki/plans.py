@@ -11,7 +11,7 @@ course     everything else against each baseline, to see how it went; no verdict
 """
 
 from emaki.config import variants
-from emaki.config.plan import spell_strength
+from emaki.config.plan import spell_strength, weights_of
 
 # Rows of a grid by the role of the prompt set, and seeds side by side.
 GRID_ROWS = {"domain": 4, "unrelated": 4}
@@ -22,9 +22,9 @@ def comparisons(config, experiment):
     """What `experiment` compares: the --plan of scripts/compare.py.
 
     A dict: `prompts` {role: set of prompts}; `reference`, the dataset whose pictures KID takes as
-    real; `variants` {path: {label, run, step, weights, strength}}; `methods` {run: "lora" or
-    "full"}; `pairs`, a list of {variant, baseline, name, family}, where the first two are paths
-    and `name` is the baseline's.
+    real; `variants` {path: {label, name, run, step, weights, strength}}, where `name` is the
+    label without step and strength; `methods` {run: "lora" or "full"}; `pairs`, a list of
+    {variant, baseline, name, family}, the first two paths and `name` the baseline's.
     """
     entry = config["experiments"][experiment]
     every = {v["path"]: v for v in variants(config, experiment)}
@@ -45,7 +45,10 @@ def comparisons(config, experiment):
         "prompts": entry["prompts"],
         "reference": entry["reference"],
         "methods": {run: config["runs"][run]["method"] for run in entry["runs"]},
-        "variants": {path: {key: v[key] for key in shown} for path, v in every.items()},
+        "variants": {
+            path: {key: v[key] for key in shown} | {"name": _name(config, v)}
+            for path, v in every.items()
+        },
         "pairs": [dict(zip(keys, pair)) for pair in pairs if pair[0] != pair[1]],
     }
 
@@ -65,7 +68,7 @@ def grids(config, experiment):
     found, final = {}, {}
     for run, weights in dict.fromkeys((v["run"], v["weights"]) for v in own):
         kept = [v for v in own if (v["run"], v["weights"]) == (run, weights)]
-        name, stem = f"{run} (EMA)" if weights == "ema" else run, f"{run}-{weights}"
+        name, stem = _name(config, kept[0]), f"{run}-{weights}"
         course = {v["path"]: v["step"] for v in kept if v["strength"] == 1}
         labels = {path: f"step {step:,}" for path, step in course.items()}
         for path, label in labels.items():
@@ -102,6 +105,15 @@ def _baselines(config, entry):
     only = {**entry, "runs": []}  # as variants() resolves them
     config = {**config, "experiments": {"": only}}
     return dict(zip(entry["baselines"], [v["path"] for v in variants(config, "")]))
+
+
+def _name(config, variant):
+    """A model or a run, with the kind of weights where the run has two."""
+    if variant["kind"] == "base":
+        return variant["model"]
+    if len(weights_of(config, variant["run"])) == 1:
+        return variant["run"]
+    return f"{variant['run']} ({'EMA' if variant['weights'] == 'ema' else 'raw'})"
 
 
 def _last(every, run):

@@ -42,8 +42,9 @@ def test_a_true_improvement_is_better(made):
     (pair,) = headline(made, "lora")
     assert verdicts(pair) == ["better", "better", "no clear difference"]
     assert pair["verdict"] == "better"
-    assert pair["sentence"] == (
-        "lora-r4, 60 steps, against tiny: its pictures follow the prompts better and look more"
+    (answer,) = answers(made, "lora")["answers"]
+    assert answer["sentence"] == (
+        "lora-r4 against tiny: its pictures follow the prompts better and look more"
         " like the real pictures; nothing is clearly forgotten on unrelated prompts."
     )
     score = pair["metrics"]["domain_clip_score"]
@@ -62,7 +63,17 @@ def test_equals_are_no_clear_difference(made):
 def test_a_loss_is_worse_and_forgets(made):
     (pair,) = headline(made, "full")
     assert verdicts(pair) == ["worse", "worse", "worse"]
-    assert pair["sentence"].endswith("unrelated prompts come out worse, which is forgetting.")
+    (answer,) = answers(made, "full")["answers"]
+    assert answer["sentence"].endswith("unrelated prompts come out worse, which is forgetting.")
+
+
+def test_comparisons_that_come_out_alike_share_a_sentence(made):
+    folder, config = made
+    entry = config["experiments"]["rank"] | {"runs": ["lora-r4", "lora-r64", "full"]}
+    entry |= {"baselines": ["tiny"]}
+    found = answers((folder, {**config, "experiments": {"all": entry}}), "all")["answers"]
+    assert [answer["models"] for answer in found] == [["lora-r4", "lora-r64"], ["full"]]
+    assert found[0]["sentence"].startswith("lora-r4 and lora-r64 against tiny: their pictures")
 
 
 def test_a_merge_is_judged_against_the_whole_fine_tune(made):
@@ -72,7 +83,7 @@ def test_a_merge_is_judged_against_the_whole_fine_tune(made):
     assert pairs[0]["metrics"]["unrelated_clip_score"]["verdict"] == "better"
     (found,) = answers(made, "full")["strengths"]
     assert found["sentence"] == (
-        "At alpha 0.25 and 0.5 instead of 1, full, 60 steps: the prompts are followed better at"
+        "At alpha 0.25 and 0.5 instead of 1, full: the prompts are followed better at"
         " 0.25 and 0.5; likeness to the real pictures is better at 0.25 and 0.5; unrelated"
         " prompts come out better at 0.25 and 0.5."
     )
@@ -140,7 +151,7 @@ def test_pictures_that_do_not_pair_are_named(made):
         "prompts": {"domain": "rooms"},
         "reference": "rooms",
         "methods": {},
-        "variants": {"a": {"label": "a"}, "b": {"label": "b"}},
+        "variants": {"a": {"name": "a"}, "b": {"name": "b"}},
         "pairs": [{"variant": "a", "baseline": "b", "name": "b", "family": "headline"}],
     }
 

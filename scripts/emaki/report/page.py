@@ -22,20 +22,23 @@ PACKAGES = (
     *("snakemake", "numpy", "pyarrow", "pillow", "jinja2"),
 )
 
-# What a metric is called, and how a value of it is read.
+# What a metric is called, at length and in a narrow column, and how a value of it is read.
 METRICS = {
     "domain_clip_score": {
         "title": "Follows its prompts",
+        "short": "Prompts",
         "unit": "CLIPScore",
         "better": "up",
     },
     "domain_kid": {
         "title": "Looks like the real pictures",
+        "short": "Likeness",
         "unit": "KID × 1000",
         "better": "down",
     },
     "unrelated_clip_score": {
         "title": "Keeps unrelated prompts",
+        "short": "Unrelated",
         "unit": "CLIPScore",
         "better": "up",
     },
@@ -119,6 +122,9 @@ def _experiment(config, name, answers, grids, losses, timings):
         "reference": answers["reference"],
         "real_pictures": answers["real_pictures"],
         **families,
+        "verdict": _together(pair["verdict"] for pair in families["headline"]),
+        "summary": _summary(families["headline"], answers),
+        "answers": answers["answers"],
         "strengths": answers["strengths"],
         "runs": [_run(config, run, timings) for run in entry["runs"]],
         "charts": [
@@ -127,6 +133,55 @@ def _experiment(config, name, answers, grids, losses, timings):
         ],
         "grids": _grids(grids),
     }
+
+
+def _together(verdicts):
+    """The verdict that all give who give one, "mixed" if they disagree."""
+    said = set(verdicts) - {"no clear difference"}
+    return "mixed" if len(said) > 1 else said.pop() if said else "no clear difference"
+
+
+def _summary(headline, answers):
+    """A row per baseline: what is compared, and for each metric [(verdict, what it is about)]."""
+    by_baseline = {}
+    for pair in headline:
+        by_baseline.setdefault(pair["name"], []).append(pair)
+    rows = []
+    for baseline, pairs in by_baseline.items():
+        cells = {}
+        for metric in pairs[0]["metrics"]:
+            verdicts = [pair["metrics"][metric]["verdict"] for pair in pairs]
+            counted = [
+                (verdict, f"{verdicts.count(verdict)} of {len(pairs)}")
+                for verdict in VERDICTS
+                if verdict in verdicts
+            ]
+            difference = charts.signed(pairs[0]["metrics"][metric]["difference"])
+            cells[metric] = counted if len(pairs) > 1 else [(verdicts[0], difference)]
+        what = pairs[0]["label"] if len(pairs) == 1 else f"{len(pairs)} models"
+        rows.append({"what": what, "against": baseline, "cells": cells})
+    for found in answers["strengths"]:
+        about = ", ".join(f"{strength:g}" for strength in found["strengths"])
+        cells = {
+            metric: [
+                (
+                    verdict,
+                    ", ".join(f"{strength:g}" for strength in strengths)
+                    if len(verdicts) > 1
+                    else "",
+                )
+                for verdict, strengths in verdicts.items()
+            ]
+            for metric, verdicts in found["metrics"].items()
+        }
+        rows.append(
+            {
+                "what": f"{found['word']} {about}",
+                "against": f"{found['model']} at 1",
+                "cells": cells,
+            }
+        )
+    return rows
 
 
 def _pair(pair, answers, limits):
@@ -185,9 +240,9 @@ def _curves(config, answers, baseline):
     over = {"steps": {}, "strengths": {}}
     pairs = [p for p in answers["pairs"] if p["name"] == baseline and p["family"] != "strength"]
     variants = [answers["variants"][pair["variant"]] for pair in pairs]
-    names = list(dict.fromkeys(map(_model_name, variants)))
+    names = list(dict.fromkeys(variant["name"] for variant in variants))
     for variant, pair in zip(variants, pairs):
-        name = _model_name(variant)
+        name = variant["name"]
         last = max(v["step"] for v in variants if v["run"] == variant["run"])
         if variant["strength"] == 1:
             over["steps"].setdefault(name, []).append((variant["step"], pair["metrics"]))
@@ -302,14 +357,10 @@ def _scroll(order, answers, grids, config):
         tuned = answers[name]["variants"][first["variant"]]
         grid = f"{tuned['run']}-{tuned['weights']}-{tuned['step']:06d}"
         found = pictures.cells(grids[name][grid], number, [first["baseline"], first["variant"]])
-        labels = [first["name"], _model_name(tuned)]
+        labels = [first["name"], tuned["name"]]
         title = config["experiments"][name]["title"]
         panels.append({**found, "labels": labels, "name": name, "title": title})
     return panels
-
-
-def _model_name(variant):
-    return f"{variant['run']} (EMA)" if variant["weights"] == "ema" else variant["run"]
 
 
 def _tally(answers):

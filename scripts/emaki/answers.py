@@ -1,0 +1,125 @@
+"""Verdicts turned into one word, and into sentences that need no statistics."""
+
+# The metrics in the order of the report. `role` is the set of prompts whose pictures it judges.
+METRICS = {
+    "domain_clip_score": {"role": "domain", "higher_is_better": True},
+    "domain_kid": {"role": "domain", "higher_is_better": False},
+    "unrelated_clip_score": {"role": "unrelated", "higher_is_better": True},
+}
+
+PHRASES = {
+    "domain_clip_score": {
+        "better": "{its} pictures follow the prompts better",
+        "worse": "{its} pictures follow the prompts worse",
+        "no clear difference": "{its} pictures follow the prompts neither clearly better nor worse",
+    },
+    "domain_kid": {
+        "better": "look more like the real pictures",
+        "worse": "look less like the real pictures",
+        "no clear difference": "look neither clearly more nor less like the real pictures",
+    },
+    "unrelated_clip_score": {
+        "better": "unrelated prompts come out better",
+        "worse": "unrelated prompts come out worse, which is forgetting",
+        "no clear difference": "nothing is clearly forgotten on unrelated prompts",
+    },
+}
+
+# The same when a comparison is about several strengths at once: "... better at 0.25 and 0.5".
+SUBJECTS = {
+    "domain_clip_score": "the prompts are followed",
+    "domain_kid": "likeness to the real pictures is",
+    "unrelated_clip_score": "unrelated prompts come out",
+}
+
+
+def overall(metrics):
+    """One verdict from those on the domain's prompts: also "mixed", if they disagree."""
+    said = {m["verdict"] for name, m in metrics.items() if METRICS[name]["role"] == "domain"}
+    said.discard("no clear difference")
+    return "mixed" if len(said) == 2 else said.pop() if said else "no clear difference"
+
+
+def answers(plan, pairs):
+    """What the headline comparisons found; those with the same verdicts share a sentence.
+
+    A list of {"verdict", "models" (names), "baseline" (its name), "sentence"}.
+    """
+    alike = {}
+    for pair in pairs:
+        if pair["family"] == "headline":
+            verdicts = tuple(metric["verdict"] for metric in pair["metrics"].values())
+            alike.setdefault((pair["name"], verdicts), []).append(pair)
+    found = []
+    for (baseline, verdicts), same in alike.items():
+        models = [plan["variants"][pair["variant"]]["name"] for pair in same]
+        said = dict(zip(same[0]["metrics"], verdicts))
+        found.append(
+            {
+                "verdict": same[0]["verdict"],
+                "models": models,
+                "baseline": baseline,
+                "sentence": _sentence(models, baseline, said),
+            }
+        )
+    return found
+
+
+def strengths(plan, pairs):
+    """For each model, its other strengths by what came out against full strength.
+
+    A list of {"model" (its name), "word" ("LoRA scale" or "alpha"), "strengths", "metrics":
+    {metric: {verdict: [strengths]}}, "sentence"}.
+    """
+    by_model = {}
+    for pair in pairs:
+        if pair["family"] == "strength":
+            by_model.setdefault(pair["baseline"], []).append(pair)
+    found = []
+    for path, own in by_model.items():
+        whole = plan["variants"][path]
+        metrics = {name: {} for name in own[0]["metrics"]}
+        for pair in own:
+            for name, metric in pair["metrics"].items():
+                strength = plan["variants"][pair["variant"]]["strength"]
+                metrics[name].setdefault(metric["verdict"], []).append(strength)
+        entry = {
+            "model": whole["name"],
+            "word": "LoRA scale" if plan["methods"][whole["run"]] == "lora" else "alpha",
+            "strengths": [plan["variants"][pair["variant"]]["strength"] for pair in own],
+            "metrics": metrics,
+        }
+        found.append({**entry, "sentence": _strengths_sentence(entry)})
+    return found
+
+
+def _sentence(models, baseline, verdicts):
+    its = "its" if len(models) == 1 else "their"
+    said = [PHRASES[name][verdict].format(its=its) for name, verdict in verdicts.items()]
+    text = f"{_listed(models)} against {baseline}: {said[0]} and {said[1]}"
+    if len(said) == 3:
+        *domain, unrelated = verdicts.values()
+        contrast = "better" in domain and unrelated == "worse"
+        text += f"; {'but ' if contrast else ''}{said[2]}"
+    return f"{text}."
+
+
+def _strengths_sentence(entry):
+    said = [
+        f"{SUBJECTS[name]} {verdict} at {_numbers(values)}"
+        for name, verdicts in entry["metrics"].items()
+        for verdict, values in verdicts.items()
+        if verdict != "no clear difference"
+    ]
+    start = f"At {entry['word']} {_numbers(entry['strengths'])} instead of 1, {entry['model']}"
+    return f"{start}: {'; '.join(said) or 'no clear difference'}."
+
+
+def _numbers(values):
+    return _listed([f"{value:g}" for value in values])
+
+
+def _listed(words):
+    """Words as one says them: "a, b and c"."""
+    *first, last = words
+    return f"{', '.join(first)} and {last}" if first else last
