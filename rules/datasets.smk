@@ -9,6 +9,7 @@ rule dataset:
     output:
         train=f"{STUDY}/datasets/{{dataset}}/data/train.parquet",
         validation=f"{STUDY}/datasets/{{dataset}}/data/validation.parquet",
+        content=f"{STUDY}/datasets/{{dataset}}/content.json",
         card=f"{STUDY}/datasets/{{dataset}}/README.md",
         counts=f"{STUDY}/datasets/{{dataset}}/card.json",
         contact_sheet=f"{STUDY}/datasets/{{dataset}}/contact_sheet.png",

@@ -15,6 +15,7 @@ rule images:
         "../envs/data.yaml"
     params:
         source=entry_of("sources", "source"),
+        stamps=source_stamps,
         folder=folder_of("metadata"),
     shell:
         "python scripts/run.py --log {log} {input.script}"

@@ -11,7 +11,13 @@ def source_modules(wildcards):
 def source_files(wildcards):
     """The user's own files that a source reads."""
     source = config["sources"][wildcards.source]
-    return folder.files(source) if source["type"] == "folder" else []
+    return folder.inputs(source) if source["type"] == "folder" else []
+
+
+def source_stamps(wildcards):
+    """What stands for the files whose names Snakemake cannot hold."""
+    source = config["sources"][wildcards.source]
+    return as_json(folder.stamps(source)) if source["type"] == "folder" else ""
 
 
 def captions_below(wildcards):

@@ -2,8 +2,9 @@ rule latents:
     input:
         script="scripts/latents.py",
         modules=modules_of("scripts/latents.py"),
-        train=f"{STUDY}/datasets/{{dataset}}/data/train.parquet",
-        validation=f"{STUDY}/datasets/{{dataset}}/data/validation.parquet",
+        content=f"{STUDY}/datasets/{{dataset}}/content.json",
+        train=ancient(f"{STUDY}/datasets/{{dataset}}/data/train.parquet"),
+        validation=ancient(f"{STUDY}/datasets/{{dataset}}/data/validation.parquet"),
         model=lambda wildcards: model_files(wildcards.model, "vae", "text_encoder", "tokenizer"),
     output:
         manifest=f"{STUDY}/latents/{{dataset}}/{{model}}/{{transform}}/manifest.json",
@@ -17,7 +18,7 @@ rule latents:
     conda:
         "../envs/training.yaml"
     params:
-        dataset=folder_of_input("train", levels=2),
+        dataset=folder_of_input("content"),
         model=lambda wildcards: config["models"][wildcards.model]["path"],
         transform=transform_arguments,
         folder=folder_of("manifest"),

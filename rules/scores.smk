@@ -28,7 +28,8 @@ rule reference:
     input:
         script="scripts/reference.py",
         modules=modules_of("scripts/reference.py"),
-        pictures=f"{STUDY}/datasets/{{dataset}}/data/train.parquet",
+        content=f"{STUDY}/datasets/{{dataset}}/content.json",
+        pictures=ancient(f"{STUDY}/datasets/{{dataset}}/data/train.parquet"),
     output:
         f"{STUDY}/references/{{dataset}}.parquet",
     log:
