@@ -18,12 +18,18 @@ def number(value, digits=3):
     if value is None:
         return "∞"
     places = max(0, digits - 1 - math.floor(math.log10(abs(value)))) if value else 0
-    return f"{value:,.{min(places, 6)}f}".replace(",", "\u202f").replace("-", "\u2212")
+    return _typeset(f"{value:,.{min(places, 6)}f}")
 
 
-def signed(value, digits=2):
-    """As `number`, with a plus before what is above zero."""
-    return ("+" if value and value > 0 else "") + number(value, digits)
+def signed(value):
+    """A difference: two decimals below 1, one below 10, none above; a plus above zero."""
+    places = 2 if abs(value) < 1 else 1 if abs(value) < 10 else 0
+    text = _typeset(f"{value:+,.{places}f}")
+    return "0" if not value else text
+
+
+def _typeset(text):
+    return text.replace(",", "\u202f").replace("-", "\u2212")
 
 
 def forest(metric, limit, higher_is_better):
@@ -136,7 +142,7 @@ def _axes(x_of, y_of, x_ticks, y_ticks, x_label):
     for tick in x_ticks:
         x = x_of(tick)
         yield _line("tick", x, bottom, x, bottom + 4)
-        yield _text("", x, bottom + 16, "middle", f"{tick:,g}".replace(",", "\u202f"))
+        yield _text("", x, bottom + 16, "middle", _typeset(f"{tick:,g}"))
     yield _text("label", (LEFT + WIDTH - RIGHT) / 2, HEIGHT - 3, "middle", x_label)
 
 

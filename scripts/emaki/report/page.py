@@ -158,7 +158,11 @@ def _summary(headline, answers):
             ]
             difference = charts.signed(pairs[0]["metrics"][metric]["difference"])
             cells[metric] = counted if len(pairs) > 1 else [(verdicts[0], difference)]
-        what = pairs[0]["label"] if len(pairs) == 1 else f"{len(pairs)} models"
+        what = (
+            answers["variants"][pairs[0]["variant"]]["name"]
+            if len(pairs) == 1
+            else f"{len(pairs)} models"
+        )
         rows.append({"what": what, "against": baseline, "cells": cells})
     for found in answers["strengths"]:
         about = ", ".join(f"{strength:g}" for strength in found["strengths"])
@@ -216,12 +220,24 @@ def _run(config, name, timings):
     return {
         "name": name,
         "extends": run.get("extends"),
-        "overrides": overrides(config, name),
+        "overrides": _flat(overrides(config, name)),
         "settings": {key: value for key, value in sorted(run.items()) if key != "extends"},
         "seconds": seconds,
         "speed": run["steps"] / seconds["runs"] if seconds["runs"] else None,
         "steps": run["steps"],
     }
+
+
+def _flat(pairs):
+    """{key: (theirs, ours)} with a line for each inner key where both are mappings."""
+    found = {}
+    for key, (theirs, ours) in pairs.items():
+        if isinstance(theirs, dict) and isinstance(ours, dict):
+            inner = {k: (theirs.get(k), ours.get(k)) for k in sorted(theirs.keys() | ours.keys())}
+            found |= {f"{key}.{k}": pair for k, pair in inner.items() if pair[0] != pair[1]}
+        else:
+            found[key] = theirs, ours
+    return found
 
 
 def _grids(paths):
