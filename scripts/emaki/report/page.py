@@ -8,47 +8,18 @@ import platform
 from pathlib import Path
 
 import jinja2
-import numpy as np
-import pyarrow.parquet as parquet
 from PIL import Image
 
 from emaki.config import overrides
 from emaki.errors import UserError
-from emaki.report import charts, costs, pictures
+from emaki.report import charts, costs, curves, pictures, summary
+from emaki.report.names import METRICS, VERDICTS
 
 TEMPLATES = Path(__file__).parent / "templates"
 PACKAGES = (
     *("torch", "diffusers", "transformers", "peft", "accelerate", "bitsandbytes"),
     *("snakemake", "numpy", "pyarrow", "pillow", "jinja2"),
 )
-
-# What a metric is called, at length and in a narrow column, and how a value of it is read.
-METRICS = {
-    "domain_clip_score": {
-        "title": "Follows its prompts",
-        "short": "Prompts",
-        "unit": "CLIPScore",
-        "better": "up",
-    },
-    "domain_kid": {
-        "title": "Looks like the real pictures",
-        "short": "Likeness",
-        "unit": "KID × 1000",
-        "better": "down",
-    },
-    "unrelated_clip_score": {
-        "title": "Keeps unrelated prompts",
-        "short": "Unrelated",
-        "unit": "CLIPScore",
-        "better": "up",
-    },
-}
-VERDICTS = {
-    "better": "better",
-    "worse": "worse",
-    "mixed": "mixed",
-    "no clear difference": "unclear",
-}
 
 
 def render(config, answers, grids, metrics, datasets, benchmarks):
@@ -60,7 +31,7 @@ def render(config, answers, grids, metrics, datasets, benchmarks):
     Snakemake's benchmark files.
     """
     timings = costs.read(benchmarks)
-    losses = {run: _losses(paths) for run, paths in metrics.items()}
+    losses = {run: curves.read_losses(paths) for run, paths in metrics.items()}
     order = sorted(answers, key=lambda name: config["experiments"][name].get("date") or "")
     experiments = [
         _experiment(config, name, answers[name], grids.get(name, {}), losses, timings)
@@ -87,7 +58,7 @@ def render(config, answers, grids, metrics, datasets, benchmarks):
         metrics=METRICS,
         experiments=experiments,
         scroll=_scroll(order, answers, grids, config),
-        tally=_tally(answers),
+        tally=summary.tally(answers),
         datasets=[_dataset(folder) for folder in datasets],
         stages=costs.by_stage(timings),
         evaluators=config["evaluators"],
@@ -122,70 +93,17 @@ def _experiment(config, name, answers, grids, losses, timings):
         "reference": answers["reference"],
         "real_pictures": answers["real_pictures"],
         **families,
-        "verdict": _together(pair["verdict"] for pair in families["headline"]),
-        "summary": _summary(families["headline"], answers),
+        "verdict": summary.together(pair["verdict"] for pair in families["headline"]),
+        "summary": summary.rows(answers),
         "answers": answers["answers"],
         "strengths": answers["strengths"],
         "runs": [_run(config, run, timings) for run in entry["runs"]],
         "charts": [
-            *_curves(config, answers, entry["baselines"][0]),
-            *_loss_charts(entry["runs"], losses),
+            *curves.differences(config, answers, entry["baselines"][0]),
+            *curves.losses(entry["runs"], losses),
         ],
         "grids": _grids(grids),
     }
-
-
-def _together(verdicts):
-    """The verdict that all give who give one, "mixed" if they disagree."""
-    said = set(verdicts) - {"no clear difference"}
-    return "mixed" if len(said) > 1 else said.pop() if said else "no clear difference"
-
-
-def _summary(headline, answers):
-    """A row per baseline: what is compared, and for each metric [(verdict, what it is about)]."""
-    by_baseline = {}
-    for pair in headline:
-        by_baseline.setdefault(pair["name"], []).append(pair)
-    rows = []
-    for baseline, pairs in by_baseline.items():
-        cells = {}
-        for metric in pairs[0]["metrics"]:
-            verdicts = [pair["metrics"][metric]["verdict"] for pair in pairs]
-            counted = [
-                (verdict, f"{verdicts.count(verdict)} of {len(pairs)}")
-                for verdict in VERDICTS
-                if verdict in verdicts
-            ]
-            difference = charts.signed(pairs[0]["metrics"][metric]["difference"])
-            cells[metric] = counted if len(pairs) > 1 else [(verdicts[0], difference)]
-        what = (
-            answers["variants"][pairs[0]["variant"]]["name"]
-            if len(pairs) == 1
-            else f"{len(pairs)} models"
-        )
-        rows.append({"what": what, "against": baseline, "cells": cells})
-    for found in answers["strengths"]:
-        about = ", ".join(f"{strength:g}" for strength in found["strengths"])
-        cells = {
-            metric: [
-                (
-                    verdict,
-                    ", ".join(f"{strength:g}" for strength in strengths)
-                    if len(verdicts) > 1
-                    else "",
-                )
-                for verdict, strengths in verdicts.items()
-            ]
-            for metric, verdicts in found["metrics"].items()
-        }
-        rows.append(
-            {
-                "what": f"{found['word']} {about}",
-                "against": f"{found['model']} at 1",
-                "cells": cells,
-            }
-        )
-    return rows
 
 
 def _pair(pair, answers, limits):
@@ -251,120 +169,6 @@ def _grids(paths):
     }
 
 
-def _curves(config, answers, baseline):
-    """Charts of the differences from the first baseline, over steps and over strengths."""
-    over = {"steps": {}, "strengths": {}}
-    pairs = [p for p in answers["pairs"] if p["name"] == baseline and p["family"] != "strength"]
-    variants = [answers["variants"][pair["variant"]] for pair in pairs]
-    names = list(dict.fromkeys(variant["name"] for variant in variants))
-    for variant, pair in zip(variants, pairs):
-        name = variant["name"]
-        last = max(v["step"] for v in variants if v["run"] == variant["run"])
-        if variant["strength"] == 1:
-            over["steps"].setdefault(name, []).append((variant["step"], pair["metrics"]))
-        if variant["step"] == last:
-            over["strengths"].setdefault(name, []).append((variant["strength"], pair["metrics"]))
-    methods = {config["runs"][variant["run"]]["method"] for variant in variants}
-    strengths = " or ".join(
-        {"lora": "LoRA scale", "full": "merge alpha"}[m] for m in sorted(methods)
-    )
-    result = []
-    for key, label in (("steps", "training steps"), ("strengths", strengths)):
-        lines = {
-            name: sorted(points, key=_x) for name, points in over[key].items() if len(points) > 1
-        }
-        if lines:
-            if baseline in config["models"]:  # where training and merging start from
-                nothing = {"difference": 0.0, "low": None, "high": None}
-                start = (0, {metric: nothing for metric in METRICS})
-                lines = {name: [start, *points] for name, points in lines.items()}
-            result.append(_panels(lines, label, baseline, names))
-    return result
-
-
-def _panels(lines, label, baseline, names):
-    """A chart per metric: differences from the baseline with their intervals."""
-    panels = []
-    for metric in next(iter(lines.values()))[-1][1]:
-        series = [
-            {
-                "colour": names.index(name),
-                "style": "dots",
-                "points": [_point(x, metrics[metric]) for x, metrics in points],
-            }
-            for name, points in lines.items()
-        ]
-        about = METRICS[metric]
-        caption = f"{about['title']}: {about['unit']} less that of {baseline}, over {label}"
-        svg = charts.lines(series, label, about["better"], zero=baseline, caption=caption)
-        panels.append({"title": about["title"], "unit": f"{about['unit']}, difference", "svg": svg})
-    return {
-        "title": f"Difference from {baseline} over {label}",
-        "legend": [(name, names.index(name)) for name in lines],
-        "panels": panels,
-        "tinted": True,
-    }
-
-
-def _x(point):
-    return point[0]
-
-
-def _point(x, metric):
-    return x, metric["difference"], metric["low"], metric["high"]
-
-
-def _losses(paths):
-    """Steps, losses and validation losses of a run from its segments, in order."""
-    tables = [parquet.read_table(path).to_pydict() for path in paths]
-    rows = sorted(
-        (step, loss, validation)
-        for table in tables
-        for step, loss, validation in zip(table["step"], table["loss"], table["validation_loss"])
-    )
-    return {
-        "loss": [(step, loss) for step, loss, _ in rows],
-        "validation": [(s, v) for s, _, v in rows if v is not None and np.isfinite(v)],
-    }
-
-
-def _loss_charts(runs, losses):
-    """Training and validation loss of an experiment's runs."""
-    runs = [run for run in runs if losses.get(run, {}).get("loss")]
-    if not runs:
-        return []
-    training, validation = [], []
-    for colour, run in enumerate(runs):
-        steps, values = zip(*losses[run]["loss"])
-        raw = [(x, y, None, None) for x, y in zip(steps, values)]
-        smooth = [(x, y, None, None) for x, y in zip(steps, _smoothed(values))]
-        training.append({"colour": colour, "style": "faint", "points": raw})
-        training.append({"colour": colour, "style": "line", "points": smooth})
-        held_out = [(x, y, None, None) for x, y in losses[run]["validation"]]
-        if held_out:
-            validation.append({"colour": colour, "style": "dots", "points": held_out})
-    panels = []
-    for title, unit, series in (
-        ("Training loss", "of each batch, and smoothed", training),
-        ("Validation loss", "held-out pictures, fixed noise", validation),
-    ):
-        if series:
-            svg = charts.lines(series, "step", caption=f"{title} of {', '.join(runs)}")
-            panels.append({"title": title, "unit": unit, "svg": svg})
-    legend = list(zip(runs, range(len(runs))))
-    return [{"title": "Loss", "legend": legend, "panels": panels, "tinted": False}]
-
-
-def _smoothed(values):
-    """Means over a window of about a tenth of the steps around each, as far as there are any."""
-    values = np.asarray(values, dtype=np.float64)
-    reach = max(1, len(values) // 20)
-    total = np.concatenate([[0.0], np.cumsum(values)])
-    places = np.arange(len(values))
-    start, end = np.maximum(places - reach, 0), np.minimum(places + reach + 1, len(values))
-    return (total[end] - total[start]) / (end - start)
-
-
 def _scroll(order, answers, grids, config):
     """Before and after of every experiment: the strip of pictures at the head of the page."""
     panels = []
@@ -377,16 +181,6 @@ def _scroll(order, answers, grids, config):
         title = config["experiments"][name]["title"]
         panels.append({**found, "labels": labels, "name": name, "title": title})
     return panels
-
-
-def _tally(answers):
-    """How many headline comparisons came out how, and how many numbers there are behind it."""
-    found = dict.fromkeys(VERDICTS, 0)
-    for answer in answers.values():
-        for pair in answer["pairs"]:
-            if pair["family"] == "headline":
-                found[pair["verdict"]] += 1
-    return found
 
 
 def _dataset(folder):

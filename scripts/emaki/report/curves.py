@@ -1,0 +1,119 @@
+"""The curves of an experiment: over steps, over strengths, and the losses of its runs."""
+
+import numpy as np
+import pyarrow.parquet as parquet
+
+from emaki.report import charts
+from emaki.report.names import METRICS
+
+NOTHING = {"difference": 0.0, "low": None, "high": None}
+STRENGTHS = {"lora": "LoRA scale", "full": "merge alpha"}
+
+
+def differences(config, answers, baseline):
+    """Charts of the differences from a baseline: one over steps, one over strengths, or neither."""
+    pairs = [p for p in answers["pairs"] if p["name"] == baseline and p["family"] != "strength"]
+    found = [(answers["variants"][pair["variant"]], pair["metrics"]) for pair in pairs]
+    last = {}
+    for variant, _ in found:
+        last[variant["run"]] = max(last.get(variant["run"], 0), variant["step"])
+    over_steps, over_strengths = {}, {}
+    for variant, metrics in found:
+        if variant["strength"] == 1:
+            over_steps.setdefault(variant["name"], {})[variant["step"]] = metrics
+        if variant["step"] == last[variant["run"]]:
+            over_strengths.setdefault(variant["name"], {})[variant["strength"]] = metrics
+    methods = sorted({config["runs"][run]["method"] for run in last}, reverse=True)
+    words = " or ".join(STRENGTHS[method] for method in methods)
+    # training and merging start from a base model, so there the difference is nothing
+    start = {0: dict.fromkeys(METRICS, NOTHING)} if baseline in config["models"] else {}
+    return [
+        _panels({name: start | points for name, points in lines.items()}, label, baseline)
+        for lines, label in ((over_steps, "training steps"), (over_strengths, words))
+        if any(len(points) > 1 for points in lines.values())
+    ]
+
+
+def _panels(lines, label, baseline):
+    """A chart per metric from {name: {x: metrics}}: differences with their intervals."""
+    panels = []
+    for metric in _metrics(lines):
+        series = [
+            {
+                "colour": colour,
+                "style": "dots",
+                "points": [_point(x, points[x][metric]) for x in sorted(points)],
+            }
+            for colour, points in enumerate(lines.values())
+        ]
+        about = METRICS[metric]
+        caption = f"{about['title']}: {about['unit']} less that of {baseline}, over {label}"
+        svg = charts.lines(series, label, about["better"], zero=baseline, caption=caption)
+        panels.append({"title": about["title"], "unit": f"{about['unit']}, difference", "svg": svg})
+    return {
+        "title": f"Difference from {baseline} over {label}",
+        "legend": list(zip(lines, range(len(lines)))),
+        "panels": panels,
+        "tinted": True,
+    }
+
+
+def _metrics(lines):
+    """Those of METRICS that every point has."""
+    points = [metrics for line in lines.values() for metrics in line.values()]
+    return [metric for metric in METRICS if all(metric in metrics for metrics in points)]
+
+
+def _point(x, metric):
+    return x, metric["difference"], metric["low"], metric["high"]
+
+
+def read_losses(paths):
+    """Steps, losses and validation losses of a run from its segments, in order."""
+    tables = [parquet.read_table(path).to_pydict() for path in paths]
+    rows = sorted(
+        (step, loss, validation)
+        for table in tables
+        for step, loss, validation in zip(table["step"], table["loss"], table["validation_loss"])
+    )
+    return {
+        "loss": [(step, loss) for step, loss, _ in rows],
+        "validation": [(s, v) for s, _, v in rows if v is not None and np.isfinite(v)],
+    }
+
+
+def losses(runs, losses):
+    """Training and validation loss of an experiment's runs."""
+    runs = [run for run in runs if losses.get(run, {}).get("loss")]
+    if not runs:
+        return []
+    training, validation = [], []
+    for colour, run in enumerate(runs):
+        steps, values = zip(*losses[run]["loss"])
+        raw = [(x, y, None, None) for x, y in zip(steps, values)]
+        smooth = [(x, y, None, None) for x, y in zip(steps, _smoothed(values))]
+        training.append({"colour": colour, "style": "faint", "points": raw})
+        training.append({"colour": colour, "style": "line", "points": smooth})
+        held_out = [(x, y, None, None) for x, y in losses[run]["validation"]]
+        if held_out:
+            validation.append({"colour": colour, "style": "dots", "points": held_out})
+    panels = []
+    for title, unit, series in (
+        ("Training loss", "of each batch, and smoothed", training),
+        ("Validation loss", "held-out pictures, fixed noise", validation),
+    ):
+        if series:
+            svg = charts.lines(series, "step", caption=f"{title} of {', '.join(runs)}")
+            panels.append({"title": title, "unit": unit, "svg": svg})
+    legend = list(zip(runs, range(len(runs))))
+    return [{"title": "Loss", "legend": legend, "panels": panels, "tinted": False}]
+
+
+def _smoothed(values):
+    """Means over a window of about a tenth of the steps around each, as far as there are any."""
+    values = np.asarray(values, dtype=np.float64)
+    reach = max(1, len(values) // 20)
+    total = np.concatenate([[0.0], np.cumsum(values)])
+    places = np.arange(len(values))
+    start, end = np.maximum(places - reach, 0), np.minimum(places + reach + 1, len(values))
+    return (total[end] - total[start]) / (end - start)
