@@ -43,26 +43,26 @@ def overall(metrics):
 def answers(plan, pairs):
     """What the headline comparisons found; those with the same verdicts share a sentence.
 
-    A list of {"verdict", "models" (names), "baseline" (its name), "sentence"}.
+    A list of {"verdict", "models", "baselines" (names), "sentence"}.
     """
     alike = {}
     for pair in pairs:
         if pair["family"] == "headline":
-            verdicts = tuple(metric["verdict"] for metric in pair["metrics"].values())
-            alike.setdefault((pair["name"], verdicts), []).append(pair)
-    found = []
-    for (baseline, verdicts), same in alike.items():
-        models = [plan["variants"][pair["variant"]]["name"] for pair in same]
-        said = dict(zip(same[0]["metrics"], verdicts))
-        found.append(
-            {
-                "verdict": same[0]["verdict"],
-                "models": models,
-                "baseline": baseline,
-                "sentence": _sentence(models, baseline, said),
-            }
-        )
-    return found
+            verdicts = tuple((name, metric["verdict"]) for name, metric in pair["metrics"].items())
+            model = plan["variants"][pair["variant"]]["name"]
+            alike.setdefault((pair["name"], pair["verdict"], verdicts), []).append(model)
+    shared = {}
+    for (baseline, verdict, verdicts), models in alike.items():
+        shared.setdefault((tuple(models), verdict, verdicts), []).append(baseline)
+    return [
+        {
+            "verdict": verdict,
+            "models": list(models),
+            "baselines": baselines,
+            "sentence": _sentence(models, baselines, dict(verdicts)),
+        }
+        for (models, verdict, verdicts), baselines in shared.items()
+    ]
 
 
 def strengths(plan, pairs):
@@ -93,10 +93,10 @@ def strengths(plan, pairs):
     return found
 
 
-def _sentence(models, baseline, verdicts):
+def _sentence(models, baselines, verdicts):
     its = "its" if len(models) == 1 else "their"
     said = [PHRASES[name][verdict].format(its=its) for name, verdict in verdicts.items()]
-    text = f"{_listed(models)} against {baseline}: {said[0]} and {said[1]}"
+    text = f"{_listed(models)} against {_listed(baselines)}: {said[0]} and {said[1]}"
     if len(said) == 3:
         *domain, unrelated = verdicts.values()
         contrast = "better" in domain and unrelated == "worse"

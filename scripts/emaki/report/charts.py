@@ -24,8 +24,8 @@ def number(value, digits=3):
 def signed(value):
     """A difference: two decimals below 1, one below 10, none above; a plus above zero."""
     places = 2 if abs(value) < 1 else 1 if abs(value) < 10 else 0
-    text = _typeset(f"{value:+,.{places}f}")
-    return "0" if not value else text
+    text = f"{value:+,.{places}f}"
+    return _typeset(text) if text.strip("+-0.") else "0"
 
 
 def _typeset(text):
