@@ -66,8 +66,8 @@ EXPERIMENTS = {
 }
 
 
-def build(folder):
-    """Write the study's results below `folder` and return its config."""
+def build(folder, **changes):
+    """Write the study's results below `folder` and return its config, with sections changed."""
     for name in ("sd", "clip"):
         (folder / name).mkdir(parents=True)
         (folder / name / "model_index.json").write_text("{}")
@@ -76,6 +76,7 @@ def build(folder):
         "models": {"tiny": {"path": str(folder / "sd")}},
         "evaluators": {"clip": str(folder / "clip"), "features": "efficientnet-lite0"},
         "experiments": EXPERIMENTS,
+        **changes,
     }
     (folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
     config = load(folder / "config.yaml")

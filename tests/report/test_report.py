@@ -16,11 +16,9 @@ from emaki.report import charts, costs
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    """The folder of a study for which every script has run."""
-    folder = tmp_path_factory.mktemp("study")
-    commands = study.commands(folder, study.build(folder))
+def run_scripts(folder, config):
+    """Run compare.py, grid.py and report.py for the whole study."""
+    commands = study.commands(folder, config)
     # one interpreter for all of them, as importing numpy and pyarrow is most of the time
     code = (
         "import json, runpy, sys\n"
@@ -37,6 +35,13 @@ def made(tmp_path_factory):
         check=True,
         env={"PYTHONPATH": str(SCRIPTS), "OMP_NUM_THREADS": "1"},
     )
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """The folder of a study for which every script has run."""
+    folder = tmp_path_factory.mktemp("study")
+    run_scripts(folder, study.build(folder))
     return folder
 
 
@@ -108,6 +113,20 @@ def test_the_same_results_give_the_same_bytes(made, page):
     *_, (_, *arguments) = study.commands(made, config)
     subprocess.run([sys.executable, SCRIPTS / "report.py", *arguments], check=True)
     assert (made / "report.html").read_text("utf-8") == page
+
+
+def test_the_smallest_study(tmp_path, monkeypatch):
+    """One prompt, two pictures, nothing unrelated, no date: nothing can be told, and it says so."""
+    monkeypatch.setattr(study, "SETS", {"rooms": study.SETS["rooms"][:1]})
+    small = study.experiment(None, "A LoRA", ["lora-r4"], ["tiny"], checkpoints="last")
+    small["prompts"] = {"domain": "rooms"}
+    del small["date"], small["observed"]
+    prompts = {"rooms": {"texts": study.SETS["rooms"]}}
+    run_scripts(tmp_path, study.build(tmp_path, prompts=prompts, experiments={"lora": small}))
+    page = (tmp_path / "report.html").read_text("utf-8")
+    assert "too few prompts for an interval" in page
+    assert "<b>No clear difference.</b> lora-r4 against tiny" in page
+    assert "The notebook saw" not in page
 
 
 @pytest.mark.parametrize(
