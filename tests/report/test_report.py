@@ -164,7 +164,8 @@ def test_timings_come_from_benchmark_files(tmp_path):
 
 
 def test_a_wrong_argument_is_one_line(tmp_path):
-    arguments = ["--config", "missing.json", "--experiments", "e.json", "--output", "r.html"]
+    named = ("experiments", "grids", "metrics", "datasets", "output")
+    arguments = ["--config", "missing.json", *(f"--{name}=a/b=c" for name in named)]
     result = subprocess.run(
         [sys.executable, SCRIPTS / "report.py", *arguments], capture_output=True, text=True
     )
