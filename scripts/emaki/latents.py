@@ -3,12 +3,13 @@
 A folder: moments.safetensors ({split}.mean and {split}.std (N, F, C, H, W) float32, not scaled,
 F = 2 with the flipped pictures; {split}.captions (N,)), text.safetensors (embeddings (K, T, D)
 and input_ids (K, T) of the distinct captions, the empty one first), index.parquet (split, id,
-text, caption, tokens) and manifest.json: hashes of all that made them.
+text, caption, tokens, cut) and manifest.json: hashes of all that made them.
 """
 
 import hashlib
 import io
 import json
+import shutil
 from pathlib import Path
 
 import torch
@@ -19,6 +20,7 @@ from emaki.progress import bar
 
 SPLITS = ("train", "validation")
 BATCH = 8
+SHARD = 64  # pictures; an encoding that is stopped goes on after its last whole shard
 
 
 def encode_dataset(job):
@@ -29,38 +31,41 @@ def encode_dataset(job):
 
     torch.set_num_threads(job.threads)
     where = device(job.device)
-    rows = {split: read_split(Path(job.dataset), split) for split in SPLITS}
-    captions = ["", *sorted({row["text"] for split in rows.values() for row in split} - {""})]
+    texts = {split: read(job.dataset, split, ["id", "text"]) for split in SPLITS}
+    captions = ["", *sorted({row["text"] for rows in texts.values() for row in rows} - {""})]
     number = {caption: index for index, caption in enumerate(captions)}
-    text = embed(captions, job.model, where)
-    moments, scaling_factor = encode(rows, job, where)
+    text, lengths = embed(captions, job.model, where)
+    manifest = describe(job)
+    shards = files_of_shards(job, manifest)
+    moments, manifest["scaling_factor"] = encode(job, where, shards)
     for split in SPLITS:
-        moments[f"{split}.captions"] = torch.tensor(
-            [number[row["text"]] for row in rows[split]], dtype=torch.int64
-        )
+        rows = [number[row["text"]] for row in texts[split]]
+        moments[f"{split}.captions"] = torch.tensor(rows, dtype=torch.int64)
     with files.replacing(job.output) as folder:
         folder.mkdir()
         save_file(moments, folder / "moments.safetensors")
         save_file(text, folder / "text.safetensors")
-        write_index(folder / "index.parquet", rows, number, text["input_ids"])
-        manifest = describe(job, rows, scaling_factor)
+        write_index(folder / "index.parquet", texts, number, lengths, text["input_ids"].shape[1])
         for name in ("moments.safetensors", "text.safetensors"):
             manifest[name] = files.sha256(folder / name)
         (folder / "manifest.json").write_text(json.dumps(manifest, indent=2, sort_keys=True) + "\n")
+    shutil.rmtree(shards)
 
 
-def read_split(dataset, split):
-    """The rows of data/{split}.parquet: dicts with id, text and the picture's bytes."""
+def read(dataset, split, columns):
+    """Some columns of data/{split}.parquet, as a list of dicts."""
+    return [row for batch in batches(dataset, split, columns, 1024) for row in batch]
+
+
+def batches(dataset, split, columns, size):
+    """Yield `size` rows of data/{split}.parquet at a time, as lists of dicts."""
     import pyarrow.parquet as pq
 
-    path = dataset / f"data/{split}.parquet"
+    path = Path(dataset) / f"data/{split}.parquet"
     if not path.exists():
         raise UserError(f"{path} is not there: {dataset} is not a dataset folder")
-    table = pq.read_table(path, columns=["id", "image", "text"])
-    return [
-        {"id": row["id"], "text": row["text"], "image": row["image"]["bytes"]}
-        for row in table.to_pylist()
-    ]
+    for batch in pq.ParquetFile(path).iter_batches(size, columns=columns):
+        yield batch.to_pylist()
 
 
 def to_pixels(data, resolution):
@@ -84,81 +89,123 @@ def to_pixels(data, resolution):
     return torch.from_numpy(np.asarray(image).copy()).permute(2, 0, 1).float() / 127.5 - 1
 
 
-@torch.no_grad()
-def encode(rows, job, where):
+def files_of_shards(job, manifest):
+    """The folder of whole shards beside the output; its name says what they are made from."""
+    key = hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()[:16]
+    output = Path(job.output)
+    folder = output.with_name(f".{output.name}.{key}.shards")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def encode(job, where, shards):
     """The posteriors ({split}.mean, {split}.std) of all pictures, and the VAE's scaling factor."""
     from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+    from safetensors.torch import load_file, save_file
 
     vae = AutoencoderKL.from_pretrained(job.model, subfolder="vae", torch_dtype=torch.float32)
     vae.to(where).eval().requires_grad_(False)
     factor = 2 ** (len(vae.config.block_out_channels) - 1)
     if job.resolution % factor:
-        raise UserError(f"--resolution {job.resolution} is no multiple of {factor}")
-    edge = job.resolution // factor
+        raise UserError(f"--resolution {job.resolution} is no multiple of the VAE's {factor}")
     moments = {}
     for split in SPLITS:
-        flips = 1 + (job.random_flip and split == "train")
-        shape = (len(rows[split]), flips, vae.config.latent_channels, edge, edge)
-        mean, std = torch.empty(shape), torch.empty(shape)
-        starts = range(0, len(rows[split]), BATCH)
-        for start in bar(starts, unit="batches", label=f"encode {split}"):
-            part = rows[split][start : start + BATCH]
-            pixels = torch.stack([to_pixels(row["image"], job.resolution) for row in part])
-            for flip in range(flips):
-                view = pixels.flip(3) if flip else pixels
-                posterior = vae.encode(view.to(where)).latent_dist
-                mean[start : start + BATCH, flip] = posterior.mean.cpu()
-                std[start : start + BATCH, flip] = posterior.std.cpu()
-        moments |= {f"{split}.mean": mean, f"{split}.std": std}
+        paths = []
+        pictures = batches(job.dataset, split, ["image"], SHARD)
+        count = -(-len(read(job.dataset, split, ["id"])) // SHARD)
+        for rows in bar(pictures, total=count, unit="shards", label=f"encode {split}"):
+            paths.append(shards / f"{split}-{len(paths):05d}.safetensors")
+            if paths[-1].exists():
+                continue
+            flips = 1 + (job.random_flip and split == "train")
+            data = [row["image"]["bytes"] for row in rows]
+            parts = [
+                posterior(vae, data[start : start + BATCH], job.resolution, flips, where)
+                for start in range(0, len(data), BATCH)
+            ]
+            mean, std = (torch.cat(tensors) for tensors in zip(*parts))
+            with files.replacing(paths[-1]) as temporary:
+                save_file({"mean": mean, "std": std}, temporary)
+        loaded = [load_file(path) for path in paths]
+        if not loaded:
+            raise UserError(f"{job.dataset}: the split {split} is empty")
+        for name in ("mean", "std"):
+            moments[f"{split}.{name}"] = torch.cat([shard[name] for shard in loaded])
     return moments, vae.config.scaling_factor
 
 
 @torch.no_grad()
+def posterior(vae, data, resolution, flips, where):
+    """Mean and standard deviation (B, flips, C, H, W) of some pictures (bytes)."""
+    pixels = torch.stack([to_pixels(picture, resolution) for picture in data])
+    views = [pixels, pixels.flip(3)][:flips]
+    found = [vae.encode(view.to(where)).latent_dist for view in views]
+    return tuple(
+        torch.stack([getattr(view, name).cpu() for view in found], dim=1)
+        for name in ("mean", "std")
+    )
+
+
+@torch.no_grad()
 def embed(captions, model, where):
-    """The text encoder's last hidden states and token ids, padded and cut to its length."""
+    """The text encoder's last hidden states and token ids, padded and cut to its length.
+
+    Also returns how many tokens each caption has before it is cut.
+    """
     from transformers.models.clip.modeling_clip import CLIPTextModel
     from transformers.models.clip.tokenization_clip import CLIPTokenizer
 
     tokenizer = CLIPTokenizer.from_pretrained(model, subfolder="tokenizer")
     encoder = CLIPTextModel.from_pretrained(model, subfolder="text_encoder", dtype=torch.float32)
     encoder.to(where).eval()
+    longest = tokenizer.model_max_length
+    whole = tokenizer(captions, verbose=False).input_ids
     ids = tokenizer(
-        captions,
-        max_length=tokenizer.model_max_length,
-        padding="max_length",
-        truncation=True,
-        return_tensors="pt",
+        captions, max_length=longest, padding="max_length", truncation=True, return_tensors="pt"
     ).input_ids
     starts = range(0, len(captions), 4 * BATCH)
     parts = [
         encoder(ids[start : start + 4 * BATCH].to(where)).last_hidden_state.cpu()
         for start in bar(starts, unit="batches", label="embed captions")
     ]
-    return {"embeddings": torch.cat(parts), "input_ids": ids}
+    return {"embeddings": torch.cat(parts), "input_ids": ids}, [len(tokens) for tokens in whole]
 
 
-def write_index(path, rows, number, input_ids):
-    """Write which picture and caption each row is."""
+def write_index(path, texts, number, lengths, longest):
+    """Write which picture and caption each row is, and tell of captions that are cut."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    flat = [(split, row) for split in SPLITS for row in rows[split]]
+    flat = [(split, row) for split in SPLITS for row in texts[split]]
+    captions = [number[row["text"]] for _, row in flat]
+    tokens = [lengths[caption] for caption in captions]
     table = {
         "split": [split for split, _ in flat],
         "id": [row["id"] for _, row in flat],
         "text": [row["text"] for _, row in flat],
-        "caption": [number[row["text"]] for _, row in flat],
+        "caption": captions,
+        "tokens": tokens,
+        "cut": [length > longest for length in tokens],
     }
     pq.write_table(pa.table(table), path)
+    if cut := sum(table["cut"]):
+        first = table["id"][table["cut"].index(True)]
+        print(
+            f"{cut} of {len(flat)} captions have more than {longest} tokens: the text encoder "
+            f"does not see the rest (first: {first})"
+        )
 
 
-def describe(job, rows, scaling_factor):
-    """manifest.json: what the cache was made from."""
+def describe(job):
+    """manifest.json's part on what the cache is made from."""
     digest = hashlib.sha256()
+    counts = dict.fromkeys(SPLITS, 0)
     for split in SPLITS:
-        for row in rows[split]:
-            picture = hashlib.sha256(row["image"]).hexdigest()
-            digest.update(json.dumps([split, row["id"], row["text"], picture]).encode())
+        for rows in batches(job.dataset, split, ["id", "image", "text"], SHARD):
+            counts[split] += len(rows)
+            for row in rows:
+                picture = hashlib.sha256(row["image"]["bytes"]).hexdigest()
+                digest.update(json.dumps([split, row["id"], row["text"], picture]).encode())
     model = Path(job.model)
     parts = [
         path
@@ -171,7 +218,5 @@ def describe(job, rows, scaling_factor):
         "model": {str(path.relative_to(model)): files.sha256(path) for path in parts},
         "resolution": job.resolution,
         "random_flip": bool(job.random_flip),
-        "scaling_factor": scaling_factor,
-        "train": len(rows["train"]),
-        "validation": len(rows["validation"]),
+        **counts,
     }

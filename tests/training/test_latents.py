@@ -9,7 +9,7 @@ from PIL import Image
 from small import SIZE, make_dataset, make_latents
 
 from emaki.errors import UserError
-from emaki.latents import read_split, to_pixels
+from emaki.latents import read, to_pixels
 from emaki.training.data import Latents
 
 
@@ -18,8 +18,8 @@ def test_moments_and_embeddings_are_those_of_the_models(model, dataset, latents)
 
     pipeline = StableDiffusionPipeline.from_pretrained(model)
     split = Latents(latents, "train")
-    row = read_split(dataset, "train")[2]
-    pixels = to_pixels(row["image"], SIZE)[None]
+    row = read(dataset, "train", ["id", "image", "text"])[2]
+    pixels = to_pixels(row["image"]["bytes"], SIZE)[None]
     with torch.no_grad():
         for flip, view in enumerate((pixels, pixels.flip(3))):
             posterior = pipeline.vae.encode(view).latent_dist
@@ -72,4 +72,43 @@ def test_transparency_becomes_white():
 
 def test_a_folder_that_is_no_dataset_is_named(tmp_path):
     with pytest.raises(UserError, match="is not a dataset folder"):
-        read_split(tmp_path, "train")
+        read(tmp_path, "train", ["id"])
+
+
+def test_an_encoding_that_was_stopped_goes_on(tmp_path, monkeypatch, model, dataset, latents):
+    import emaki.latents as stage
+
+    monkeypatch.setattr(stage, "SHARD", 3)
+    real, calls = stage.posterior, []
+
+    def fails_once(*arguments):
+        calls.append(1)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return real(*arguments)
+
+    monkeypatch.setattr(stage, "posterior", fails_once)
+    with pytest.raises(KeyboardInterrupt):
+        make_latents(dataset, model, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    make_latents(dataset, model, tmp_path / "out")
+    assert len(calls) == 2 + 3  # 7 + 3 pictures are 4 shards, of which the first was there
+    for name in ("mean", "std"):
+        once, again = (getattr(Latents(f, "train"), name) for f in (latents, tmp_path / "out"))
+        torch.testing.assert_close(once, again)
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_captions_that_are_cut_are_told(tmp_path, model, capsys):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    dataset = make_dataset(tmp_path / "ds")
+    path = dataset / "data/train.parquet"
+    rows = pq.read_table(path).to_pylist()
+    rows[4]["text"] = "a disc that has a very long caption indeed"
+    pq.write_table(pa.Table.from_pylist(rows), path)
+    make_latents(dataset, model, tmp_path / "out")
+    assert "1 of 10 captions have more than 16 tokens" in capsys.readouterr().out
+    index = pq.read_table(tmp_path / "out/index.parquet").to_pylist()
+    assert [row["id"] for row in index if row["cut"]] == ["disc-4"]

@@ -10,7 +10,7 @@ import pytest
 import torch
 from small import SIZE
 
-from emaki.latents import read_split, to_pixels
+from emaki.latents import read, to_pixels
 from emaki.training import loop, order, settings
 
 STEPS, BATCH, PARTS = 50, 2, 2
@@ -45,14 +45,14 @@ def peer(model, dataset):
     ema = EMAModel(unet.parameters())
     optimizer = torch.optim.AdamW(unet.parameters(), lr=1e-3, weight_decay=1e-2)
     schedule = get_scheduler("cosine", optimizer, num_warmup_steps=10, num_training_steps=60)
-    rows, losses = read_split(dataset, "train"), []
+    rows, losses = read(dataset, "train", ["image", "text"]), []
     for step in range(STEPS):
         draws = draws_of_step(step, len(rows))
         loss_of_step = 0.0
         for part in range(PARTS):
             here = slice(part * BATCH, (part + 1) * BATCH)
             chosen = [rows[row] for row in draws["rows"][here]]
-            pixels = torch.stack([to_pixels(row["image"], SIZE) for row in chosen])
+            pixels = torch.stack([to_pixels(row["image"]["bytes"], SIZE) for row in chosen])
             pixels = torch.where(draws["flip"][here], pixels.flip(3), pixels)
             words = tokenizer(
                 [r["text"] for r in chosen], padding="max_length", return_tensors="pt"

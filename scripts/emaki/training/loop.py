@@ -10,7 +10,7 @@ from emaki.training import data, models, optimizers, validation
 from emaki.training.ema import Ema
 from emaki.training.metrics import Metrics
 from emaki.training.noise import Diffusion
-from emaki.training.processes import Group
+from emaki.training.processes import ALONE
 
 SETTLE_EVERY = 50  # steps between two looks at a GPU's losses; a look makes it wait
 
@@ -79,7 +79,7 @@ def _make_ema(run, model, parameters, device):
     return Ema({name: start[name].to(device) for name in parameters}, run["ema"])
 
 
-def train(trainer, first, last, label, stop=lambda: False, group=Group()):  # noqa: B008
+def train(trainer, first, last, label, stop=lambda: False, group=ALONE):
     """Train the steps first + 1 to `last`; return the last finished step.
 
     Ends early, after a whole step, when `stop()` is true in any process of the `group`.

@@ -46,6 +46,9 @@ class Group:
         return bool(flags)
 
 
+ALONE = Group()
+
+
 @contextlib.contextmanager
 def join(size, device):
     """Start the other processes (in rank 0), meet them, and yield the Group.
@@ -53,7 +56,7 @@ def join(size, device):
     `device` is "cpu" or "cuda", the type of the gradients' device.
     """
     if size == 1:
-        yield Group()
+        yield ALONE
         return
     import torch.distributed as dist
 
