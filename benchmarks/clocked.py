@@ -3,8 +3,11 @@
     python clocked.py REPORT SCRIPT [ARGUMENT ...]
 
 A hook on every torch optimizer does it, so that each trainer is measured in the same way and
-unchanged. REPORT (JSON): `start`, when the process began, and per step `wall`, both in seconds of
-one clock of the machine, `cpu`, the process's CPU seconds so far, and `peak_memory` in bytes.
+unchanged. After its first step it waits until all trainers that write into REPORT's folder are as
+far (as many as the environment's CLOCKED says), so that they train at the same time.
+
+REPORT (JSON): `start`, when the process began, and per step `wall`, both in seconds of one clock
+of the machine, `cpu`, the process's CPU seconds so far, and `peak_memory` in bytes.
 """
 
 import json
@@ -16,10 +19,15 @@ import time
 from pathlib import Path
 
 STEPS = []
+REPORT = Path(sys.argv[1])
 
 
 def note(*_):
     STEPS.append((time.monotonic(), time.process_time()))
+    if len(STEPS) == 1:
+        REPORT.with_suffix(".ready").touch()
+        while len(list(REPORT.parent.glob("*.ready"))) < int(os.environ["CLOCKED"]):
+            time.sleep(0.1)
 
 
 def process_start():
@@ -29,7 +37,7 @@ def process_start():
 
 
 def main():
-    report, script, *arguments = sys.argv[1:]
+    script, *arguments = sys.argv[2:]
     sys.argv = [script, *arguments]
     sys.path[0] = os.path.dirname(os.path.abspath(script))
     from torch.optim.optimizer import register_optimizer_step_post_hook
@@ -44,8 +52,7 @@ def main():
             "cpu": [cpu for _, cpu in STEPS],
             "peak_memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
         }
-        with open(report, "w") as file:
-            json.dump(about, file)
+        REPORT.write_text(json.dumps(about))
 
 
 if __name__ == "__main__":

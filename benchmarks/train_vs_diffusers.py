@@ -22,7 +22,7 @@ from pathlib import Path
 import models
 
 HERE = Path(__file__).parent
-WARM_UP = 5
+WARM_UP = 2
 SETTINGS = {
     "equal work, fp32": {"ours": {}, "theirs": []},
     "best of each": {
@@ -156,7 +156,7 @@ def pair(first, second, turn):
 
 def start(job, report, core):
     command = [sys.executable, HERE / "clocked.py", report, *job["command"]]
-    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "CUDA_VISIBLE_DEVICES": ""}
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "CUDA_VISIBLE_DEVICES": "", "CLOCKED": "2"}
     if job["path"]:
         environment["PYTHONPATH"] = job["path"]
     log = tempfile.TemporaryFile()  # noqa: SIM115

@@ -126,12 +126,16 @@ def encode(job, where, shards):
             mean, std = (torch.cat(tensors) for tensors in zip(*parts))
             with files.replacing(paths[-1]) as temporary:
                 save_file({"mean": mean, "std": std}, temporary)
-        loaded = [load_file(path) for path in paths]
-        if not loaded:
-            raise UserError(f"{job.dataset}: the split {split} is empty")
+        loaded = [load_file(path) for path in paths] or [nothing(vae, job.resolution // factor)]
         for name in ("mean", "std"):
             moments[f"{split}.{name}"] = torch.cat([shard[name] for shard in loaded])
     return moments, vae.config.scaling_factor
+
+
+def nothing(vae, edge):
+    """The moments of a split without pictures."""
+    empty = torch.empty(0, 1, vae.config.latent_channels, edge, edge)
+    return {"mean": empty, "std": empty}
 
 
 @torch.no_grad()

@@ -92,6 +92,9 @@ def make_dataset(folder, train=7, validation=3):
     import pyarrow.parquet as pq
     from PIL import Image, ImageDraw
 
+    picture = pa.struct({"bytes": pa.binary(), "path": pa.string()})
+    schema = pa.schema({"id": pa.string(), "image": picture, "text": pa.string()})
+
     (folder / "data").mkdir(parents=True)
     colours = ["red", "green", "blue", "gold", "pink"]
     number = 0
@@ -106,7 +109,7 @@ def make_dataset(folder, train=7, validation=3):
             picture = {"bytes": data.getvalue(), "path": None}
             rows.append({"id": f"disc-{number}", "image": picture, "text": f"a {colour} disc"})
             number += 1
-        pq.write_table(pa.Table.from_pylist(rows), folder / f"data/{split}.parquet")
+        pq.write_table(pa.Table.from_pylist(rows, schema=schema), folder / f"data/{split}.parquet")
     return folder
 
 

@@ -112,3 +112,13 @@ def test_captions_that_are_cut_are_told(tmp_path, model, capsys):
     assert "1 of 10 captions have more than 16 tokens" in capsys.readouterr().out
     index = pq.read_table(tmp_path / "out/index.parquet").to_pylist()
     assert [row["id"] for row in index if row["cut"]] == ["disc-4"]
+
+
+def test_a_dataset_without_validation_can_be_trained_on(tmp_path, model):
+    from emaki.training import loop, settings
+
+    made = make_latents(make_dataset(tmp_path / "ds", validation=0), model, tmp_path / "out")
+    run = settings.read('{"method": "full", "resolution": 32, "batch_size": 2}')
+    trainer = loop.make_trainer(run, model, made, torch.device("cpu"))
+    loop.train(trainer, 0, 1, "no validation")
+    assert loop.validate(trainer) == {}
