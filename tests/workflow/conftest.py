@@ -29,9 +29,9 @@ class Study:
         assert not check or done.returncode == 0, done.stdout + done.stderr
         return done
 
-    def jobs(self, *arguments):
+    def jobs(self, target="results/report.html"):
         """The jobs that a dry run lists: "rule" and, where it has one, its output's short name."""
-        shown = self.snakemake("results/report.html", "-n", "--quiet", "host", *arguments)
+        shown = self.snakemake(target, "-n", "--quiet", "host")
         blocks = re.findall(
             r"^(?:local)?rule (\w+):\n((?:    .*\n)*)", shown.stdout + shown.stderr, re.MULTILINE
         )

@@ -17,7 +17,7 @@ SETS = ["rooms", "unrelated"]
 GRIDS = {
     "lora": ["lora-raw-000006", "lora-raw-scales"],
     "keyword": ["keyword-raw-000002"],
-    "merging": ["full-ema-000003", "full-ema-alphas", "full-raw-000003", "full-raw-alphas"],
+    "merging": ["full-ema-000003", "full-ema-alphas", "full-raw-000003", "full-raw-alphas", "runs"],
 }
 
 
@@ -73,7 +73,12 @@ def test_a_caption_keyword(study):
     study.change("keyword: interior design", "keyword: home decor")
     expected = ["captions rooms/keyword", "dataset rooms-keyword"]
     expected += ["latents rooms-keyword/tiny/64-flip", "reference rooms-keyword"]
-    expected += ["config config", *train("keyword", 1, 2), *pictures(KEYWORD), *answers("keyword")]
+    expected += [
+        "config small/config",
+        *train("keyword", 1, 2),
+        *pictures(KEYWORD),
+        *answers("keyword"),
+    ]
     assert_jobs(study, expected)
 
 
@@ -82,14 +87,19 @@ def test_the_learning_rate_of_one_run(study):
         "dataset: rooms-keyword, steps: 2}",
         "dataset: rooms-keyword, steps: 2, learning_rate: 2.0e-3}",
     )
-    expected = ["config config", *train("keyword", 1, 2), *pictures(KEYWORD), *answers("keyword")]
+    expected = [
+        "config small/config",
+        *train("keyword", 1, 2),
+        *pictures(KEYWORD),
+        *answers("keyword"),
+    ]
     assert_jobs(study, expected)
 
 
 def test_a_run_extended_from_6_to_9_segments(study):
     study.change("steps: 6", "steps: 9")
     longer = ["lora/000009/raw/0.5", "lora/000009/raw/1.0"]
-    expected = [*train("lora", 7, 9), *pictures(longer), "config config", *END]
+    expected = [*train("lora", 7, 9), *pictures(longer), "config small/config", *END]
     expected += ["grid lora/lora-raw-000009", "grid lora/lora-raw-scales", "compare lora"]
     expected += ["grid keyword/keyword-raw-000002", "compare keyword"]  # its baseline is longer
     assert_jobs(study, expected)
@@ -98,7 +108,12 @@ def test_a_run_extended_from_6_to_9_segments(study):
 def test_a_new_alpha(study):
     study.change("merge_alphas: [0.5]", "merge_alphas: [0.25, 0.5]")
     new = [f"full/000003/{weights}/0.25" for weights in ("raw", "ema")]
-    expected = [*(f"merge {v}" for v in new), *pictures(new), "compare merging", "config config"]
+    expected = [
+        *(f"merge {v}" for v in new),
+        *pictures(new),
+        "compare merging",
+        "config small/config",
+    ]
     expected += ["grid merging/full-ema-alphas", "grid merging/full-raw-alphas", *END]
     assert_jobs(study, expected)
 
@@ -107,7 +122,7 @@ def test_a_new_prompt_draws_only_its_own_pictures(study):
     store = study.folder / "results/small/pictures"
     before = {path: path.stat().st_mtime_ns for path in store.rglob("*.png")}
     study.change("[pig, red heart]", "[pig, red heart, umbrella]")
-    everything = [*pictures(VARIANTS, ["unrelated"]), "prompts unrelated", "config config"]
+    everything = [*pictures(VARIANTS, ["unrelated"]), "prompts unrelated", "config small/config"]
     assert_jobs(study, [*everything, *answers("lora", "keyword", "merging")])
     target = "results/small/samples/base/tiny/unrelated.parquet"
     study.snakemake(target)
@@ -120,7 +135,9 @@ def test_a_new_experiment_on_existing_runs(study):
     text = (study.folder / "small.yaml").read_text()
     question = text[text.index("  keyword:\n    date") : text.index("  merging:")]
     (study.folder / "small.yaml").write_text(text + question.replace("  keyword:", "  again:", 1))
-    assert_jobs(study, ["compare again", "grid again/keyword-raw-000002", "config config", *END])
+    assert_jobs(
+        study, ["compare again", "grid again/keyword-raw-000002", "config small/config", *END]
+    )
 
 
 def test_the_report_template(study):
@@ -145,9 +162,11 @@ def test_a_module_that_only_the_scorer_imports(study):
 
 
 def test_a_deleted_middle_checkpoint(study):
-    """The chain keeps the newest state only, so the way to the lost checkpoint is trained again."""
+    """The report stands without it; to have it again, the chain is trained up to it, not beyond."""
     shutil.rmtree(study.folder / "results/small/runs/lora/000003")
-    assert_jobs(study, [*train("lora", 1, 4)[:3], *END])
+    assert_jobs(study, [])
+    about = "results/small/runs/lora/000003/checkpoint.json"
+    assert study.jobs(about) == train("lora", 1, 4)[:3]
 
 
 def test_a_deleted_sample_is_put_together_from_the_kept_pictures(study):

@@ -1,0 +1,116 @@
+"""The whole road at its smallest size, as a user walks it."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+from screenshot import look, problems
+
+pytestmark = pytest.mark.xdist_group("workflow")
+CHECKPOINT = "results/small/runs/lora/000006/checkpoint.json"
+SAMPLES = "results/small/samples/lora/000006/raw/1.0/rooms.parquet"
+
+
+def test_the_report_opens_in_a_browser_without_a_complaint(finished, tmp_path):
+    report = finished.folder / "results/report.html"
+    assert problems(report) == []
+    look(report, 1280, tmp_path / "wide.png")
+    colours = Image.open(tmp_path / "wide.png").convert("RGB").getcolors(1 << 24)
+    assert len(colours) > 500  # pictures, not a blank page
+
+
+def test_the_report_answers_every_question(finished):
+    text = (finished.folder / "results/report.html").read_text()
+    for question in ("Does a LoRA help?", "Does a keyword help?", "Does a merge help?"):
+        assert question in text
+    for name in ("lora", "keyword", "merging"):
+        answers = json.loads(
+            (finished.folder / f"results/small/experiments/{name}.json").read_text()
+        )
+        assert answers["answers"]
+
+
+def test_a_second_run_has_nothing_to_do(finished):
+    assert "Nothing to be done" in finished.snakemake("results/report.html").stderr
+
+
+def test_the_bytes_are_the_same_without_the_warm_process(finished, study, monkeypatch):
+    monkeypatch.setenv("EMAKI_WARM", "0")
+    for folder in ("runs/lora/000006", "states/lora/000006", "pictures", "samples/lora/000006"):
+        shutil.rmtree(study.folder / "results/small" / folder)
+    shutil.rmtree(study.folder / "results/small/runs/lora/000005")
+    study.snakemake(SAMPLES)
+    for file in (CHECKPOINT, SAMPLES):
+        assert (study.folder / file).read_bytes() == (finished.folder / file).read_bytes()
+
+
+def test_an_interrupted_run_goes_on(finished, study):
+    shutil.rmtree(study.folder / "results/small/runs/lora")
+    shutil.rmtree(study.folder / "results/small/states/lora")
+    command = [sys.executable, "-m", "snakemake", CHECKPOINT, "--configfile", "small.yaml"]
+    process = subprocess.Popen(
+        [*command, "--profile", "profiles/local"], cwd=study.folder, start_new_session=True
+    )
+    wait_for(lambda: list(study.folder.glob("results/small/runs/lora/*/checkpoint.json")))
+    os.killpg(process.pid, signal.SIGINT)  # Ctrl-C
+    assert process.wait(60) != 0
+    study.snakemake(CHECKPOINT)
+    assert (study.folder / CHECKPOINT).read_bytes() == (finished.folder / CHECKPOINT).read_bytes()
+
+
+def test_a_failure_says_which_line_matters(study):
+    study.change("learning_rate: 1.0e-3", "learning_rate: 1.0e+30")
+    failed = study.snakemake(CHECKPOINT, check=False)
+    assert failed.returncode != 0
+    assert re.search(r"^error: .*step \d", failed.stderr, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("rank: 4", "rnk: 4", "did you mean 'rank'"),
+        ("dataset: rooms-keyword", "dataset: room-keyword", "did you mean 'rooms-keyword'"),
+    ],
+)
+def test_a_mistake_in_the_config_is_one_line(study, old, new, said):
+    study.change(old, new)
+    done = study.snakemake("results/report.html", "-n", check=False)
+    assert done.returncode != 0
+    assert "Traceback" not in done.stderr
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert line.startswith("error: small.yaml:")
+    assert said in line
+
+
+def test_own_pictures_with_a_broken_one(study):
+    folder = study.folder / "my pictures"
+    folder.mkdir()
+    rooms = study.folder / "results/small/images/rooms"
+    table = pq.read_table(rooms / "metadata.parquet").to_pylist()
+    for row in table[:10]:
+        shutil.copy(rooms / "pictures" / row["file"], folder)
+        (folder / row["file"]).with_suffix(".txt").write_text(row["caption"])
+    (folder / "broken.png").write_bytes(b"\x89PNG no more")
+    study.change(
+        "{type: rooms, count: 24, seed: 1, captions: full}",
+        "{type: folder, path: my pictures}",
+    )
+    study.snakemake("results/small/datasets/rooms/card.json")
+    card = json.loads((study.folder / "results/small/datasets/rooms/card.json").read_text())
+    assert card["counts"]["train"] + card["counts"]["validation"] == 10
+    assert [reject["file"] for reject in card["rejects"]] == ["broken.png"]
+
+
+def wait_for(condition, seconds=120):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.1)
