@@ -26,7 +26,7 @@ def main():
     if run["method"] == "lora":
         from emaki.training import lora
 
-        lora.add(unet, run, precision)
+        lora.add(unet, run, run["target_modules"], precision)
     parameters = [p for p in unet.parameters() if p.requires_grad]
     optimizer = optimizers.make(run, parameters)
     shape = (run["batch_size"], unet.config.in_channels, *[unet.config.sample_size] * 2)

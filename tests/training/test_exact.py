@@ -66,8 +66,16 @@ def contents(folders):
         LORA
         | {"optimizer": "adamw8bit", "mixed_precision": "bf16", "lr_warmup_steps": 2}
         | {"gradient_accumulation_steps": 3, "lr_scheduler": "cosine", "lr_horizon": 9},
+        LORA | {"train_text_encoder": True},
     ],
-    ids=["full", "full-8bit-accumulated", "full-adafactor-bf16", "lora", "lora-8bit-cosine"],
+    ids=[
+        "full",
+        "full-8bit-accumulated",
+        "full-adafactor-bf16",
+        "lora",
+        "lora-8bit-cosine",
+        "text",
+    ],
 )
 def test_segments_equal_one_go(train, run):
     # 7 pictures in batches of 2, 4 or 6: every segment starts in the middle of an epoch

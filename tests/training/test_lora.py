@@ -27,7 +27,7 @@ def test_load_lora_weights_gives_the_trained_unet(tmp_path, model, latents, run)
         base = pipeline.unet(*inputs).sample
         pipeline.load_lora_weights(tmp_path / "raw", weight_name=lora.FILE)
         loaded = pipeline.unet(*inputs).sample
-        trained = trainer.unet(*inputs).sample
+        trained = trainer.modules["unet"](*inputs).sample
     torch.testing.assert_close(loaded, trained)
     assert (loaded - base).abs().max() > 1e-3
 
@@ -40,7 +40,7 @@ def test_target_modules_are_those_of_the_run(model, latents):
 def test_lora_of_a_bf16_run_is_trained_and_saved_in_fp32(tmp_path, model, latents):
     trainer = a_trainer({"mixed_precision": "bf16"}, model, latents)
     assert {p.dtype for p in trainer.parameters.values()} == {torch.float32}
-    frozen = [p for p in trainer.unet.parameters() if not p.requires_grad]
+    frozen = [p for p in trainer.modules["unet"].parameters() if not p.requires_grad]
     assert {p.dtype for p in frozen} == {torch.bfloat16}
     loop.train(trainer, 0, 1, "lora")
     loop.save_weights(trainer, tmp_path)
@@ -61,3 +61,30 @@ def test_unknown_target_modules_are_named(model, latents):
 
     with pytest.raises(UserError, match="nothing_like_this"):
         a_trainer({"target_modules": ["nothing_like_this"]}, model, latents)
+
+
+def test_a_trained_text_encoder_is_in_the_file(tmp_path, model, latents):
+    from diffusers import StableDiffusionPipeline
+
+    run = {"train_text_encoder": True, "rank": 2, "learning_rate": 0.05}
+    trainer = a_trainer(run, model, latents)
+    before = loop.validate(trainer)["validation_loss"]
+    assert before == pytest.approx(loop.validate(a_trainer({}, model, latents))["validation_loss"])
+    loop.train(trainer, 0, 3, "lora")
+    loop.save_weights(trainer, tmp_path)
+    pipeline = StableDiffusionPipeline.from_pretrained(model)
+    tokens = trainer.latents.text[1:2]
+    with torch.no_grad():
+        base = pipeline.text_encoder(tokens)[0]
+        pipeline.load_lora_weights(tmp_path / "raw", weight_name=lora.FILE)
+        loaded = pipeline.text_encoder(tokens)[0]
+        trained = trainer.modules["text_encoder"](tokens)[0]
+    torch.testing.assert_close(loaded, trained)
+    assert (loaded - base).abs().max() > 1e-3
+
+
+def test_the_text_encoder_is_trained_by_lora_only():
+    from emaki.errors import UserError
+
+    with pytest.raises(UserError, match="method: 'lora' was expected"):
+        settings.read('{"method": "full", "train_text_encoder": true}')

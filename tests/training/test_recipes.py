@@ -39,3 +39,12 @@ def test_one_difference_can_be_switched_alone():
 def test_defaults_are_copies():
     recipes.defaults("compvis")["ema"]["preset"] = "broken"
     assert recipes.defaults("compvis")["ema"]["preset"] == "compvis"
+
+
+def test_a_state_from_before_a_key_existed_has_its_default():
+    run = recipes.resolve({"method": "full"})
+    old = {key: value for key, value in run.items() if key != "train_text_encoder"}
+    assert settings.differences(run, old) == []
+    assert settings.differences(run | {"snr_gamma": 5.0}, old) == [
+        "snr_gamma is 5.0 here and null there"
+    ]

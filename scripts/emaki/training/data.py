@@ -15,7 +15,8 @@ from emaki.training import order
 class Batch:
     """A batch of the diffusion model's training.
 
-    `latents` and `noise` (B, C, H, W) float32, `timesteps` (B,) int64, `text` (B, T, D) float32.
+    `latents` and `noise` (B, C, H, W) float32, `timesteps` (B,) int64; `text` is the embedded
+    captions (B, T, D) float32 or, where the text encoder is trained, their token ids (B, T).
     """
 
     latents: torch.Tensor
@@ -38,11 +39,11 @@ class Latents:
     """One split ("train" or "validation") of a latents folder, memory-mapped.
 
     `mean` and `std` (N, F, C, H, W) are the VAE's posterior, F = 2 where the flipped picture is
-    cached too; `embeddings` (K, T, D) has one entry per distinct caption, the empty one first;
-    `captions` (N,) points into it; `ids` names the pictures.
+    cached too; `text` has one entry per distinct caption, the empty one first: embeddings
+    (K, T, D) or, with `tokens`, token ids (K, T); `captions` (N,) points into it.
     """
 
-    def __init__(self, folder, split):
+    def __init__(self, folder, split, tokens=False):
         folder = Path(folder)
         if not (folder / "manifest.json").exists():
             raise UserError(f"{folder} holds no latents (no manifest.json): make them first")
@@ -52,7 +53,7 @@ class Latents:
             self.std = file.get_tensor(f"{split}.std")
             self.captions = file.get_tensor(f"{split}.captions")
         with safe_open(folder / "text.safetensors", "pt") as file:
-            self.embeddings = file.get_tensor("embeddings")
+            self.text = file.get_tensor("input_ids" if tokens else "embeddings")
         self.folder, self.split = folder, split
         self.scaling_factor = self.manifest["scaling_factor"]
 
@@ -102,5 +103,5 @@ def batch_of_step(latents, run, step, size, timesteps):
         timesteps=torch.from_numpy(
             order.generator(seed, "timesteps", step).integers(0, timesteps, size)
         ),
-        text=latents.embeddings[captions],
+        text=latents.text[captions],
     )

@@ -17,11 +17,15 @@ SETTLE_EVERY = 50  # steps between two looks at a GPU's losses; a look makes it 
 
 @dataclass
 class Trainer:
-    """What a step changes or needs: the U-Net, its trained `parameters` (name: tensor), ..."""
+    """What a step changes or needs.
+
+    `modules` are the U-Net and, where it is trained, the text encoder; `parameters` (name: tensor)
+    are what is trained, in order; names of the text encoder's begin with "text_encoder.".
+    """
 
     run: dict
     device: torch.device
-    unet: torch.nn.Module
+    modules: dict
     parameters: dict
     optimizer: torch.optim.Optimizer
     scaler: torch.amp.GradScaler
@@ -37,7 +41,10 @@ class Trainer:
         precision = models.DTYPES[self.run["mixed_precision"]]
         mixed = precision != torch.float32
         with torch.autocast(self.device.type, dtype=precision if mixed else None, enabled=mixed):
-            return self.unet(noisy, batch.timesteps, batch.text, return_dict=False)[0]
+            text = batch.text
+            if "text_encoder" in self.modules:
+                text = self.modules["text_encoder"](text, return_dict=False)[0]
+            return self.modules["unet"](noisy, batch.timesteps, text, return_dict=False)[0]
 
     def pictures(self, step):
         """The names of the pictures that step number `step` (from 1) trained on."""
@@ -49,25 +56,40 @@ class Trainer:
 def make_trainer(run, model, latents, device):
     """A Trainer at step 0 of `run` on the pipeline folder `model` and the folder `latents`."""
     torch.set_num_threads(run["threads"])
-    unet = models.load_unet(model, run, device)
-    if run["method"] == "lora":
-        from emaki.training import lora
-
-        lora.add(unet, run, models.DTYPES[run["mixed_precision"]])
-    parameters = {n: p for n, p in unet.named_parameters() if p.requires_grad}
+    modules = _make_modules(run, model, device)
+    parameters = {
+        (name if part == "unet" else f"{part}.{name}"): parameter
+        for part, module in modules.items()
+        for name, parameter in module.named_parameters()
+        if parameter.requires_grad
+    }
+    tokens = run["train_text_encoder"]
     return Trainer(
         run=run,
         device=device,
-        unet=unet,
+        modules=modules,
         parameters=parameters,
         optimizer=optimizers.make(run, list(parameters.values())),
         scaler=torch.amp.GradScaler(device.type, enabled=run["mixed_precision"] == "fp16"),
         ema=_make_ema(run, model, parameters, device),
         diffusion=Diffusion(model, device),
-        latents=data.Latents(latents, "train"),
-        held_out=data.Latents(latents, "validation"),
+        latents=data.Latents(latents, "train", tokens),
+        held_out=data.Latents(latents, "validation", tokens),
         metrics=Metrics(),
     )
+
+
+def _make_modules(run, model, device):
+    modules = {"unet": models.load_unet(model, run, device)}
+    if run["train_text_encoder"]:
+        modules["text_encoder"] = models.load_text_encoder(model, device)
+    if run["method"] == "lora":
+        from emaki.training import lora
+
+        layers = {"unet": run["target_modules"], "text_encoder": lora.TEXT_ENCODER_MODULES}
+        for part, module in modules.items():
+            lora.add(module, run, layers[part], models.DTYPES[run["mixed_precision"]])
+    return modules
 
 
 def _make_ema(run, model, parameters, device):
@@ -106,7 +128,7 @@ def train(trainer, first, last, label, stop=lambda: False, group=ALONE):
             if per_micro_batch and number < parts:
                 ema.update(trainer.parameters)
         mean_loss = torch.stack(losses).mean()
-        group.average([mean_loss, *(p.grad for p in parameters)])
+        group.average([mean_loss, *(p.grad for p in parameters if p.grad is not None)])
         scaler.unscale_(optimizer)
         if run["max_grad_norm"] is not None:
             torch.nn.utils.clip_grad_norm_(parameters, run["max_grad_norm"])
@@ -131,9 +153,9 @@ def validate(trainer, stop=lambda: False):
     """
 
     def measure():
-        trainer.unet.eval()
+        trainer.modules["unet"].eval()
         result = validation.loss(trainer, stop)
-        trainer.unet.train()
+        trainer.modules["unet"].train()
         return result
 
     if not len(trainer.held_out):
@@ -161,5 +183,5 @@ def save_weights(trainer, folder):
     else:
         save = models.save_unet
     for kind, weights in kinds.items():
-        save(trainer.unet, weights, Path(folder) / kind, trainer.run["save_precision"])
+        save(trainer.modules, weights, Path(folder) / kind, trainer.run["save_precision"])
     return sorted(kinds)

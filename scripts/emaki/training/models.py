@@ -74,14 +74,24 @@ def load_unet(model, run, where):
     return unet
 
 
-def save_unet(unet, weights, folder, precision):
+def load_text_encoder(model, where):
+    """The text encoder on the device `where`, in float32, without dropout."""
+    from transformers.models.clip.modeling_clip import CLIPTextModel
+
+    encoder = CLIPTextModel.from_pretrained(model, subfolder="text_encoder", dtype=torch.float32)
+    return encoder.to(where).eval()
+
+
+def save_unet(modules, weights, folder, precision):
     """Write `weights` (name: tensor) as a diffusers U-Net folder in `precision` fp32 or fp16."""
     from safetensors.torch import save_file
 
+    unet = modules["unet"]
     folder.mkdir(parents=True)
     dtype = {"fp32": torch.float32, "fp16": torch.float16}[precision]
-    tensors = {name: tensor.detach().to("cpu", dtype) for name, tensor in weights.items()}
-    tensors = {name: tensor.contiguous() for name, tensor in tensors.items()}
+    tensors = {
+        name: tensor.detach().to("cpu", dtype).contiguous() for name, tensor in weights.items()
+    }
     path = folder / "diffusion_pytorch_model.safetensors"
     save_file(tensors, path, metadata={"format": "pt"})
     config = {k: v for k, v in unet.config.items() if k not in ("_name_or_path",)}

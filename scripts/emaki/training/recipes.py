@@ -35,6 +35,7 @@ DIFFUSERS = {
     "rank": 4,
     "lora_alpha": None,
     "target_modules": ["to_k", "to_q", "to_v", "to_out.0"],
+    "train_text_encoder": False,
     "train_init": "ema",
     "ema": None,
     "save_precision": "fp32",

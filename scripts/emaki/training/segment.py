@@ -81,8 +81,10 @@ def _find_state(job, made_with):
 def _model_hashes(model, run):
     which = {run["train_init"]} | ({run["ema"]["init"]} - {"train"} if run["ema"] else set())
     hashes = {name: files.sha256(models.weights_file(model, name)) for name in sorted(which)}
-    for name in ("unet/config.json", "scheduler/scheduler_config.json"):
-        hashes[name] = files.sha256(Path(model) / name)
+    names = ["unet/config.json", "scheduler/scheduler_config.json"]
+    if run["train_text_encoder"]:
+        names += ["text_encoder/config.json", "text_encoder/model.safetensors"]
+    hashes |= {name: files.sha256(Path(model) / name) for name in names}
     return hashes
 
 

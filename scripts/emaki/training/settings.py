@@ -40,8 +40,11 @@ def _check(jsonschema, schema, run):
 
 
 def differences(ours, theirs):
-    """What two resolved runs differ in, as sentences ("rank is 4 here and 64 there")."""
-    ours, theirs = _flat(ours), _flat(theirs)
+    """What two runs differ in, as sentences ("rank is 4 here and 64 there").
+
+    A run from before a key was introduced has its default.
+    """
+    ours, theirs = (_flat(recipes.resolve(run)) for run in (ours, theirs))
     return [
         f"{key} is {json.dumps(ours.get(key))} here and {json.dumps(theirs.get(key))} there"
         for key in sorted(ours.keys() | theirs.keys())

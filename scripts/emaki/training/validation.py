@@ -31,7 +31,7 @@ def loss(trainer, stop):
             latents=latents.mean[rows[part], 0] * latents.scaling_factor,
             noise=noise[part],
             timesteps=timesteps[part],
-            text=latents.embeddings[latents.captions[rows[part]]],
+            text=latents.text[latents.captions[rows[part]]],
         ).to(trainer.device)
         total += float(diffusion.loss(trainer.predict(batch), batch)) * len(part)
     return total / len(rows)
