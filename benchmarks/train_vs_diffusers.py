@@ -5,9 +5,12 @@
 
 Both train the same model on the same pictures at the same time, a CPU core each, then with the
 cores swapped: on a shared machine only such pairs can be compared. Counted are the optimizer steps
-that each does while both are training, after WARM_UP steps. The script needs torchvision:
---peer-path names a folder to put on its PYTHONPATH. Each trainer is also paired with bare_loop.py.
-The figures go to benchmarks/results/train_vs_diffusers.json.
+that each does while both are training, after WARM_UP steps, per second and per CPU second; where
+others use the cores too, the CPU seconds tell. On one core (taskset -c 1) both share it.
+
+Each trainer is also paired with bare_loop.py. The peer's script needs torchvision: --peer-path
+names a folder to put on its PYTHONPATH. The figures go to
+benchmarks/results/train_vs_diffusers.json.
 """
 
 import argparse
@@ -144,7 +147,7 @@ def pair(first, second, turn):
         reports = [Path(folder) / "first.json", Path(folder) / "second.json"]
         cores = sorted(os.sched_getaffinity(0))[:2]
         jobs = [
-            start(job, report, cores[(number + turn) % 2])
+            start(job, report, cores[(number + turn) % len(cores)])
             for number, (job, report) in enumerate(zip((first, second), reports))
         ]
         for job, log in jobs:
@@ -177,7 +180,7 @@ def figures(first, second):
     for report in (first, second):
         inside = [i for i, wall in enumerate(report["wall"]) if begin <= wall <= end]
         if len(inside) < 5:
-            sys.exit("the two did not train at the same time for long enough: give more --steps")
+            sys.exit("the two did not train together for long enough: give more --steps")
         a, b = inside[0], inside[-1]
         results.append(
             {

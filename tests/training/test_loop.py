@@ -9,7 +9,7 @@ from safetensors.torch import load_file, save_file
 from small import make_unet
 
 from emaki.errors import UserError
-from emaki.training import data, loop, models, settings
+from emaki.training import data, loop, models, settings, state
 
 COMMON = {"method": "full", "resolution": 32, "batch_size": 4}
 
@@ -180,3 +180,19 @@ def test_tensorboard_reads_the_scalars(trainer, tmp_path):
     read = events.Scalars("train/loss")
     assert [event.step for event in read] == [1, 2, 3]
     assert read[0].value == pytest.approx(made.metrics.rows[0]["loss"])
+
+
+def test_fp16_loss_scaling_goes_on_where_it_was(trainer, tmp_path):
+    run = {"mixed_precision": "fp16", "learning_rate": 1e-3}
+    one, two = trainer(**run), trainer(**run)
+    loop.train(one, 0, 4, "fp16")
+    loop.train(two, 0, 2, "fp16")
+    two.scaler.update(512.0)
+    made_with = {"run": two.run, "model": {}, "latents": ""}
+    state.save(tmp_path / "state", two, 2, made_with)
+    resumed = trainer(**run)
+    state.restore(tmp_path / "state", state.read(tmp_path / "state"), resumed)
+    assert resumed.scaler.get_scale() == 512.0
+    loop.train(resumed, 2, 4, "fp16")
+    for name, parameter in one.parameters.items():
+        torch.testing.assert_close(parameter, resumed.parameters[name], atol=1e-4, rtol=0)
