@@ -13,7 +13,7 @@ ifneq ($(PICTURES),)
 CONFIG := results/pictures.yaml
 endif
 
-.PHONY: report test lint tiny lock chromium
+.PHONY: report unlock test lint tiny lock chromium
 
 report: $(INSTALLED)
 ifneq ($(PICTURES),)
@@ -22,6 +22,10 @@ endif
 	@test -z "$(CONFIG)" || test -f "$(CONFIG)" || { echo "error: CONFIG=$(CONFIG) is no file"; exit 1; }
 	@PYTHONPATH=scripts $(SNAKEMAKE) results/report.html --logger bars $(if $(CONFIG),--configfile "$(CONFIG)")
 	@echo "The report is $(CURDIR)/results/report.html"
+
+# After a run that was killed outright (Ctrl-C needs nothing): let go of the folder.
+unlock: $(INSTALLED)
+	@$(SNAKEMAKE) --unlock $(if $(CONFIG),--configfile "$(CONFIG)")
 
 test: lint chromium
 	$(BIN)/python -m pytest -n 2 --dist loadgroup

@@ -95,10 +95,9 @@ def step_before(wildcards):
 def state_before(wildcards):
     """The state that a segment goes on from; a run's first segment has none."""
     before = step_before(wildcards)
-    # `ancient`, because all that a segment depends on are its other inputs and parameters: a
-    # state that had to be made again is the same, and the segments after it stay as they are.
-    state = f"{STUDY}/states/{Path(wildcards.segment).parent}/{before:06d}"
-    return ancient(state) if before > 0 else []
+    # Not `ancient`: after an interruption Snakemake 9.27.1 would take a segment whose only way to
+    # an unfinished one is an `ancient` file for done, whether its outputs are there or not.
+    return f"{STUDY}/states/{Path(wildcards.segment).parent}/{before:06d}" if before > 0 else []
 
 
 def hyper_parameters(wildcards):
