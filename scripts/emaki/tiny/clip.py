@@ -51,32 +51,47 @@ def build(vocabulary):
     return CLIPModel(config), CLIPProcessor(images, tokenizer)
 
 
-def train(pixels, texts, sources, *, vocabulary, steps, batch_size, learning_rate, seed):
+def train(
+    pixels, texts, sources, *, vocabulary, steps, picture_steps, batch_size, learning_rate, seed
+):
     """Train contrastively on uint8 `pixels` (N, 3, 64, 64) and `texts`; return model, processor.
 
-    Two batches in three come from one source, so that details must tell the pictures apart;
-    the third from all. Pictures with the same text count as each other's match.
+    After `steps` the text half is done and frozen, and the picture half alone goes on for
+    `picture_steps` (Zhai et al. 2021, arXiv:2111.07991, lock the other half).
     """
     torch.manual_seed(seed)
     chance = random.Random(seed)
     model, processor = build(vocabulary)
-    tokens = tokenize(processor.tokenizer, texts)
+    data = (pixels, tokenize(processor.tokenizer, texts), sources)
+    fit(model, *data, steps, batch_size, learning_rate, chance)
+    for part in (model.text_model, model.text_projection):
+        part.requires_grad_(False)
+    fit(model, *data, picture_steps, batch_size, learning_rate, chance)
+    return model.eval(), processor
+
+
+def fit(model, pixels, tokens, sources, steps, batch_size, learning_rate, chance):
+    """Train what is not frozen for `steps`.
+
+    Two batches in three come from one source, so that details must tell the pictures apart;
+    the third from all. Pictures with the same text count as each other's match.
+    """
     groups = [[n for n, at in enumerate(sources) if at == name] for name in dict.fromkeys(sources)]
-    optimizer = torch.optim.AdamW(model.parameters(), learning_rate, weight_decay=0.1, fused=True)
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    optimizer = torch.optim.AdamW(trained, learning_rate, weight_decay=0.1, fused=True)
     schedule = cosine(optimizer, steps)
     for step in bar(range(steps), unit="steps", label="train tiny CLIP"):
-        pool = chance.choice(groups) if step % 3 else range(len(texts))
+        pool = chance.choice(groups) if step % 3 else range(len(tokens))
         picked = chance.choices(pool, k=batch_size)
         loss = contrastive_loss(model, jitter(pixels[picked]), tokens[picked])
         optimizer.zero_grad()
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        torch.nn.utils.clip_grad_norm_(trained, 1.0)
         optimizer.step()
         schedule.step()
-        model.logit_scale.data.clamp_(max=4.6)  # 100, as CLIP's paper
+        model.logit_scale.data.clamp_(max=4.6)  # 100, as in CLIP's paper
         if step % 100 < 3:
             print(json.dumps({"step": step + 1, "loss": round(loss.item(), 3)}), flush=True)
-    return model.eval(), processor
 
 
 def contrastive_loss(model, pictures, tokens):
