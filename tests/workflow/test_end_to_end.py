@@ -57,11 +57,15 @@ def test_an_interrupted_run_goes_on(finished, study):
     shutil.rmtree(study.folder / "results/small/states/lora")
     command = [sys.executable, "-m", "snakemake", CHECKPOINT, "--configfile", "small.yaml"]
     process = subprocess.Popen(
-        [*command, "--profile", "profiles/local"], cwd=study.folder, start_new_session=True
+        [*command, "--profile", "profiles/local"],
+        cwd=study.folder,
+        start_new_session=True,
+        # a test that runs in the background of a shell has been told to ignore Ctrl-C
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     wait_for(lambda: list(study.folder.glob("results/small/runs/lora/*/checkpoint.json")))
     os.killpg(process.pid, signal.SIGINT)  # Ctrl-C
-    assert process.wait(60) != 0
+    assert process.wait(120) != 0
     study.snakemake(CHECKPOINT)
     assert (study.folder / CHECKPOINT).read_bytes() == (finished.folder / CHECKPOINT).read_bytes()
 
