@@ -39,3 +39,13 @@ def test_adamw8bit_keeps_its_moments_in_8_bits():
     optimizers.set_learning_rate(optimizer, 1e-3)
     optimizer.step()
     assert optimizer.state[parameter]["state1"].dtype == torch.uint8
+
+
+@pytest.mark.parametrize("size", [0.01, 10.0])
+def test_clipping_equals_that_of_torch(size):
+    ours, theirs = (torch.nn.Parameter(torch.zeros(3, 4)) for _ in range(2))
+    for parameter in (ours, theirs):
+        parameter.grad = size * torch.arange(12.0).view(3, 4)
+    optimizers.clip([ours], 1.0)
+    torch.nn.utils.clip_grad_norm_([theirs], 1.0)
+    assert torch.equal(ours.grad, theirs.grad)

@@ -131,7 +131,7 @@ def train(trainer, first, last, label, stop=lambda: False, group=ALONE):
         group.average([mean_loss, *(p.grad for p in parameters if p.grad is not None)])
         scaler.unscale_(optimizer)
         if run["max_grad_norm"] is not None:
-            torch.nn.utils.clip_grad_norm_(parameters, run["max_grad_norm"])
+            optimizers.clip(parameters, run["max_grad_norm"])
         scaler.step(optimizer)
         scaler.update()
         optimizer.zero_grad()

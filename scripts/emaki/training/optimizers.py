@@ -35,6 +35,14 @@ def set_learning_rate(optimizer, rate):
         group["lr"] = rate
 
 
+def clip(parameters, limit):
+    """Scale the gradients down to the total norm `limit` where theirs is larger."""
+    norm = torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
+    # A look at the norm saves the scaling on a CPU; on a GPU the loop would have to wait for it.
+    if norm.device.type != "cpu" or norm > limit:
+        torch.nn.utils.clip_grads_with_norm_(parameters, limit, norm)
+
+
 def base_learning_rate(run):
     """The run's peak learning rate; `scale_lr` multiplies it by the size of the global batch."""
     return run["learning_rate"] * (global_batch(run) if run["scale_lr"] else 1)
