@@ -11,7 +11,9 @@ from emaki.files import replacing
 from emaki.progress import bar
 
 BATCH = 32
-FEATURE_PIXELS = 224  # what EfficientNet-Lite0 was trained at
+# EfficientNet-Lite0 was trained at 224 px. At 128 it takes a third of the time and tells the
+# embedded domains apart as well (KID within one: 1 % of that between two, at both sizes).
+FEATURE_PIXELS = 128
 # ImageNet's mean and standard deviation, of pixels in 0..1
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
