@@ -89,6 +89,8 @@ def _make_modules(run, model, device):
         layers = {"unet": run["target_modules"], "text_encoder": lora.TEXT_ENCODER_MODULES}
         for part, module in modules.items():
             lora.add(module, run, layers[part], models.DTYPES[run["mixed_precision"]])
+    if run["compile"]:
+        modules["unet"].compile()
     return modules
 
 
@@ -154,7 +156,8 @@ def validate(trainer, stop=lambda: False):
 
     def measure():
         trainer.modules["unet"].eval()
-        result = validation.loss(trainer, stop)
+        with torch.compiler.set_stance("force_eager"):  # not worth a compilation of its own
+            result = validation.loss(trainer, stop)
         trainer.modules["unet"].train()
         return result
 

@@ -27,6 +27,7 @@ DIFFUSERS = {
     "mixed_precision": "no",
     "gradient_checkpointing": False,
     "attention": "sdpa",
+    "compile": False,
     "resolution": 512,
     "random_flip": False,
     "noise_offset": 0.0,
