@@ -27,11 +27,8 @@ import models
 HERE = Path(__file__).parent
 WARM_UP = 2
 SETTINGS = {
-    "equal work, fp32": {"ours": {}, "theirs": []},
-    "best of each": {
-        "ours": {"mixed_precision": "bf16"},
-        "theirs": ["--mixed_precision", "bf16"],
-    },
+    "fp32": {"ours": {}, "theirs": []},
+    "bf16": {"ours": {"mixed_precision": "bf16"}, "theirs": ["--mixed_precision", "bf16"]},
 }
 
 
