@@ -84,6 +84,7 @@ def trained_files(wildcards):
     run = run_of(wildcards)
     starts = {run["train_init"], (run["ema"] or {}).get("init")}
     parts = ["unet", "scheduler"] + (["non_ema"] if "non_ema" in starts else [])
+    parts += ["text_encoder", "tokenizer"] if run.get("train_text_encoder") else []
     return model_files(run["model"], *parts)
 
 
