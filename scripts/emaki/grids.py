@@ -6,6 +6,7 @@ are large, so that a grid can be read on a phone.
 
 import io
 import json
+import re
 
 import pyarrow.parquet as parquet
 from PIL import Image, ImageDraw, ImageFont, PngImagePlugin
@@ -141,14 +142,19 @@ def _fit(data, side):
 
 
 def _wrap(text, font, width):
+    """Lines of at most `width` pixels, broken at spaces, after hyphens, or anywhere at need."""
     lines = [""]
-    for word in text.split():
-        longer = f"{lines[-1]} {word}".strip()
-        if lines[-1] and font.getlength(longer) > width:
-            lines.append(word)
+    for piece in re.findall(r"[^\s-]*-+|[^\s-]+\s*|\s+", text):
+        if font.getlength((lines[-1] + piece).rstrip()) <= width:
+            lines[-1] += piece
+        elif font.getlength(piece.rstrip()) <= width:
+            lines.append(piece)
         else:
-            lines[-1] = longer
-    return lines
+            for character in piece:
+                if font.getlength(lines[-1] + character) > width:
+                    lines.append("")
+                lines[-1] += character
+    return [line.strip() for line in lines if line.strip()] or [""]
 
 
 def _write(pen, corner, lines, font, colour):
