@@ -70,6 +70,21 @@ def test_letters_stay_inside_and_apart_from_pictures():
     assert not written[top - 2 : top, left : left + layout["cell"]].any()
 
 
+@pytest.mark.parametrize(
+    "label", ["critters-ema-start (EMA)", "a" * 30, "no breaks/at/all/in/here"]
+)
+def test_a_long_label_stays_over_its_own_column(label):
+    plan = {"title": "", "rows": [["rooms", 1]], "columns": [column("run"), column("base/tiny")]}
+    plan["columns"][0]["label"], plan["columns"][1]["label"] = label, ""
+    pig = {"pig": samples("run")["pig"]}
+    image, layout = draw(plan, {(v, "rooms"): pig for v in ("run", "base/tiny")})
+    row = layout["rows"][0]
+    head = np.asarray(image.crop((0, 45, image.width, row["corners"][0][1] - 30))).astype(int)
+    written = (abs(head - head[0, 0]).sum(axis=2) > 40).any(axis=0)
+    assert written[: layout["cell"]].any()
+    assert not written[row["corners"][1][0] :].any()
+
+
 def test_layout_travels_in_the_file(tmp_path):
     image, layout = grid([column("base/tiny"), column("run")])
     save(image, layout, tmp_path / "grid.png")

@@ -15,6 +15,7 @@ from emaki.errors import UserError
 from emaki.report import charts, costs, curves, pictures, summary
 from emaki.report.names import METRICS, VERDICTS
 
+ENOUGH_PROMPTS = 12  # from there on the intervals cost next to nothing (emaki.statistics)
 TEMPLATES = Path(__file__).parent / "templates"
 PACKAGES = (
     *("torch", "diffusers", "transformers", "peft", "accelerate", "bitsandbytes"),
@@ -56,6 +57,7 @@ def render(config, answers, grids, metrics, datasets, benchmarks):
         study=config["study"],
         style=(TEMPLATES / "style.css").read_text("utf-8"),
         metrics=METRICS,
+        enough_prompts=ENOUGH_PROMPTS,
         experiments=experiments,
         scroll=_scroll(order, answers, grids, config),
         tally=summary.tally(answers),
@@ -93,6 +95,7 @@ def _experiment(config, name, answers, grids, losses, timings):
         "reference": answers["reference"],
         "real_pictures": answers["real_pictures"],
         **families,
+        "fewest_prompts": min(m["prompts"] for m in families["headline"][0]["metrics"].values()),
         "verdict": summary.together(pair["verdict"] for pair in families["headline"]),
         "summary": summary.rows(answers),
         "answers": answers["answers"],
