@@ -84,11 +84,11 @@ def duration(seconds):
 
 def _experiment(config, name, answers, grids, losses, timings):
     entry = config["experiments"][name]
-    limits = _limits(answers["pairs"])
-    families = {"headline": [], "strength": []}
-    for pair in answers["pairs"]:
-        if pair["family"] in families:
-            families[pair["family"]].append(_pair(pair, answers, limits))
+    families = {}
+    for family in ("headline", "strength"):
+        pairs = [pair for pair in answers["pairs"] if pair["family"] == family]
+        limits = _limits(pairs)
+        families[family] = [_pair(pair, answers, limits) for pair in pairs]
     return {
         "name": name,
         **{key: entry.get(key) for key in ("date", "title", "question", "expected", "observed")},
@@ -126,8 +126,6 @@ def _limits(pairs):
     """Half the width of the drawn intervals, one per metric, so that they compare by eye."""
     found = {}
     for pair in pairs:
-        if pair["family"] == "course":
-            continue
         for name, metric in pair["metrics"].items():
             values = [metric["difference"], metric["low"], metric["high"]]
             largest = max(abs(value) for value in values if value is not None)
