@@ -26,6 +26,7 @@ import models
 
 HERE = Path(__file__).parent
 WARM_UP = 2
+ATTEMPTS = 3
 SETTINGS = {
     "fp32": {"ours": {}, "theirs": []},
     "bf16": {"ours": {"mixed_precision": "bf16"}, "theirs": ["--mixed_precision", "bf16"]},
@@ -46,6 +47,8 @@ def parse_arguments():
 def main():
     arguments = parse_arguments()
     os.environ["OMP_NUM_THREADS"] = "1"
+    output = Path(arguments.output)
+    output.parent.mkdir(exist_ok=True)
     results = {"cases": {}, "models": {}, "machine": machine()}
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
@@ -66,9 +69,7 @@ def main():
             for case, (method, setting) in cases.items():
                 results["cases"][case] = compare(arguments, folder, place, method, setting)
                 print(case, json.dumps(results["cases"][case], indent=1), flush=True)
-    output = Path(arguments.output)
-    output.parent.mkdir(exist_ok=True)
-    output.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n")
+                output.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n")
 
 
 def machine():
@@ -139,7 +140,19 @@ def bare_command(place, method, setting, steps):
 
 
 def pair(first, second, turn):
-    """Run two commands at once, a core each, swapped in odd turns; return the figures of both."""
+    """The figures of two commands that run at once, a core each, swapped in odd turns."""
+    for _ in range(ATTEMPTS):
+        reports = run_both(first, second, turn)
+        begin = max(report["wall"][WARM_UP] for report in reports)
+        end = min(report["wall"][-1] for report in reports)
+        results = [figures(report, begin, end) for report in reports]
+        if all(results):
+            return results
+    sys.exit("the two did not train together for long enough: give more --steps")
+
+
+def run_both(first, second, turn):
+    """Run two commands at once and return their reports (clocked.py)."""
     with tempfile.TemporaryDirectory() as folder:
         reports = [Path(folder) / "first.json", Path(folder) / "second.json"]
         cores = sorted(os.sched_getaffinity(0))[:2]
@@ -151,7 +164,7 @@ def pair(first, second, turn):
             if job.wait():
                 log.seek(0)
                 sys.exit(log.read().decode()[-3000:])
-        return figures(*(json.loads(report.read_text()) for report in reports))
+        return [json.loads(report.read_text()) for report in reports]
 
 
 def start(job, report, core):
@@ -169,26 +182,19 @@ def start(job, report, core):
     return process, log
 
 
-def figures(first, second):
-    """Steps per second in the time in which both were training, and each one's own figures."""
-    begin = max(report["wall"][WARM_UP] for report in (first, second))
-    end = min(report["wall"][-1] for report in (first, second))
-    results = []
-    for report in (first, second):
-        inside = [i for i, wall in enumerate(report["wall"]) if begin <= wall <= end]
-        if len(inside) < 5:
-            sys.exit("the two did not train together for long enough: give more --steps")
-        a, b = inside[0], inside[-1]
-        results.append(
-            {
-                "rate": (b - a) / (report["wall"][b] - report["wall"][a]),
-                "cpu_rate": (b - a) / (report["cpu"][b] - report["cpu"][a]),
-                "first_step": report["wall"][0] - report["start"],
-                "first_step_cpu": report["cpu"][0],
-                "memory": report["peak_memory"],
-            }
-        )
-    return results
+def figures(report, begin, end):
+    """A trainer's figures for the steps that it did between two times; None where they are few."""
+    inside = [i for i, wall in enumerate(report["wall"]) if begin <= wall <= end]
+    if len(inside) < 5:
+        return None
+    a, b = inside[0], inside[-1]
+    return {
+        "rate": (b - a) / (report["wall"][b] - report["wall"][a]),
+        "cpu_rate": (b - a) / (report["cpu"][b] - report["cpu"][a]),
+        "first_step": report["wall"][0] - report["start"],
+        "first_step_cpu": report["cpu"][0],
+        "memory": report["peak_memory"],
+    }
 
 
 def spread(values):
