@@ -65,7 +65,7 @@ def forest(metric, limit, higher_is_better):
 def interval(metric):
     """The interval of a metric in words."""
     if metric["low"] is None:
-        return "too few prompts for an interval"
+        return "too few prompts"
     return f"{signed(metric['low'])} to {signed(metric['high'])}"
 
 
