@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -11,11 +12,12 @@ import pytest
 import torch
 from PIL import Image
 
-from conftest import ROOT
 from emaki import captions, images
 from emaki.captions import add_keyword
 from emaki.errors import UserError
 from emaki.sources import Picture, build
+
+ROOT = Path(__file__).parents[1]
 
 WORDS = ["a", "picture", "of", "red", "green", "blue", "couch", "lamp", "room", "with", "two"]
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "[DEC]"]

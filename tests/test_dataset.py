@@ -3,17 +3,19 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 import yaml
 from PIL import Image
 
-from conftest import ROOT
 from emaki import captions, contact_sheet, datasets, images
 from emaki.errors import UserError
 from emaki.files import sha256
 from emaki.sources import Picture, Reject
+
+ROOT = Path(__file__).parents[1]
 
 DATASET = {"source": "squares", "captions": "alt", "validation": 0.2}
 

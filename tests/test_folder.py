@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -12,10 +13,11 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from conftest import ROOT
 from emaki import images
 from emaki.errors import UserError
 from emaki.sources import Picture, Reject, build, folder
+
+ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture

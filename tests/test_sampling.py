@@ -77,7 +77,7 @@ def test_the_file_is_read_by_the_datasets_library(tmp_path, pipeline):
 @pytest.mark.parametrize("scheduler", sampling.SCHEDULERS)
 def test_every_scheduler_draws(tmp_path, scheduler):
     load = lambda: sampling.load_pipeline(MODEL, scheduler=scheduler)  # noqa: E731
-    settings = {**SETTINGS, "scheduler": scheduler, "seeds": [0]}
+    settings = {**SETTINGS, "scheduler": scheduler, "seeds": [0], "steps": 5}
     table = draw(["pig"], tmp_path, load, settings, scheduler)
     picture = Image.open(io.BytesIO(table["image"][0]["bytes"]))
     assert picture.size == (64, 64)
