@@ -42,7 +42,7 @@ def tell(line):
 
 def line(label, done, total, unit, seconds):
     """A bar as text: how much of `total` is done after `seconds`, the speed and the time left."""
-    filled = WIDTH * done // max(total, 1)
+    filled = WIDTH * min(done, total) // max(total, 1)
     rate = done / seconds if seconds > 0 else 0.0
     left = (total - done) / rate if rate else 0.0
     return (
