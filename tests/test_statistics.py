@@ -8,7 +8,7 @@ from emaki.statistics import MINIMUM_PROMPTS, pseudo_values, simultaneous_interv
 
 
 def one_interval(values, level=0.95, resamples=1000):
-    ((low, high),) = simultaneous_intervals([np.array(values)[:, None]], level, resamples)
+    low, high = simultaneous_intervals(np.array(values)[:, None], level, resamples)
     return low[0], high[0]
 
 
@@ -38,9 +38,9 @@ def test_coverage_of_twelve_comparisons_together():
     hits, studies = 0, 200
     for _ in range(studies):
         shared = rng.normal(size=(16, 1))
-        groups = [shared + rng.normal(size=(16, 8)), rng.normal(size=(16, 4))]
-        found = simultaneous_intervals(groups, resamples=1000)
-        hits += all((low <= 0).all() and (high >= 0).all() for low, high in found)
+        differences = np.hstack([shared + rng.normal(size=(16, 8)), rng.normal(size=(16, 4))])
+        low, high = simultaneous_intervals(differences, resamples=1000)
+        hits += (low <= 0).all() and (high >= 0).all()
     assert 0.92 <= hits / studies <= 0.995
 
 
@@ -69,18 +69,16 @@ NAMES = np.repeat(np.arange(10), 3)
 
 
 def test_more_comparisons_widen_each_interval():
-    group = np.random.default_rng(0).normal(size=(12, 6))
-    ((low, high),) = simultaneous_intervals([group])
-    alone = one_interval(group[:, 0])
+    table = np.random.default_rng(0).normal(size=(12, 6))
+    low, high = simultaneous_intervals(table)
+    alone = one_interval(table[:, 0])
     assert low[0] < alone[0] < alone[1] < high[0]
 
 
-def test_few_prompts_give_no_interval_and_spoil_no_other():
-    few, enough = np.ones((MINIMUM_PROMPTS - 1, 1)), np.random.default_rng(0).normal(5, 1, (9, 1))
-    (few_low, few_high), (low, high) = simultaneous_intervals([few, enough])
-    assert (few_low[0], few_high[0]) == (-np.inf, np.inf)
-    assert 0 < low[0] < high[0] < 10
-    assert verdict(few_low[0], few_high[0]) == "no clear difference"
+def test_few_prompts_give_no_interval():
+    low, high = simultaneous_intervals(np.ones((MINIMUM_PROMPTS - 1, 1)))
+    assert (low[0], high[0]) == (-np.inf, np.inf)
+    assert verdict(low[0], high[0]) == "no clear difference"
 
 
 def test_the_same_pictures_are_no_difference():
@@ -96,7 +94,7 @@ def test_verdict_knows_which_side_is_better():
 
 def test_intervals_refuse_what_is_not_a_number():
     with pytest.raises(ValueError, match="finite"):
-        simultaneous_intervals([np.array([[1.0], [np.nan], [2.0], [3.0]])])
+        simultaneous_intervals(np.array([[1.0], [np.nan], [2.0], [3.0]]))
 
 
 def test_kid_is_the_definition():

@@ -94,24 +94,25 @@ def _families(pairs):
 
 
 def _judge(family, metrics, scores, real, levels):
-    """Give every pair of a family its metrics: difference, interval at LEVEL and verdict."""
-    found = {role: [] for role in ("domain", "unrelated")}
-    for pair in family:
-        for name in metrics:
-            found[METRICS[name]["role"]].append((pair, name, _by_prompt(name, pair, scores, real)))
-    found = [columns for columns in found.values() if columns]
-    tables = [np.stack([values for *_, values in columns], axis=1) for columns in found]
-    for columns, bounds in zip(found, simultaneous_intervals(tables, LEVEL)):
-        for (pair, name, values), low, high in zip(columns, *bounds):
+    """Give every pair of a family its metrics: difference, interval and verdict.
+
+    All intervals of a family hold together at LEVEL: those of one metric by their largest t, the
+    metrics by an equal share of what may fail.
+    """
+    level = 1 - (1 - LEVEL) / len(metrics)
+    for name in metrics:
+        table = np.stack([_by_prompt(name, pair, scores, real) for pair in family], axis=1)
+        low, high = simultaneous_intervals(table, level)
+        for pair, difference, *bounds in zip(family, table.mean(axis=0), low, high):
             pair["metrics"][name] = {
-                "difference": _round(values.mean()),
-                "low": _round(low),
-                "high": _round(high),
+                "difference": _round(difference),
+                "low": _round(bounds[0]),
+                "high": _round(bounds[1]),
                 "pictures": len(_of(scores, pair["variant"], name)["prompt"]),
-                "prompts": len(values),
+                "prompts": len(table),
                 "ours": levels[pair["variant"]][name],
                 "theirs": levels[pair["baseline"]][name],
-                "verdict": verdict(low, high, METRICS[name]["higher_is_better"]),
+                "verdict": verdict(*bounds, METRICS[name]["higher_is_better"]),
             }
 
 

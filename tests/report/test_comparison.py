@@ -20,6 +20,11 @@ def made(tmp_path_factory):
 
 
 def answers(made, name):
+    return compare(*material(made, name))
+
+
+def material(made, name):
+    """What `compare` takes: plan, scores, features of the real pictures."""
     folder, config = made
     plan = comparisons(config, name)
     scores = {
@@ -27,7 +32,7 @@ def answers(made, name):
         for variant in plan["variants"]
         for role, prompts in plan["prompts"].items()
     }
-    return compare(plan, scores, read_features(folder / "references/rooms.parquet"))
+    return plan, scores, read_features(folder / "references/rooms.parquet")
 
 
 def headline(made, name):
@@ -87,6 +92,18 @@ def test_a_merge_is_judged_against_the_whole_fine_tune(made):
         " 0.25 and 0.5; likeness to the real pictures is better at 0.25 and 0.5; unrelated"
         " prompts come out better at 0.25 and 0.5."
     )
+
+
+def test_a_noisy_metric_leaves_the_intervals_of_the_others_alone(made):
+    plan, found, real = material(made, "lora")
+    rng = np.random.default_rng(0)
+    wild = {
+        key: side | {"features": side["features"] * rng.lognormal(0, 2, side["features"].shape)}
+        for key, side in found.items()
+    }
+    for calm, noisy in zip(*(compare(plan, each, real)["pairs"] for each in (found, wild))):
+        assert calm["metrics"].pop("domain_kid") != noisy["metrics"].pop("domain_kid")
+        assert calm["metrics"] == noisy["metrics"]
 
 
 def test_the_headline_is_the_last_checkpoint_at_full_strength(made):
