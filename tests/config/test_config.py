@@ -327,6 +327,10 @@ MISTAKES = {
         "runs: {a: {extends: full-8bit, rank: 8}}",
         r"runs.a.rank is for method lora, but",
     ),
+    "beams that sample": (
+        "captions: {b: {type: blip, model: resources/tiny-blip, preset: kohya_cli, num_beams: 3}}",
+        r"captions.b.num_beams goes with preset kohya_gui: kohya_cli samples$",
+    ),
     "scales": (
         experiment(runs=["full-8bit"], lora_scales=[0.5]),
         r"lora_scales is for LoRAs, but no",

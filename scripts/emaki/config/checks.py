@@ -54,7 +54,9 @@ def _files(config, own):
 
 def _captions(config, own):
     captions = config["captions"]
-    for name in captions:
+    for name, captioner in captions.items():
+        if captioner.get("preset") == "kohya_cli" and captioner["num_beams"] > 1:
+            yield ("captions", name, "num_beams"), "goes with preset kohya_gui: kohya_cli samples"
         where, seen = ("captions", name, "of"), [name]
         while (of := captions[seen[-1]].get("of")) is not None:
             if of not in captions:
