@@ -4,6 +4,7 @@ rule captions:
         modules=modules_of("scripts/captions.py"),
         metadata=f"{STUDY}/images/{{source}}/metadata.parquet",
         of=captions_below,
+        edits=edits_of,
     output:
         f"{STUDY}/captions/{{source}}/{{captioner}}.parquet",
     log:
@@ -11,16 +12,17 @@ rule captions:
     benchmark:
         f"{BENCHMARKS}/captions/{{source}}/{{captioner}}.tsv"
     wildcard_constraints:
-        captioner=names("captions", type=["alt", "keyword"]),
+        captioner=names("captions", type=["alt", "keyword", "table"]),
     conda:
         "../envs/data.yaml"
     params:
         captioner=entry_of("captions", "captioner"),
         images=folder_of_input("metadata"),
         of=lambda wildcards, input: f"--of {input.of}" if input.of else "",
+        edits=lambda wildcards, input: f"--edits {quote(input.edits)}" if input.edits else "",
     shell:
         "python scripts/run.py --log {log} {input.script} --captioner {params.captioner:q}"
-        " --images {params.images:q} {params.of} --output {output:q}"
+        " --images {params.images:q} {params.of} {params.edits} --output {output:q}"
 
 
 rule captions_blip:

@@ -21,10 +21,16 @@ def source_stamps(wildcards):
 
 
 def captions_below(wildcards):
-    """The table that a keyword is added to."""
+    """The table that another captioner changes."""
     captioner = config["captions"][wildcards.captioner]
     below = f"{STUDY}/captions/{wildcards.source}/{captioner.get('of')}.parquet"
-    return below if captioner["type"] == "keyword" else []
+    return below if "of" in captioner else []
+
+
+def edits_of(wildcards):
+    """The user's table of captions that take the place of others."""
+    captioner = config["captions"][wildcards.captioner]
+    return captioner["path"] if captioner["type"] == "table" else []
 
 
 def blip_files(wildcards):

@@ -110,6 +110,56 @@ def test_keyword(caption, keyword, position, separator, expected):
     assert add_keyword(once, keyword, position, separator) == once
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("edits.csv", 'file,text\nblue.png,"a  blue room, bright"\nred.png,\n'),
+        ("edits.csv", 'id,file,text\n,blue.png,"a blue room, bright"\nred,,\n'),
+        (
+            "my edits.jsonl",
+            '{"id": "blue", "text": "a blue room, bright"}\n{"id": "red", "text": ""}\n',
+        ),
+    ],
+)
+def test_a_table_of_edits_takes_the_place_of_captions(source, tmp_path, name, text):
+    alt, table, edits = tmp_path / "alt.parquet", tmp_path / "table.parquet", tmp_path / name
+    edits.write_text(text)
+    captions.write(captions.alt(source), alt)
+    captioner = {"type": "table", "of": "alt", "path": str(edits)}
+    more = ["--of", alt, "--edits", edits, "--output", table]
+    script("captions", captioner, "--images", source, *more)
+    expected = [("red", None), ("green", None), ("blue", "a blue room, bright")]
+    assert captions.read(table) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "file,text\nred.png,a\nbleu.png,b\n",
+            r"edits.csv line 3 names file 'bleu.png', but .* did you mean 'blue.png'\?$",
+        ),
+        (
+            "id,text\npurple,a\n",
+            r"edits.csv line 2 names id 'purple', but there is no such picture$",
+        ),
+        (
+            "id,file,text\nred,,a\n,red.png,b\n",
+            r"edits.csv line 3 captions 'red' again, after line 2$",
+        ),
+        (
+            "id,caption\nred,a\n",
+            r"edits.csv line 2 must have a picture's file or id, and its text$",
+        ),
+        ("text\na\n", r"edits.csv line 2 must have a picture's file or id, and its text$"),
+    ],
+)
+def test_a_table_of_edits_with_a_mistake(source, tmp_path, text, message):
+    (tmp_path / "edits.csv").write_text(text)
+    with pytest.raises(UserError, match=message):
+        captions.edited(captions.alt(source), tmp_path / "edits.csv", source)
+
+
 @pytest.mark.parametrize("batch", [1, 2, 16])
 def test_sampled_captions_do_not_depend_on_the_company(source, model, tmp_path, monkeypatch, batch):
     from emaki import generation

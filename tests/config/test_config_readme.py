@@ -103,6 +103,7 @@ def test_example_is_a_valid_config(number, workplace):
     if not example.startswith("extends:"):
         example = f"extends: ../config/config.yaml\nstudy: example\n{example}"
     (workplace / "my" / "pictures").mkdir(parents=True)
+    (workplace / "my" / "captions.csv").write_text("file,text\n")
     path = workplace / "results" / "example.yaml"
     path.parent.mkdir()
     path.write_text(example)

@@ -82,6 +82,14 @@ def test_a_caption_keyword(study):
     assert_jobs(study, expected)
 
 
+def test_an_edited_caption_runs_no_captioning_model(study):
+    study.edit("edits.csv", "that somebody looked at", "that somebody looked at twice")
+    expected = ["captions rooms/edited", "dataset rooms-blip"]
+    expected += ["latents rooms-blip/tiny/64-flip", "reference rooms-blip"]
+    expected += [*train("full", 1, 3), *merges(), *pictures(FULL), *answers("merging")]
+    assert_jobs(study, expected)
+
+
 def test_the_learning_rate_of_one_run(study):
     study.change(
         "dataset: rooms-keyword, steps: 2}",

@@ -42,6 +42,8 @@ def _files(config, own):
     if "evaluators" in config:
         wanted["evaluators", "clip"] = config["evaluators"]["clip"]
     for name, captioner in config["captions"].items():
+        if captioner["type"] == "table" and not Path(captioner["path"]).is_file():
+            yield ("captions", name, "path"), f"is {captioner['path']}, which is no file"
         if captioner["type"] == "blip":
             wanted["captions", name, "model"] = captioner["model"]
     for name, source in config["sources"].items():
