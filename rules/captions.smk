@@ -48,3 +48,14 @@ rule captions_blip:
     shell:
         "python scripts/run.py --warm --log {log} {input.script} --captioner {params.captioner:q}"
         " --images {params.images:q} --output {output:q}"
+
+
+use rule captions_blip as captions_image_text with:
+    input:
+        script="scripts/captions_image_text.py",
+        modules=modules_of("scripts/captions_image_text.py"),
+        metadata=f"{STUDY}/images/{{source}}/metadata.parquet",
+        pictures=ancient(f"{STUDY}/images/{{source}}/pictures"),
+        model=image_text_files,
+    wildcard_constraints:
+        captioner=names("captions", type=["image-text-to-text"]),

@@ -38,6 +38,13 @@ def blip_files(wildcards):
     return [f"{path}/config.json", f"{path}/model.safetensors"]
 
 
+def image_text_files(wildcards):
+    """All that transformers may read of such a model: settings, tokenizer, chat template, weights."""
+    path = Path(config["captions"][wildcards.captioner]["model"])
+    kinds = {".json", ".jinja", ".model", ".txt", ".safetensors"}
+    return sorted(str(file) for file in path.iterdir() if file.suffix in kinds)
+
+
 def images_of(file):
     """An input function: a file of the source that a dataset is made of."""
     return (

@@ -102,7 +102,8 @@ def test_example_is_a_valid_config(number, workplace):
     example = EXAMPLES[number]
     if not example.startswith("extends:"):
         example = f"extends: ../config/config.yaml\nstudy: example\n{example}"
-    (workplace / "my" / "pictures").mkdir(parents=True)
+    for folder in ("pictures", "llava"):
+        (workplace / "my" / folder).mkdir(parents=True)
     (workplace / "my" / "captions.csv").write_text("file,text\n")
     path = workplace / "results" / "example.yaml"
     path.parent.mkdir()

@@ -44,7 +44,7 @@ def _files(config, own):
     for name, captioner in config["captions"].items():
         if captioner["type"] == "table" and not Path(captioner["path"]).is_file():
             yield ("captions", name, "path"), f"is {captioner['path']}, which is no file"
-        if captioner["type"] == "blip":
+        if "model" in captioner:
             wanted["captions", name, "model"] = captioner["model"]
     for name, source in config["sources"].items():
         if source["type"] == "folder":
@@ -59,6 +59,8 @@ def _captions(config, own):
     for name, captioner in captions.items():
         if captioner.get("preset") == "kohya_cli" and captioner["num_beams"] > 1:
             yield ("captions", name, "num_beams"), "goes with preset kohya_gui: kohya_cli samples"
+        if captioner.get("top_p") is not None and captioner["num_beams"] > 1:
+            yield ("captions", name, "num_beams"), "does not go with top_p, which samples"
         where, seen = ("captions", name, "of"), [name]
         while (of := captions[seen[-1]].get("of")) is not None:
             if of not in captions:
