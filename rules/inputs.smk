@@ -171,6 +171,17 @@ def reference_of(wildcards):
     return f"{STUDY}/references/{config['experiments'][wildcards.experiment]['reference']}.parquet"
 
 
+def transformer_files(*folders):
+    """What decides the output of models in folders that transformers wrote."""
+    return [f"{path}/{file}" for path in folders for file in ("config.json", "model.safetensors")]
+
+
+JUDGES = config["evaluators"]
+DINO = [JUDGES["features"]["model"]] if JUDGES["features"] != "efficientnet-lite0" else []
+SCORING_FILES = transformer_files(*DINO, *filter(None, [JUDGES["preference"]]))
+REFERENCE_FILES = transformer_files(*DINO, *([JUDGES["clip"]] if JUDGES["cmmd"] else []))
+
+
 def samples_of(wildcards):
     """VARIANT:SET and the file of its samples, for all that a grid shows."""
     plan = grids(config, wildcards.experiment)[wildcards.grid]

@@ -4,8 +4,8 @@ import torch
 from transformers import BlipForConditionalGeneration, BlipProcessor
 
 from emaki.errors import UserError
-from emaki.generation import PRECISIONS, device, nucleus
-from emaki.weights import check_type
+from emaki.generation import PRECISIONS, nucleus
+from emaki.weights import check_type, device
 
 LENGTHS = {"min_length": 5, "max_length": 75}  # in tokens, the prompt's among them
 PRESETS = {

@@ -71,11 +71,6 @@ def captions(images, captioner, label="captions"):
     return [(row["id"], found[row["id"]]) for row in rows]
 
 
-def device():
-    """A GPU where there is one."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-
-
 def _open(path):
     with Image.open(path) as image:
         return image.convert("RGB")

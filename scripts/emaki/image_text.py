@@ -4,7 +4,8 @@ import torch
 from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor
 
 from emaki.errors import UserError
-from emaki.generation import PRECISIONS, device, nucleus
+from emaki.generation import PRECISIONS, nucleus
+from emaki.weights import device
 
 
 class Captioner:

@@ -1,5 +1,6 @@
 """Folders of a transformers model, as `save_pretrained` writes them."""
 
+import functools
 import json
 from pathlib import Path
 
@@ -14,3 +15,11 @@ def check_type(folder, kind):
     found = json.loads(config.read_text("utf-8")).get("model_type")
     if found != kind:
         raise UserError(f"{folder} holds a model of type {found!r}, not {kind!r}")
+
+
+@functools.cache
+def device():
+    """A GPU where there is one."""
+    import torch
+
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")

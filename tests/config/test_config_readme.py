@@ -102,7 +102,7 @@ def test_example_is_a_valid_config(number, workplace):
     example = EXAMPLES[number]
     if not example.startswith("extends:"):
         example = f"extends: ../config/config.yaml\nstudy: example\n{example}"
-    for folder in ("pictures", "llava"):
+    for folder in ("pictures", "llava", "clip-vit-large-patch14", "dinov2-base", "pickscore"):
         (workplace / "my" / folder).mkdir(parents=True)
     (workplace / "my" / "captions.csv").write_text("file,text\n")
     path = workplace / "results" / "example.yaml"

@@ -40,7 +40,12 @@ def _files(config, own):
         if Path(path).is_dir() and not Path(path, "model_index.json").is_file():
             yield where, f"is {path}, which is no diffusers pipeline: it has no model_index.json"
     if "evaluators" in config:
-        wanted["evaluators", "clip"] = config["evaluators"]["clip"]
+        judges = config["evaluators"]
+        wanted["evaluators", "clip"] = judges["clip"]
+        if judges["preference"] is not None:
+            wanted["evaluators", "preference"] = judges["preference"]
+        if isinstance(judges["features"], dict):
+            wanted["evaluators", "features", "model"] = judges["features"]["model"]
     for name, captioner in config["captions"].items():
         if captioner["type"] == "table" and not Path(captioner["path"]).is_file():
             yield ("captions", name, "path"), f"is {captioner['path']}, which is no file"
