@@ -169,6 +169,16 @@ def test_a_module_that_only_the_scorer_imports(study):
     assert_jobs(study, [*scores, *references, *compared, *END])
 
 
+def test_a_preference_model_scores_again_but_encodes_no_real_pictures(study):
+    study.change(
+        "  features: efficientnet-lite0",
+        "  features: efficientnet-lite0\n  preference: resources/tiny-clip",
+    )
+    scores = [job for job in pictures(VARIANTS) if job.startswith("score")]
+    compared = [f"compare {name}" for name in ("lora", "keyword", "merging")]
+    assert_jobs(study, [*scores, *compared, "config small/config", *END])
+
+
 def test_a_deleted_middle_checkpoint(study):
     """The report stands without it; to have it again, the chain is trained up to it, not beyond."""
     shutil.rmtree(study.folder / "results/small/runs/lora/000003")
