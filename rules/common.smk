@@ -1,6 +1,7 @@
 import json
 import os
 import sys
+from itertools import chain
 
 # Where no environment is deployed, jobs run in the interpreter that runs Snakemake.
 os.environ.update(PATH=f"{Path(sys.executable).parent}:{os.getenv('PATH', '')}")

@@ -82,10 +82,27 @@ def latents_of(file):
 def trained_files(wildcards):
     """The base model's files that a training reads."""
     run = run_of(wildcards)
-    starts = {run["train_init"], (run["ema"] or {}).get("init")}
+    starts = [run["train_init"], (run["ema"] or {}).get("init")]
     parts = ["unet", "scheduler"] + (["non_ema"] if "non_ema" in starts else [])
     parts += ["text_encoder", "tokenizer"] if run.get("train_text_encoder") else []
-    return model_files(run["model"], *parts)
+    return [*model_files(run["model"], *parts), *chain.from_iterable(map(start_files, starts))]
+
+
+def start_files(start):
+    """The files that stand for a start from a checkpoint or a folder (see run.schema.yaml)."""
+    if not isinstance(start, dict):
+        return []
+    if "folder" in start:
+        return [f"{start['folder']}/diffusion_pytorch_model.safetensors"]
+    tuned = f"{STUDY}/runs/{start['run']}/{start['step']:06d}"
+    return [f"{tuned}/checkpoint.json", ancient(f"{tuned}/weights")]
+
+
+def with_folder(start):
+    """A start as the trainer knows it: a checkpoint by its folder."""
+    if not isinstance(start, dict) or "folder" in start:
+        return start
+    return {"folder": "{}/runs/{run}/{step:06d}/weights/{weights}".format(STUDY, **start)}
 
 
 def step_before(wildcards):
@@ -104,7 +121,11 @@ def state_before(wildcards):
 def hyper_parameters(wildcards):
     """What decides the weights. Not among it is how far the run goes and where it stops."""
     elsewhere = {"model", "dataset", "extends", "recipe", "steps", "checkpoint_every"}
-    return as_json({k: v for k, v in run_of(wildcards).items() if k not in elsewhere})
+    run = {k: v for k, v in run_of(wildcards).items() if k not in elsewhere}
+    run["train_init"] = with_folder(run["train_init"])
+    if run["ema"]:
+        run["ema"] = run["ema"] | {"init": with_folder(run["ema"]["init"])}
+    return as_json(run)
 
 
 def prompts_dataset(wildcards):

@@ -130,6 +130,9 @@ def _runs(config, own):
             if run["method"] == "full" and key in own[name]:
                 yield (*where, key), "is for method lora, but this run's method is full"
         yield from _weights(config, name, own[name])
+        for key, start in _starts(run).items():
+            yield from _start(config, name, own[name], key, start)
+    yield from _circles(config, own)
 
 
 def _weights(config, name, own):
@@ -142,6 +145,68 @@ def _weights(config, name, own):
         if start == "non_ema" and file.parent.is_dir() and not file.is_file():
             where = ("runs", name, _said(own, key, "recipe", "model"))
             yield where, f"asks for non-EMA weights, but there is no file {file}"
+
+
+def _starts(run):
+    """The starts of a run that are no files of its model: {"train_init" or "ema": mapping}."""
+    starts = {"train_init": run["train_init"], "ema": (run["ema"] or {}).get("init")}
+    return {key: start for key, start in starts.items() if isinstance(start, dict)}
+
+
+def _start(config, name, own, key, start):
+    """Whether a run can start from that checkpoint or folder."""
+    run, runs = config["runs"][name], config["runs"]
+    where = ("runs", name, _said(own, key, "method", "model"))
+    key = {"train_init": "starts from", "ema": "has an ema.init with"}[key]
+    if start.keys() not in ({"folder"}, {"run", "step", "weights"}):
+        yield where, f"{key} {', '.join(start)}: give run, step and weights, or folder"
+    elif run["method"] == "lora":
+        yield where, f"{key} a checkpoint or folder, but a LoRA is an update of its model's U-Net"
+    elif "folder" in start:
+        file = Path(start["folder"], "diffusion_pytorch_model.safetensors")
+        if not file.is_file():
+            yield where, f"{key} a folder, but there is no file {file}"
+    elif start["run"] not in runs:
+        yield where, f"{key} a run that {unknown('run', start['run'], runs)}"
+    else:
+        for problem in _of_other_run(config, run, start):
+            yield where, f"{key} {start['run']}, {problem}"
+
+
+def _of_other_run(config, run, start):
+    other = config["runs"][start["run"]]
+    steps = steps_of(config, start["run"])
+    if other["method"] == "lora":
+        yield "which is a LoRA, not a whole U-Net"
+    if other["model"] != run["model"]:
+        yield f"whose model is {other['model']}, but this run's is {run['model']}"
+    if start["step"] not in steps:
+        yield f"which has no checkpoint {start['step']}, but every {steps[0]} up to {steps[-1]}"
+    if start["weights"] not in weights_of(config, start["run"]):
+        yield "which has raw weights only (its ema is null)"
+
+
+def _circles(config, own):
+    """Runs that start, directly or not, from their own checkpoints."""
+    runs = config["runs"]
+    before = {
+        name: {start["run"] for start in _starts(run).values() if start.get("run") in runs}
+        for name, run in runs.items()
+    }
+
+    def ancestors(name):
+        found, new = set(), before[name]
+        while new:
+            found |= new
+            new = set().union(*(before[run] for run in new)) - found
+        return found
+
+    for name in runs:
+        circle = {other for other in ancestors(name) if name in ancestors(other)}
+        if circle and name == min(circle):
+            key = _said(own[name], "train_init", "ema", "extends")
+            text = f"goes round in a circle: {name} would start from its own weights"
+            yield ("runs", name, key), text
 
 
 def _said(own, *keys):
