@@ -42,7 +42,8 @@ tiny: $(INSTALLED)
 	$(SNAKEMAKE) tiny --configfile config/tiny.yaml
 
 lock: $(INSTALLED)
-	$(BIN)/python envs/lock.py
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==0.9.30
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python envs/lock.py
 
 # The tests look at the report in a real browser.
 chromium:
