@@ -13,7 +13,7 @@ ifneq ($(PICTURES),)
 CONFIG := results/pictures.yaml
 endif
 
-.PHONY: report unlock test lint tiny lock chromium
+.PHONY: report unlock test test-envs test-cloud lint tiny lock chromium
 
 report: $(INSTALLED)
 ifneq ($(PICTURES),)
@@ -29,6 +29,16 @@ unlock: $(INSTALLED)
 
 test: lint chromium
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+# The training environment from its file: downloads the CUDA build of PyTorch (GBs).
+test-envs: $(INSTALLED)
+	EMAKI_TEST_ENVS=1 $(BIN)/python -m pytest tests/envs
+
+# The task for SkyPilot, read by SkyPilot; its packages conflict with ours.
+test-cloud:
+	test -x .venv-cloud/bin/sky || { $(PYTHON) -m venv .venv-cloud \
+	    && .venv-cloud/bin/python -m pip install --quiet "skypilot[lambda]==0.14.1"; }
+	.venv-cloud/bin/python tests/envs/check_cloud.py
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check
