@@ -6,6 +6,7 @@ file's `pip:` section to pip, hashes and all. No conda channel is reached.
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -23,14 +24,19 @@ rule probe:
 """
 
 
+def snakemake(folder, *arguments):
+    """Run Snakemake with the stand-in for conda."""
+    command = [sys.executable, "-m", "snakemake", *arguments, "-c1", "--sdm", "conda"]
+    env = {**os.environ, "STANDIN_CONDA_PYTHON": sys.executable}
+    env["PATH"] = f"{ROOT / 'tests/envs/standin/bin'}:{env['PATH']}"
+    return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True)
+
+
 def deploy(role, folder):
     """What tests/envs/probe.py says in the environment of a role, and its folder."""
     probe = ROOT / "tests/envs/probe.py"
     (folder / "Snakefile").write_text(SNAKEFILE.format(envs=ROOT / "envs", probe=probe))
-    command = [sys.executable, "-m", "snakemake", f"{role}.json", "-c1", "--sdm", "conda"]
-    env = {**os.environ, "STANDIN_CONDA_PYTHON": sys.executable}
-    env["PATH"] = f"{ROOT / 'tests/envs/standin/bin'}:{env['PATH']}"
-    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True)
+    done = snakemake(folder, f"{role}.json")
     log = folder / f"{role}.log"
     assert done.returncode == 0, done.stderr[-3000:] + (log.read_text() if log.exists() else "")
     return json.loads((folder / f"{role}.json").read_text())
@@ -51,3 +57,27 @@ def test_the_standin_deploys_the_training_environment_and_it_trains(tmp_path):
     assert told["uint8_state"]
     assert told["lora_read_back"]
     assert told["caption"]
+
+
+def test_only_a_run_with_xformers_has_its_environment(tmp_path):
+    study = tmp_path / "study.yaml"
+    study.write_text(
+        f"extends: {ROOT / 'config/config.yaml'}\nstudy: attention\n"
+        "runs:\n  fast: {extends: lora-r4, attention: xformers}\n"
+    )
+    wanted = {}
+    for run in ("fast", "lora-r4"):
+        wanted[run] = environments(run, study, tmp_path)
+    assert "envs/training-xformers.yaml" in wanted["fast"]
+    assert "envs/training-xformers.yaml" not in wanted["lora-r4"]
+    assert "envs/training.yaml" in wanted["lora-r4"]
+
+
+def environments(run, study, prefix):
+    """The environments that a dry run says a run's first checkpoint would need."""
+    shown = snakemake(
+        ROOT,
+        *("--configfile", study, "--conda-prefix", prefix, "--nolock", "-n"),
+        f"results/attention/runs/{run}/000100/checkpoint.json",
+    )
+    return set(re.findall(r"envs/[\w-]+\.yaml", shown.stdout + shown.stderr))
