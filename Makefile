@@ -13,7 +13,7 @@ ifneq ($(PICTURES),)
 CONFIG := results/pictures.yaml
 endif
 
-.PHONY: report unlock test lint tiny lock chromium
+.PHONY: report unlock test test-envs test-cloud lint tiny lock chromium
 
 report: $(INSTALLED)
 ifneq ($(PICTURES),)
@@ -30,6 +30,16 @@ unlock: $(INSTALLED)
 test: lint chromium
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
+# The training environment from its file: downloads the CUDA build of PyTorch (GBs).
+test-envs: $(INSTALLED)
+	EMAKI_TEST_ENVS=1 $(BIN)/python -m pytest tests/envs
+
+# The task for SkyPilot, read by SkyPilot; its packages conflict with ours.
+test-cloud:
+	test -x .venv-cloud/bin/sky || { $(PYTHON) -m venv .venv-cloud \
+	    && .venv-cloud/bin/python -m pip install --quiet "skypilot[lambda]==0.14.1"; }
+	.venv-cloud/bin/python tests/envs/check_cloud.py
+
 lint: $(INSTALLED)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -42,7 +52,8 @@ tiny: $(INSTALLED)
 	$(SNAKEMAKE) tiny --configfile config/tiny.yaml
 
 lock: $(INSTALLED)
-	$(BIN)/python envs/lock.py
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==0.9.30
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python envs/lock.py
 
 # The tests look at the report in a real browser.
 chromium:

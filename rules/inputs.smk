@@ -68,6 +68,12 @@ def run_of(wildcards):
     return config["runs"][wildcards.segment.split("/")[0]]
 
 
+def training_env(wildcards):
+    """xformers is built for another torch than the rest of the road uses."""
+    variant = "-xformers" if run_of(wildcards)["attention"] == "xformers" else ""
+    return f"../envs/training{variant}.yaml"
+
+
 def latents_of(file):
     """An input function: a file of the cached latents that a run trains on."""
 

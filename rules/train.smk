@@ -20,7 +20,7 @@ rule train:
     benchmark:
         f"{BENCHMARKS}/runs/{{segment}}.tsv"
     conda:
-        "../envs/training.yaml"
+        training_env
     threads: lambda wildcards: run_of(wildcards)["threads"]
     params:
         run=hyper_parameters,
