@@ -15,6 +15,7 @@ SECTIONS = dict(re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", README, re.MULTILINE 
 FILES = {
     "Top level": "config",
     "models": "model",
+    "machine": "machine",
     "sources": "source",
     "captions": "captions",
     "datasets": "dataset",
