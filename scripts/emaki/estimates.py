@@ -49,10 +49,10 @@ UTILISATION = 0.25
 # A core of an AMD EPYC with the miniature's U-Net, forward, backward and AdamW in fp32.
 CPU_TFLOPS = 0.06
 
-# SD 1.4 at 512 px, per picture, in GFLOP (benchmarks/results/unet_costs.json; VAE and text encoder
+# SD 1.4 at 512 px, per picture, in GFLOP (benchmarks/results/unet_costs.json; the VAE's decoder
 # by the same count). Another model's are taken to grow with its parameters and its latents' area,
 # which for the miniature gives 0.6 of what is counted.
-UNET_GFLOP, VAE_GFLOP, TEXT_GFLOP = 803, 1117, 13
+UNET_GFLOP, VAE_DECODER_GFLOP = 803, 2515
 # In forward passes: the backward pass is two; a LoRA's needs no gradients of the frozen weights,
 # and a little for its own; checkpointing computes the forward pass again.
 PASSES = {"full": 3.0, "lora": 2.16}
@@ -73,6 +73,13 @@ CONTEXT_MB = 1500
 # Bytes per trained parameter that an optimizer keeps; 8 bits with their scales per 256 of them.
 MOMENTS = {"adamw": 8, "adamw8bit": 2 + 2 * 4 / 256, "adafactor": 0.1}
 BYTES = {"fp16": 2, "fp32": 4}
+# Bytes of other repositories' weights: their parameters in fp32.
+DOWNLOADS = {
+    "openai/clip-vit-large-patch14": 428e6 * 4,
+    "facebook/dinov2-base": 87e6 * 4,
+    "yuvalkirstain/PickScore_v1": 986e6 * 4,
+    "Salesforce/blip-image-captioning-large": 470e6 * 4,
+}
 
 
 def training_minutes(config, run, steps):
@@ -167,11 +174,19 @@ def gpu_of(config):
 
 def _tflops(config, entry):
     """Figure: TFLOP/s of the config's machine in a run's precision, as far as it is used."""
+    return _speed(config, entry["mixed_precision"] != "no", entry["threads"])
+
+
+def seconds_of(config, gflop, half):
+    """Figure: seconds for so much work on the config's machine; `half` is 16 bits on a GPU."""
+    speed = _speed(config, half, 1)
+    return Figure(gflop / 1000 / speed.value, f"estimated, not measured, at {speed.source}")
+
+
+def _speed(config, half, threads):
     gpu = gpu_of(config)
     if gpu is None:
-        threads = entry["threads"]
         return Figure(CPU_TFLOPS * threads, f"{CPU_TFLOPS} TFLOP/s a core x {threads}")
-    half = entry["mixed_precision"] != "no"
     peak, name = gpu.half if half else gpu.single, config["machine"]["gpu"]
     source = f"{UTILISATION:.0%} of the {peak:g} TFLOP/s of {name} in {16 if half else 32} bits"
     return Figure(UTILISATION * peak, source)
