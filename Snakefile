@@ -23,6 +23,7 @@ else:
     include: "rules/samples.smk"
     include: "rules/scores.smk"
     include: "rules/report.smk"
+    include: "rules/disk.smk"
 
     rule all:
         default_target: True

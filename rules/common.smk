@@ -6,7 +6,7 @@ import sys
 os.environ.update(PATH=f"{Path(sys.executable).parent}:{os.getenv('PATH', '')}")
 sys.path.insert(0, f"{workflow.basedir}/scripts")
 
-from emaki.config import load, steps_of
+from emaki.config import kept_steps, load, steps_of
 from emaki.errors import UserError
 from emaki.imports import modules_of
 from emaki.plans import comparisons, grids

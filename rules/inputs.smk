@@ -2,6 +2,12 @@
 SEGMENTS = [f"{run}/{step:06d}" for run in config["runs"] for step in steps_of(config, run)]
 NEWEST = [f"{run}/{steps_of(config, run)[-1]:06d}" for run in config["runs"]]
 
+PASSING = [
+    segment
+    for segment in SEGMENTS
+    if int(Path(segment).name) not in kept_steps(config, str(Path(segment).parent))
+]
+
 
 def source_modules(wildcards):
     kind = config["sources"][wildcards.source]["type"]
@@ -103,7 +109,7 @@ def state_before(wildcards):
 
 def hyper_parameters(wildcards):
     """What decides the weights. Not among it is how far the run goes and where it stops."""
-    elsewhere = {"model", "dataset", "extends", "recipe", "steps", "checkpoint_every"}
+    elsewhere = {"model", "dataset", "extends", "recipe", "steps", "checkpoint_every", "keep"}
     return as_json({k: v for k, v in run_of(wildcards).items() if k not in elsewhere})
 
 

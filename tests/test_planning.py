@@ -52,3 +52,19 @@ def test_half_precision_halves_what_is_kept(config):
     half = planning.disk(config)
     assert half["checkpoints"].value == whole["checkpoints"].value / 2
     assert half["states"] == whole["states"]
+
+
+def test_a_study_that_does_not_fit_is_refused_before_it_starts(tmp_path):
+    text = (ROOT / "tests/workflow/small.yaml").read_text()
+    (tmp_path / "small.yaml").write_text(f"{text}\nmachine: {{disk_gb: 0.01}}\n")
+    for part in ("Snakefile", "rules", "scripts", "config", "envs", "profiles", "resources"):
+        (tmp_path / part).symlink_to(ROOT / part)
+    command = [sys.executable, "-m", "snakemake", "results/report.html"]
+    command += ["--profile", "profiles/local", "--configfile", "small.yaml"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode != 0
+    assert "Traceback" not in done.stderr
+    assert re.search(r"^error: the study takes .* but machine.disk_gb is 0.01", done.stderr, re.M)
+    assert not (tmp_path / "results/small").exists()
+    dry = subprocess.run([*command, "-n"], cwd=tmp_path, capture_output=True, text=True)
+    assert dry.returncode == 0, dry.stderr

@@ -1,8 +1,12 @@
 """The plan of a study: what emaki.estimates says of it, in lines for people."""
 
+import shutil
+from pathlib import Path
+
 from emaki import estimates
-from emaki.config import steps_of
+from emaki.config import kept_steps
 from emaki.config.plan import variants
+from emaki.errors import UserError
 from emaki.estimates import GPUS, VAE_DECODER_GFLOP, Figure, gpu_of
 from emaki.sizes import size_of
 
@@ -24,18 +28,19 @@ def plan(config, jobs, free):
 def disk(config):
     """{what: Figure of bytes} that a finished study keeps, and "peak", the most beside it.
 
-    The peak has two states of the largest run: the one that a segment starts from is removed
-    when its own is whole.
+    The peak has two states of the largest run, as the one that a segment starts from is removed
+    when its own is whole, and a checkpoint that is removed then.
     """
     checkpoints, states, peaks = 0, 0, []
     for run in config["runs"]:
-        checkpoints += estimates.checkpoint_bytes(config, run).value * len(steps_of(config, run))
+        checkpoint = estimates.checkpoint_bytes(config, run).value
+        checkpoints += checkpoint * len(kept_steps(config, run))
         states += (state := estimates.state_bytes(config, run).value)
-        peaks.append(state)
+        peaks.append(state + checkpoint)
     drawn = pictures(config)
     edge = config["sampling"]["resolution"]
     merged = sum(_merge_bytes(config, variant) for variant in _drawn_variants(config))
-    count = sum(len(steps_of(config, run)) for run in config["runs"])
+    count = sum(len(kept_steps(config, run)) for run in config["runs"])
     return {
         "checkpoints": Figure(checkpoints, f"{count} of them, as save_precision says"),
         "states": Figure(states, "the newest of each run"),
@@ -44,8 +49,41 @@ def disk(config):
             2 * drawn * edge**2 * PNG_BYTES_PER_PIXEL,
             f"{drawn:,} x 2 at {PNG_BYTES_PER_PIXEL} bytes a pixel, assumed",
         ),
-        "peak": Figure(max(peaks), "a second state while the largest run trains"),
+        "peak": Figure(
+            max(peaks), "a second state, and a checkpoint that is not kept, of the largest run"
+        ),
     }
+
+
+def refuse(config, folder):
+    """Raise UserError where a study does not fit the disk, or `machine.disk_gb`.
+
+    `folder` is that of the study; what lies there is not needed again.
+    """
+    figures = disk(config)
+    peak = sum(figure.value for figure in figures.values())
+    limit = config.get("machine", {}).get("disk_gb")
+    if limit and peak > limit * GB:
+        raise UserError(
+            f"the study takes {peak / GB:.1f} GB at its peak, but machine.disk_gb is {limit:g}:"
+            f" {_advice(figures)}"
+        )
+    place = next(path for path in (Path(folder), *Path(folder).parents) if path.is_dir())
+    there = sum(path.stat().st_size for path in Path(folder).rglob("*") if path.is_file())
+    free = shutil.disk_usage(place).free
+    if peak - there > free:
+        raise UserError(
+            f"the study needs {(peak - there) / GB:.1f} GB more at its peak, but {free / GB:.1f} GB"
+            f" are free where {place} lies: {_advice(figures)}"
+        )
+
+
+def _advice(figures):
+    most = max(figures, key=lambda what: figures[what].value)
+    return (
+        f"most is {most}, {figures[most].value / GB:.1f} GB. `keep: compared`"
+        " or save_precision: fp16 take less; `make plan` tells the rest"
+    )
 
 
 def pictures(config):

@@ -120,6 +120,10 @@ def _runs(config, own):
             key = _said(own[name], "steps", "checkpoint_every")
             numbers = f"{run['steps']} steps with checkpoint_every {every}"
             yield (*where, key), f"leaves steps after the last checkpoint: {numbers}"
+        elif isinstance(run.get("keep"), list):
+            known = set(steps_of(config, name))
+            for step in sorted(set(run["keep"]) - known):
+                yield (*where, "keep"), f"has {step}, but a checkpoint is made every {every} steps"
         if run["lr_scheduler"] in NEEDS_HORIZON and run["lr_horizon"] is None:
             key = _said(own[name], "lr_scheduler", "lr_horizon")
             problem = (
