@@ -57,6 +57,7 @@ def telling(repo, revision):
     from huggingface_hub import errors
 
     alternatives = "or name another repository or a folder in the config"
+    offline = f"{repo} is to be read, but HF_HUB_OFFLINE is set: unset it, {alternatives}"
     try:
         yield
     except errors.GatedRepoError:
@@ -71,7 +72,11 @@ def telling(repo, revision):
             f"{repo} is not on the hub, or is private: check the name, set HF_TOKEN if it is "
             f"private, {alternatives}"
         ) from None
+    except errors.OfflineModeIsEnabled:
+        raise UserError(offline) from None
     except errors.LocalEntryNotFoundError as error:
+        if isinstance(error.__cause__, errors.OfflineModeIsEnabled):
+            raise UserError(offline) from None
         status = getattr(getattr(error.__cause__, "response", None), "status_code", None)
         raise UserError(_unreachable(repo, status)) from None
     except errors.HfHubHTTPError as error:
