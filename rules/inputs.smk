@@ -11,7 +11,8 @@ def source_modules(wildcards):
 def source_files(wildcards):
     """The user's own files that a source reads."""
     source = config["sources"][wildcards.source]
-    return folder.inputs(source) if source["type"] == "folder" else []
+    kinds = {"folder": folder, "unsplash": unsplash}
+    return kinds[source["type"]].inputs(source) if source["type"] in kinds else []
 
 
 def source_stamps(wildcards):

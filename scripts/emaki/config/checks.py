@@ -47,7 +47,7 @@ def _files(config, own):
         if captioner["type"] == "blip":
             wanted["captions", name, "model"] = captioner["model"]
     for name, source in config["sources"].items():
-        if source["type"] == "folder":
+        if source["type"] in ("folder", "unsplash"):
             wanted["sources", name, "path"] = Path(source["path"]).expanduser()
     for where, path in wanted.items():
         if not Path(path).is_dir():
