@@ -10,7 +10,7 @@ from emaki.config import kept_steps, load, steps_of
 from emaki.errors import UserError
 from emaki.imports import modules_of
 from emaki.plans import comparisons, grids
-from emaki.sources import folder
+from emaki.sources import folder, unsplash
 
 # Emaki reads the file itself: Snakemake would merge it over another one, key by key, and would
 # keep the last of two entries with one name.
