@@ -49,9 +49,7 @@ def disk(config):
             2 * drawn * edge**2 * PNG_BYTES_PER_PIXEL,
             f"{drawn:,} x 2 at {PNG_BYTES_PER_PIXEL} bytes a pixel, assumed",
         ),
-        "peak": Figure(
-            max(peaks), "a second state, and a checkpoint that is not kept, of the largest run"
-        ),
+        "peak": Figure(max(peaks), "a second state and checkpoint of the largest run"),
     }
 
 

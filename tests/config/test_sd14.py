@@ -49,19 +49,24 @@ def workplace(tmp_path, monkeypatch):
     return tmp_path
 
 
-def dry_run(config):
+def shown(config):
     command = [sys.executable, "-m", "snakemake", "-n", "results/report.html"]
-    command += ["--profile", "profiles/local", "--configfile", config]
+    command += ["--profile", "profiles/local", "--configfile", config, "--quiet", "host"]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
-    return dict(re.findall(r"^(\w+) +(\d+)$", done.stdout + done.stderr, re.MULTILINE))
+    return done.stdout + done.stderr
+
+
+def dry_run(config):
+    return dict(re.findall(r"^(\w+) +(\d+)$", shown(config), re.MULTILINE))
 
 
 def test_every_run_has_30_checkpoints_and_the_jobs_follow(workplace):
     config = load("config/sd14-small.yaml")
     assert len(config["experiments"]) == 10
     jobs = dry_run("config/sd14-small.yaml")
-    assert int(jobs["train"]) + int(jobs["train_newest"]) == 30 * len(config["runs"])
+    trained = sum(int(count) for rule, count in jobs.items() if rule.startswith("train"))
+    assert trained == 30 * len(config["runs"])
     assert int(jobs["compare"]) == 10
 
 
@@ -82,3 +87,12 @@ def test_the_flags_are_the_logs(workplace):
     }
     assert {key: flags[key] for key in said} == said
     assert flags["ema"]["preset"] == "diffusers"
+
+
+def test_the_two_studies_write_to_folders_of_their_own(workplace):
+    for config, study in (("sd14-small", "sd14"), ("config", "miniature")):
+        written = re.findall(r"^    output: (.*)$", shown(f"config/{config}.yaml"), re.MULTILINE)
+        files = {file.split(" ")[0] for line in written for file in line.split(", ")}
+        assert len(files) > 100
+        shared = {file for file in files if not file.startswith(f"results/{study}/")}
+        assert shared == {"results/report.html"}  # a copy: always that of the config in use
