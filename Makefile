@@ -1,6 +1,7 @@
 # make report                    the notebook in miniature -> results/report.html
 # make report PICTURES=folder    the same questions about your own pictures
 # make report CONFIG=file.yaml   your own study
+# make plan CONFIG=file.yaml     what it would take: time, memory, disk, cost
 # make test                      everything that must hold, with its own set-up
 PYTHON ?= python3
 CONFIG ?=
@@ -13,7 +14,7 @@ ifneq ($(PICTURES),)
 CONFIG := results/pictures.yaml
 endif
 
-.PHONY: report unlock test test-envs test-cloud lint tiny lock chromium
+.PHONY: report plan unlock test test-envs test-cloud lint tiny lock chromium
 
 report: $(INSTALLED)
 ifneq ($(PICTURES),)
@@ -22,6 +23,10 @@ endif
 	@test -z "$(CONFIG)" || test -f "$(CONFIG)" || { echo "error: CONFIG=$(CONFIG) is no file"; exit 1; }
 	@PYTHONPATH=scripts $(SNAKEMAKE) results/report.html --logger bars $(if $(CONFIG),--configfile "$(CONFIG)")
 	@echo "The report is $(CURDIR)/results/report.html"
+
+# What a study would take, without running it.
+plan: $(INSTALLED)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python scripts/plan.py $(if $(CONFIG),--config "$(CONFIG)")
 
 # After a run that was killed outright (Ctrl-C needs nothing): let go of the folder.
 unlock: $(INSTALLED)

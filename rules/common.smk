@@ -7,11 +7,11 @@ from itertools import chain
 os.environ.update(PATH=f"{Path(sys.executable).parent}:{os.getenv('PATH', '')}")
 sys.path.insert(0, f"{workflow.basedir}/scripts")
 
-from emaki.config import load, steps_of
+from emaki.config import kept_steps, load, steps_of
 from emaki.errors import UserError
 from emaki.imports import modules_of
 from emaki.plans import comparisons, grids
-from emaki.sources import folder
+from emaki.sources import folder, unsplash
 
 # Emaki reads the file itself: Snakemake would merge it over another one, key by key, and would
 # keep the last of two entries with one name.

@@ -50,7 +50,7 @@ rule config:
     conda:
         "../envs/report.yaml"
     params:
-        config=as_json(config),
+        config=as_json({key: value for key, value in config.items() if key != "machine"}),
     shell:
         "printf '%s\n' {params.config:q} > {output:q} 2> {log:q}"
 

@@ -50,4 +50,16 @@ use rule train as train_newest with:
         segment="|".join(map(re.escape, NEWEST)),
 
 
-ruleorder: train_newest > train
+# What the run does not `keep` is removed when nothing needs it any more.
+use rule train as train_passing with:
+    output:
+        about=f"{STUDY}/runs/{{segment}}/checkpoint.json",
+        weights=temp(directory(f"{STUDY}/runs/{{segment}}/weights")),
+        metrics=f"{STUDY}/runs/{{segment}}/metrics.parquet",
+        tensorboard=directory(f"{STUDY}/runs/{{segment}}/tensorboard"),
+        state=temp(directory(f"{STUDY}/states/{{segment}}")),
+    wildcard_constraints:
+        segment="|".join(map(re.escape, PASSING)) or "(?!)",
+
+
+ruleorder: train_newest > train_passing > train

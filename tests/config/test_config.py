@@ -322,7 +322,7 @@ MISTAKES = {
         "sources: {a: {type: rooms, count: 3, style: critters}}",
         r"sources.a.style is not a key here; there are: captions, count, seed, type",
     ),
-    "unknown type": ("sources: {a: {type: room}}", r"'folder'; did you mean 'rooms'"),
+    "unknown type": ("sources: {a: {type: room}}", r"'unsplash'; did you mean 'rooms'"),
     "nothing to take away": ("runs: {lora: null}", r"none to take away; did you mean 'lora-r4'"),
     "run": ("runs: {a: {extends: lora-r5}}", r"no run of that name; there are: .*'lora-r\d+'\?"),
     "model": (A_RUN % "model: tyni", r"no model of that name; there are: tiny; .*'tiny'"),

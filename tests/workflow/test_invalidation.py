@@ -202,3 +202,14 @@ def test_a_lost_checkpoint_comes_back_the_same(study, finished, step):
 def edit_code(study, file):
     path = study.folder / file
     path.write_text(path.read_text() + "\n# a remark\n")
+
+
+def test_keep_removes_weights_and_a_second_run_has_nothing_to_do(study):
+    study.change("dataset: rooms-keyword, steps: 2}", "dataset: rooms-keyword, steps: 2, keep: []}")
+    assert_jobs(study, ["config small/config", *END])  # what is done is not done again
+    study.change("steps: 2, keep: []}", "steps: 3, checkpoint_every: 1, seed: 1, keep: []}")
+    study.snakemake("results/report.html")
+    run = study.folder / "results/small/runs/keyword"
+    assert [path.parent.name for path in sorted(run.glob("*/weights"))] == ["000003"]
+    assert len(list(run.glob("*/metrics.parquet"))) == 3
+    assert_jobs(study, [])

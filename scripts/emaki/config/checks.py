@@ -35,7 +35,9 @@ def _names(config, own):
 
 
 def _files(config, own):
-    wanted = {("models", name, "path"): model["path"] for name, model in config["models"].items()}
+    yield from _models(config["models"])
+    local = {name: model for name, model in config["models"].items() if "repo" not in model}
+    wanted = {("models", name, "path"): model["path"] for name, model in local.items()}
     for where, path in wanted.items():
         if Path(path).is_dir() and not Path(path, "model_index.json").is_file():
             yield where, f"is {path}, which is no diffusers pipeline: it has no model_index.json"
@@ -45,11 +47,30 @@ def _files(config, own):
         if captioner["type"] == "blip":
             wanted["captions", name, "model"] = captioner["model"]
     for name, source in config["sources"].items():
-        if source["type"] == "folder":
+        if source["type"] in ("folder", "unsplash"):
             wanted["sources", name, "path"] = Path(source["path"]).expanduser()
     for where, path in wanted.items():
         if not Path(path).is_dir():
             yield where, f"is {path}, which is no folder"
+
+
+def _models(models):
+    """Give a model of the hub the `path` where its rule puts it."""
+    for name, model in models.items():
+        hub = [key for key in model if key != "path"]
+        if ("path" in model) == ("repo" in model):
+            has = "both" if "path" in model else "neither"
+            yield ("models", name), f"must have either path or repo; it has {has}"
+        elif "path" in model and hub:
+            yield ("models", name, hub[0]), "goes with repo only"
+        elif "repo" in model and "revision" not in model:
+            yield ("models", name, "revision"), "is missing: pin a commit of the repository"
+        elif "non_ema_sha256" in model and "non_ema_revision" not in model:
+            yield ("models", name, "non_ema_sha256"), "goes with non_ema_revision only"
+        if "repo" in model:
+            commits = [model.get("revision", ""), model.get("non_ema_revision")]
+            model["path"] = f"results/hub/{model['repo']}/{'+'.join(filter(None, commits))}"
+        model.setdefault("path", ".")
 
 
 def _captions(config, own):
@@ -120,6 +141,10 @@ def _runs(config, own):
             key = _said(own[name], "steps", "checkpoint_every")
             numbers = f"{run['steps']} steps with checkpoint_every {every}"
             yield (*where, key), f"leaves steps after the last checkpoint: {numbers}"
+        elif isinstance(run.get("keep"), list):
+            known = set(steps_of(config, name))
+            for step in sorted(set(run["keep"]) - known):
+                yield (*where, "keep"), f"has {step}, but a checkpoint is made every {every} steps"
         if run["lr_scheduler"] in NEEDS_HORIZON and run["lr_horizon"] is None:
             key = _said(own[name], "lr_scheduler", "lr_horizon")
             problem = (
@@ -139,11 +164,15 @@ def _weights(config, name, own):
     """Whether the model has the weights that a run starts from."""
     run = config["runs"][name]
     starts = {"train_init": run["train_init"], "ema": (run["ema"] or {}).get("init")}
-    model = config["models"].get(run["model"], {}).get("path", ".")
-    file = Path(model) / "unet" / "diffusion_pytorch_model.non_ema.safetensors"
+    model = config["models"].get(run["model"], {})
+    file = Path(model.get("path", ".")) / "unet" / "diffusion_pytorch_model.non_ema.safetensors"
     for key, start in starts.items():
-        if start == "non_ema" and file.parent.is_dir() and not file.is_file():
-            where = ("runs", name, _said(own, key, "recipe", "model"))
+        where = ("runs", name, _said(own, key, "recipe", "model"))
+        if start == "non_ema" and "repo" in model:
+            if "non_ema_revision" not in model:
+                problem = "but its model has no non_ema_revision"
+                yield where, f"asks for non-EMA weights, {problem}"
+        elif start == "non_ema" and file.parent.is_dir() and not file.is_file():
             yield where, f"asks for non-EMA weights, but there is no file {file}"
 
 
