@@ -3,8 +3,11 @@
 
 # A profile that has GPUs to give says how many (`resources: gpu=N`), and jobs with a model ask for
 # theirs; elsewhere they take what PyTorch finds. A profile must give at least one: Snakemake cuts a
-# request down to what there is, without a word and down to none.
-GIVES_GPUS = "gpu" in workflow.global_resources
+# request down to what there is, without a word and down to none. The Snakemake that a cluster job
+# runs is not told, but has the environment.
+if "gpu" in workflow.global_resources:
+    os.environ["EMAKI_GPUS"] = "1"
+GIVES_GPUS = "EMAKI_GPUS" in os.environ
 
 
 def gpus(count=1):

@@ -63,7 +63,7 @@ GresTypes=gpu
 AccountingStorageType=accounting_storage/none
 {nodes}
 PartitionName=cpu Nodes=cpu1 Default=YES MaxTime=1-0 State=UP PriorityTier=1
-PartitionName=gpu Nodes=gpu1,gpu2 MaxTime=1-0 State=UP PriorityTier=1 GraceTime=30
+PartitionName=gpu Nodes=gpu1,gpu2 MaxTime=1-0 State=UP PriorityTier=1
 PartitionName=urgent Nodes=gpu1,gpu2 MaxTime=1-0 State=UP PriorityTier=10
 """
 
