@@ -26,6 +26,7 @@ class Study:
     def __init__(self, folder):
         self.folder = folder
         self.log = folder / "snakemake.log"
+        self.started = []
 
     def command(self, target, *arguments):
         config = "long.yaml" if target == LONG else "study.yaml"
@@ -34,7 +35,7 @@ class Study:
     def start(self, target, *arguments, program=("-m", "snakemake")):
         """Start Snakemake in the background; what it says goes to `log`."""
         with open(self.log, "a") as log:
-            return subprocess.Popen(
+            process = subprocess.Popen(
                 [sys.executable, *program, *self.command(target, *arguments)],
                 cwd=self.folder,
                 env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
@@ -42,6 +43,14 @@ class Study:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+        self.started.append(process)
+        return process
+
+    def stop(self):
+        """End what a test that failed has left running."""
+        for process in self.started:
+            process.kill()
+            process.wait()
 
     def finish(self, process, seconds=600):
         assert process.wait(seconds) == 0, self.log.read_text()[-5000:]

@@ -27,7 +27,9 @@ def undisturbed(tmp_path_factory):
 @pytest.fixture
 def study(undisturbed, cluster, tmp_path):
     """A folder where nothing has run."""
-    return Study(make_folder(tmp_path))
+    study = Study(make_folder(tmp_path))
+    yield study
+    study.stop()
 
 
 @pytest.fixture
@@ -39,4 +41,6 @@ def before_training(undisturbed, cluster, tmp_path):
         shutil.rmtree(folder / "results/tiny-cluster" / part / "long")
     shutil.rmtree(folder / "logs")
     (folder / "snakemake.log").unlink()
-    return Study(folder)
+    study = Study(folder)
+    yield study
+    study.stop()
