@@ -6,7 +6,7 @@
 # request down to what there is, without a word and down to none. The Snakemake that a cluster job
 # runs is not told, but has the environment.
 if "gpu" in workflow.global_resources:
-    os.environ["EMAKI_GPUS"] = "1"
+    os.environ.update(EMAKI_GPUS="1")
 GIVES_GPUS = "EMAKI_GPUS" in os.environ
 
 
