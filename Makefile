@@ -2,19 +2,21 @@
 # make report PICTURES=folder    the same questions about your own pictures
 # make report CONFIG=file.yaml   your own study
 # make plan CONFIG=file.yaml     what it would take: time, memory, disk, cost
+# make report PROFILE=slurm      somewhere else than here: profiles/README.md
 # make test                      everything that must hold, with its own set-up
 PYTHON ?= python3
 CONFIG ?=
 PICTURES ?=
+PROFILE ?= local
 BIN := .venv/bin
 INSTALLED := .venv/installed
-SNAKEMAKE = PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/snakemake --profile profiles/local
+SNAKEMAKE = PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/snakemake --profile profiles/$(PROFILE)
 
 ifneq ($(PICTURES),)
 CONFIG := results/pictures.yaml
 endif
 
-.PHONY: report plan unlock test test-envs test-cloud lint tiny lock chromium
+.PHONY: report plan unlock resume test test-slurm test-envs test-cloud lint tiny lock chromium
 
 report: $(INSTALLED)
 ifneq ($(PICTURES),)
@@ -32,6 +34,11 @@ plan: $(INSTALLED)
 unlock: $(INSTALLED)
 	@$(SNAKEMAKE) --unlock $(if $(CONFIG),--configfile "$(CONFIG)")
 
+# After a Snakemake that was killed on a cluster: end its jobs, let go of the folder, go on.
+resume: $(INSTALLED)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python scripts/resume.py results/report.html \
+	    --profile profiles/$(PROFILE) $(if $(CONFIG),--configfile "$(CONFIG)")
+
 test: lint chromium
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
@@ -44,6 +51,10 @@ test-cloud:
 	test -x .venv-cloud/bin/sky || { $(PYTHON) -m venv .venv-cloud \
 	    && .venv-cloud/bin/python -m pip install --quiet "skypilot[lambda]==0.14.1"; }
 	.venv-cloud/bin/python tests/envs/check_cloud.py
+
+# A real SLURM on this machine, with pretended nodes and GPUs. Needs root on Debian, or SLURM.
+test-slurm: $(INSTALLED)
+	$(BIN)/python -m pytest tests/slurm -m slurm
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check

@@ -14,6 +14,7 @@ if "tiny" in config:
 else:
 
     include: "rules/inputs.smk"
+    include: "rules/resources.smk"
     include: "rules/models.smk"
     include: "rules/images.smk"
     include: "rules/captions.smk"

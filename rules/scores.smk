@@ -16,10 +16,15 @@ rule score:
         f"{BENCHMARKS}/scores/{{variant}}/{{prompts}}.tsv"
     conda:
         "../envs/evaluation.yaml"
+    resources:
+        gpu=gpus(),
+        runtime=minutes(30),
+        mem_mb=megabytes(4000, copies=2),
     params:
         clip=lambda wildcards, input: str(Path(input.clip[0]).parent),
     shell:
-        "python scripts/run.py --warm --log {log} {input.script} --samples {input.samples:q}"
+        "python scripts/run.py --warm --gpus {resources.gpu} --log {log} {input.script}"
+        " --samples {input.samples:q}"
         " --clip {params.clip:q} --label {wildcards.variant}/{wildcards.prompts}"
         " --output {output:q}"
 
@@ -38,8 +43,13 @@ rule reference:
         f"{BENCHMARKS}/references/{{dataset}}.tsv"
     conda:
         "../envs/evaluation.yaml"
+    resources:
+        gpu=gpus(),
+        runtime=minutes(30),
+        mem_mb=megabytes(4000, copies=2),
     params:
         resolution=config["sampling"]["resolution"],
     shell:
-        "python scripts/run.py --warm --log {log} {input.script} --pictures {input.pictures:q}"
+        "python scripts/run.py --warm --gpus {resources.gpu} --log {log} {input.script}"
+        " --pictures {input.pictures:q}"
         " --resolution {params.resolution} --output {output:q}"

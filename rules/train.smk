@@ -22,6 +22,10 @@ rule train:
     conda:
         training_env
     threads: lambda wildcards: run_of(wildcards)["threads"]
+    resources:
+        gpu=gpus_of_run,
+        runtime=minutes_of_training,
+        mem_mb=megabytes(4000, copies=5),
     params:
         run=hyper_parameters,
         model=lambda wildcards: config["models"][run_of(wildcards)["model"]]["path"],
@@ -32,7 +36,8 @@ rule train:
         state=lambda wildcards, input: f"--state {input.state}" if input.state else "",
         folder=folder_of("about"),
     shell:
-        "python scripts/run.py --warm --log {log} {input.script} --name {params.name}"
+        "python scripts/run.py --warm --gpus {resources.gpu} --log {log} {input.script}"
+        " --name {params.name}"
         " --run {params.run:q} --model {params.model:q} --latents {params.latents:q}"
         " --from-step {params.start} --to-step {params.end} {params.state}"
         " --output {params.folder:q} --state-output {output.state:q}"
