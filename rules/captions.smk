@@ -4,6 +4,7 @@ rule captions:
         modules=modules_of("scripts/captions.py"),
         metadata=f"{STUDY}/images/{{source}}/metadata.parquet",
         of=captions_below,
+        edits=edits_of,
     output:
         f"{STUDY}/captions/{{source}}/{{captioner}}.parquet",
     log:
@@ -11,7 +12,7 @@ rule captions:
     benchmark:
         f"{BENCHMARKS}/captions/{{source}}/{{captioner}}.tsv"
     wildcard_constraints:
-        captioner=names("captions", type=["alt", "keyword"]),
+        captioner=names("captions", type=["alt", "keyword", "table"]),
     localrule: True
     conda:
         "../envs/data.yaml"
@@ -19,9 +20,10 @@ rule captions:
         captioner=entry_of("captions", "captioner"),
         images=folder_of_input("metadata"),
         of=lambda wildcards, input: f"--of {input.of}" if input.of else "",
+        edits=lambda wildcards, input: f"--edits {quote(input.edits)}" if input.edits else "",
     shell:
         "python scripts/run.py --log {log} {input.script} --captioner {params.captioner:q}"
-        " --images {params.images:q} {params.of} --output {output:q}"
+        " --images {params.images:q} {params.of} {params.edits} --output {output:q}"
 
 
 rule captions_blip:
@@ -52,3 +54,14 @@ rule captions_blip:
         "python scripts/run.py --warm --gpus {resources.gpu} --log {log} {input.script}"
         " --captioner {params.captioner:q}"
         " --images {params.images:q} --output {output:q}"
+
+
+use rule captions_blip as captions_image_text with:
+    input:
+        script="scripts/captions_image_text.py",
+        modules=modules_of("scripts/captions_image_text.py"),
+        metadata=f"{STUDY}/images/{{source}}/metadata.parquet",
+        pictures=ancient(f"{STUDY}/images/{{source}}/pictures"),
+        model=image_text_files,
+    wildcard_constraints:
+        captioner=names("captions", type=["image-text-to-text"]),

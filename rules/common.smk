@@ -3,6 +3,7 @@ import math
 import os
 import sys
 from itertools import chain
+from shlex import quote
 
 # Where no environment is deployed, jobs run in the interpreter that runs Snakemake.
 os.environ.update(PATH=f"{Path(sys.executable).parent}:{os.getenv('PATH', '')}")

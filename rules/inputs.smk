@@ -28,15 +28,28 @@ def source_stamps(wildcards):
 
 
 def captions_below(wildcards):
-    """The table that a keyword is added to."""
+    """The table that another captioner changes."""
     captioner = config["captions"][wildcards.captioner]
     below = f"{STUDY}/captions/{wildcards.source}/{captioner.get('of')}.parquet"
-    return below if captioner["type"] == "keyword" else []
+    return below if "of" in captioner else []
+
+
+def edits_of(wildcards):
+    """The user's table of captions that take the place of others."""
+    captioner = config["captions"][wildcards.captioner]
+    return captioner["path"] if captioner["type"] == "table" else []
 
 
 def blip_files(wildcards):
     path = config["captions"][wildcards.captioner]["model"]
     return [f"{path}/config.json", f"{path}/model.safetensors"]
+
+
+def image_text_files(wildcards):
+    """All that transformers may read of such a model: settings, tokenizer, chat template, weights."""
+    path = Path(config["captions"][wildcards.captioner]["model"])
+    kinds = {".json", ".jinja", ".model", ".txt", ".safetensors"}
+    return sorted(str(file) for file in path.iterdir() if file.suffix in kinds)
 
 
 def images_of(file):
@@ -199,6 +212,17 @@ def scores_of(experiment):
 def reference_of(wildcards):
     """The features of the real pictures that KID compares with."""
     return f"{STUDY}/references/{config['experiments'][wildcards.experiment]['reference']}.parquet"
+
+
+def transformer_files(*folders):
+    """What decides the output of models in folders that transformers wrote."""
+    return [f"{path}/{file}" for path in folders for file in ("config.json", "model.safetensors")]
+
+
+JUDGES = config["evaluators"]
+DINO = [JUDGES["features"]["model"]] if JUDGES["features"] != "efficientnet-lite0" else []
+SCORING_FILES = transformer_files(*DINO, *filter(None, [JUDGES["preference"]]))
+REFERENCE_FILES = transformer_files(*DINO, *([JUDGES["clip"]] if JUDGES["cmmd"] else []))
 
 
 def samples_of(wildcards):

@@ -8,6 +8,7 @@ rule score:
             clip=config["evaluators"]["clip"],
             file=["config.json", "model.safetensors"],
         ),
+        models=SCORING_FILES,
     output:
         f"{STUDY}/scores/{{variant}}/{{prompts}}.parquet",
     log:
@@ -21,11 +22,11 @@ rule score:
         runtime=minutes(30),
         mem_mb=megabytes(4000, copies=2),
     params:
-        clip=lambda wildcards, input: str(Path(input.clip[0]).parent),
+        evaluators=as_json(config["evaluators"]),
     shell:
         "python scripts/run.py --warm --gpus {resources.gpu} --log {log} {input.script}"
-        " --samples {input.samples:q}"
-        " --clip {params.clip:q} --label {wildcards.variant}/{wildcards.prompts}"
+        " --samples {input.samples:q} --evaluators {params.evaluators:q}"
+        " --label {wildcards.variant}/{wildcards.prompts}"
         " --output {output:q}"
 
 
@@ -35,6 +36,7 @@ rule reference:
         modules=modules_of("scripts/reference.py"),
         content=f"{STUDY}/datasets/{{dataset}}/content.json",
         pictures=ancient(f"{STUDY}/datasets/{{dataset}}/data/train.parquet"),
+        models=REFERENCE_FILES,
     output:
         f"{STUDY}/references/{{dataset}}.parquet",
     log:
@@ -49,7 +51,10 @@ rule reference:
         mem_mb=megabytes(4000, copies=2),
     params:
         resolution=config["sampling"]["resolution"],
+        features=as_json(config["evaluators"]["features"]),
+        clip=f"--clip {quote(config['evaluators']['clip'])}" if config["evaluators"]["cmmd"] else "",
     shell:
         "python scripts/run.py --warm --gpus {resources.gpu} --log {log} {input.script}"
         " --pictures {input.pictures:q}"
-        " --resolution {params.resolution} --output {output:q}"
+        " --resolution {params.resolution} --features {params.features:q} {params.clip}"
+        " --output {output:q}"

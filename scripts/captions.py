@@ -1,4 +1,4 @@
-"""Write a table of captions: the source's own, or another table's with a keyword."""
+"""Write a table of captions: the source's own, or another table's with a keyword or edits."""
 
 import argparse
 import json
@@ -12,7 +12,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--captioner", type=json.loads, required=True, help="its mapping as JSON")
     parser.add_argument("--images", required=True, help="folder images/{source}")
-    parser.add_argument("--of", help="the table of captions that a keyword is added to")
+    parser.add_argument("--of", help="the table of captions that is changed")
+    parser.add_argument("--edits", help="the user's table of other captions")
     parser.add_argument("--output", required=True, help="captions/{source}/{captioner}.parquet")
     args = parser.parse_args()
     options = {
@@ -22,6 +23,8 @@ def main():
     }
     if args.captioner["type"] == "keyword":
         pairs = captions.keyword(captions.read(args.of), **options)
+    elif args.captioner["type"] == "table":
+        pairs = captions.edited(captions.read(args.of), args.edits, args.images)
     else:
         pairs = captions.alt(args.images)
     captions.write(pairs, args.output)

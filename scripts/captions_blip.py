@@ -3,11 +3,8 @@
 import argparse
 import json
 
-import pyarrow.parquet as pq
-
-from emaki import blip, captions
+from emaki import blip, captions, generation
 from emaki.errors import friendly
-from emaki.progress import bar
 
 
 @friendly
@@ -18,9 +15,8 @@ def main():
     parser.add_argument("--output", required=True, help="captions/{source}/{captioner}.parquet")
     args = parser.parse_args()
     options = {name: value for name, value in args.captioner.items() if name != "type"}
-    pairs = blip.captions(args.images, blip.Captioner(**options))
-    total = pq.read_metadata(f"{args.images}/metadata.parquet").num_rows
-    captions.write(bar(pairs, total=total, unit="pictures", label="captions blip"), args.output)
+    pairs = generation.captions(args.images, blip.Captioner(**options), "captions blip")
+    captions.write(pairs, args.output)
 
 
 if __name__ == "__main__":

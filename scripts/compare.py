@@ -11,7 +11,7 @@ scores/{variant}/{set}.parquet for every variant in the plan and every set in it
 import argparse
 import json
 
-from emaki.comparison import compare, read_features, read_scores
+from emaki.comparison import compare, read_reference, read_scores
 from emaki.errors import UserError, friendly
 from emaki.files import replacing
 
@@ -27,7 +27,7 @@ def main():
             if (key := f"{variant}:{prompt_set}") not in paths:
                 raise UserError(f"--scores has no {key}")
             scores[variant, role] = read_scores(paths[key])
-    answers = compare(plan, scores, read_features(arguments.reference))
+    answers = compare(plan, scores, read_reference(arguments.reference))
     with replacing(arguments.output) as temporary:
         temporary.write_text(json.dumps(answers, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 

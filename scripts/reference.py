@@ -1,6 +1,7 @@
-"""Encode the real pictures of a dataset, for KID to compare samples with."""
+"""Encode the real pictures of a dataset, for KID and CMMD to compare samples with."""
 
 import argparse
+import json
 
 import torch
 
@@ -13,13 +14,20 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pictures", required=True, help="parquet file of the dataset")
     parser.add_argument("--resolution", required=True, type=int, help="of the samples, in pixels")
+    parser.add_argument("--features", type=json.loads, required=True, help="encoder, as JSON")
+    parser.add_argument("--clip", help="folder of the CLIPModel for CMMD, where it is wanted")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--output", required=True)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     table, images = scoring.read_images(arguments.pictures)
     squares = [scoring.centre_square(image, arguments.resolution) for image in images]
-    columns = {"id": table["id"].to_pylist(), "features": scoring.features(squares, "reference")}
+    columns = {
+        "id": table["id"].to_pylist(),
+        "features": scoring.features(squares, arguments.features, "reference"),
+    }
+    if arguments.clip:
+        columns["embedding"] = scoring.embeddings(squares, arguments.clip, "reference CLIP")
     scoring.write(columns, arguments.output)
 
 

@@ -110,23 +110,115 @@ def test_keyword(caption, keyword, position, separator, expected):
     assert add_keyword(once, keyword, position, separator) == once
 
 
-def test_blip_captions_do_not_depend_on_the_company(source, model, tmp_path):
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("edits.csv", 'file,text\nblue.png,"a  blue room, bright"\nred.png,\n'),
+        ("edits.csv", 'id,file,text\n,blue.png,"a blue room, bright"\nred,,\n'),
+        (
+            "my edits.jsonl",
+            '{"id": "blue", "text": "a blue room, bright"}\n{"id": "red", "text": ""}\n',
+        ),
+    ],
+)
+def test_a_table_of_edits_takes_the_place_of_captions(source, tmp_path, name, text):
+    alt, table, edits = tmp_path / "alt.parquet", tmp_path / "table.parquet", tmp_path / name
+    edits.write_text(text)
+    captions.write(captions.alt(source), alt)
+    captioner = {"type": "table", "of": "alt", "path": str(edits)}
+    more = ["--of", alt, "--edits", edits, "--output", table]
+    script("captions", captioner, "--images", source, *more)
+    expected = [("red", None), ("green", None), ("blue", "a blue room, bright")]
+    assert captions.read(table) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "file,text\nred.png,a\nbleu.png,b\n",
+            r"edits.csv line 3 names file 'bleu.png', but .* did you mean 'blue.png'\?$",
+        ),
+        (
+            "id,text\npurple,a\n",
+            r"edits.csv line 2 names id 'purple', but there is no such picture$",
+        ),
+        (
+            "id,file,text\nred,,a\n,red.png,b\n",
+            r"edits.csv line 3 captions 'red' again, after line 2$",
+        ),
+        (
+            "id,caption\nred,a\n",
+            r"edits.csv line 2 must have a picture's file or id, and its text$",
+        ),
+        ("text\na\n", r"edits.csv line 2 must have a picture's file or id, and its text$"),
+    ],
+)
+def test_a_table_of_edits_with_a_mistake(source, tmp_path, text, message):
+    (tmp_path / "edits.csv").write_text(text)
+    with pytest.raises(UserError, match=message):
+        captions.edited(captions.alt(source), tmp_path / "edits.csv", source)
+
+
+@pytest.mark.parametrize("batch", [1, 2, 16])
+def test_sampled_captions_do_not_depend_on_the_company(source, model, tmp_path, monkeypatch, batch):
+    from emaki import generation
     from emaki.blip import Captioner
 
-    table = tmp_path / "blip.parquet"
+    table, again = tmp_path / "blip.parquet", tmp_path / "again.parquet"
     captioner = {"type": "blip", "model": model, "preset": "kohya_cli", "prompt": "a picture of "}
-    script("captions_blip", captioner, "--images", source, "--output", table)
-    found = dict(captions.read(table))
-    assert list(found) == ["red", "green", "blue"]
-    metadata = pq.read_table(source / "metadata.parquet").to_pylist()
-    blue = Image.open(source / "pictures" / "blue.png")
-    alone = Captioner(model, "kohya_cli", "a picture of ")
+    if batch == 16:
+        script("captions_blip", captioner, "--images", source, "--output", table)
+        assert batch == generation.BATCH
+    sampling = Captioner(model, "kohya_cli", "a picture of ")
+    monkeypatch.setattr(generation, "BATCH", batch)
     torch.manual_seed(7)  # the caller's random numbers neither matter nor are used up
     expected = torch.rand(1, generator=torch.Generator().manual_seed(7))
-    assert alone.caption(blue, metadata[2]["sha256"]) == found["blue"]
+    captions.write(generation.captions(source, sampling), again)
     assert torch.equal(torch.rand(1), expected)
-    others = {alone.caption(blue, key) for key in "abcdef"}
-    assert len(others) > 1, "it really samples"
+    assert batch != 16 or table.read_bytes() == again.read_bytes()
+    assert [identifier for identifier, _ in captions.read(again)] == ["red", "green", "blue"]
+    metadata = pq.read_table(source / "metadata.parquet").to_pylist()
+    names = ["blue", "red", "green"]
+    pictures = [Image.open(source / "pictures" / f"{name}.png") for name in names]
+    keys = [row["sha256"] for name in names for row in metadata if row["id"] == name]
+    other_order = dict(zip(names, sampling.caption(pictures, keys)))
+    assert {name: text or None for name, text in other_order.items()} == dict(captions.read(again))
+    assert len(set(sampling.caption(pictures[:1] * 6, list("abcdef")))) > 1, "it really samples"
+
+
+def test_seeded_noise_draws_from_the_nucleus():
+    """Frequencies of 4,000 draws against the renormalised probabilities of the nucleus."""
+    from emaki.generation import nucleus
+
+    probabilities = torch.tensor([0.5, 0.3, 0.15, 0.05])
+    logits = probabilities.log().repeat(4000, 1)
+    keys = [str(number) for number in range(4000)]
+    drawn = nucleus(keys, top_p=0.9)(None, logits).argmax(-1)
+    found = drawn.bincount(minlength=4) / 4000
+    assert found == pytest.approx([0.5 / 0.95, 0.3 / 0.95, 0.15 / 0.95, 0], abs=0.03)
+
+
+def test_pictures_of_one_size_share_a_batch(tmp_path, monkeypatch):
+    from emaki import generation
+
+    sizes = {"a": (40, 30), "b": (20, 20), "c": (40, 30), "d": (20, 20), "e": (30, 40)}
+    items = [
+        Picture(name, Image.new("RGB", size, (ord(name), 0, 0)), None, "MIT", "")
+        for name, size in sizes.items()
+    ]
+    images.write(items, tmp_path / "source")
+    monkeypatch.setattr(generation, "BATCH", 2)
+    seen = []
+
+    class Namer:
+        def caption(self, pictures, keys):
+            seen.append([picture.size for picture in pictures])
+            return [f" {picture.getpixel((0, 0))[0]} \n" for picture in pictures]
+
+    found = generation.captions(tmp_path / "source", Namer())
+    assert found == [(name, str(ord(name))) for name in sizes]
+    assert seen == [[(20, 20)] * 2, [(40, 30)] * 2, [(30, 40)] * 2]
 
 
 def test_the_gui_preset_is_greedy_and_counts_the_prompt(model):
@@ -134,14 +226,34 @@ def test_the_gui_preset_is_greedy_and_counts_the_prompt(model):
 
     blue = Image.new("RGB", (40, 40), "blue")
     plain, prompted = Captioner(model), Captioner(model, prompt="a picture of ")
-    assert plain.caption(blue, "a") == plain.caption(blue, "b")
+    assert plain.caption([blue], "a") == plain.caption([blue], "b")
     assert plain.settings["max_length"] == 40, "no more tokens than the model has positions for"
-    assert PRESETS["kohya_gui"]["max_length"] == 75
+    assert PRESETS["kohya_gui"] == {"min_length": 5, "max_length": 75}
     by_hand = plain.processor(images=blue, text="a picture of ", return_tensors="pt")
     tokens = plain.model.generate(**by_hand, do_sample=False, min_length=5, max_length=40)[0]
     text = plain.processor.decode(tokens, skip_special_tokens=True)
     assert text.startswith("a picture of ")
-    assert prompted.caption(blue, "a") == text.removeprefix("a picture of ")
+    assert prompted.caption([blue], "a") == [text.removeprefix("a picture of ")]
+
+
+@pytest.mark.parametrize("prompt", [None, "a picture of "])
+def test_beams_search_further_than_greedy_and_alike_in_a_batch(model, prompt):
+    from emaki.blip import Captioner
+
+    pictures = [Image.new("RGB", (40, 40), colour) for colour in ("red", "blue", "green")]
+    pictures += [Image.radial_gradient("L").resize((40, 40)).convert("RGB")]
+    greedy, beams = Captioner(model, prompt=prompt), Captioner(model, prompt=prompt, num_beams=4)
+    one_by_one = [beams.caption([picture], "a")[0] for picture in pictures]
+    assert beams.caption(pictures, "abcd") == one_by_one
+    assert one_by_one != greedy.caption(pictures, "abcd")
+
+
+def test_half_precision_is_that_of_the_weights(model):
+    from emaki.blip import Captioner
+
+    half = Captioner(model, precision="bf16")
+    assert {weights.dtype for weights in half.model.parameters()} == {torch.bfloat16}
+    assert half.caption([Image.new("RGB", (40, 40), "blue")], "a")[0]
 
 
 def test_the_embedded_model_says_what_is_to_be_seen():
@@ -149,7 +261,7 @@ def test_the_embedded_model_says_what_is_to_be_seen():
 
     rooms = list(build({"type": "rooms", "count": 12, "seed": 12345, "captions": "full"}))
     captioner = Captioner(str(ROOT / "resources" / "tiny-blip"))
-    said = [captioner.caption(room.image, room.id) for room in rooms]
+    said = captioner.caption([room.image for room in rooms], [room.id for room in rooms])
     couches = [re.search(r"\w+ couch", room.caption)[0] for room in rooms]
     assert len(set(couches)) > 4
     assert sum(couch in caption for couch, caption in zip(couches, said)) >= 10
@@ -159,7 +271,7 @@ def test_the_embedded_model_says_what_is_to_be_seen():
 def test_blip_that_cannot_work(model, tmp_path):
     from emaki.blip import Captioner
 
-    with pytest.raises(UserError, match=r"there is no BLIP model in .*gone"):
+    with pytest.raises(UserError, match=r"there is no blip model in .*gone"):
         Captioner(str(tmp_path / "gone"))
     (tmp_path / "config.json").write_text('{"model_type": "clip"}')
     with pytest.raises(UserError, match="model of type 'clip', not 'blip'"):

@@ -1,9 +1,11 @@
 """Intervals that hold the truth as often as they say, and KID as it was defined."""
 
+import math
+
 import numpy as np
 import pytest
 
-from emaki.kid import kid, kid_difference_by_prompt
+from emaki.mmd import difference_by_prompt, gaussian, mmd
 from emaki.statistics import MINIMUM_PROMPTS, pseudo_values, simultaneous_intervals, verdict
 
 
@@ -56,11 +58,11 @@ def test_coverage_of_the_difference_in_kid():
         return ours.reshape(-1, 12), theirs.reshape(-1, 12), names
 
     ours, theirs, _ = draw(3000, 1, np.random.default_rng(1))
-    truth = kid(ours, real) - kid(theirs, real)
+    truth = mmd(ours, real) - mmd(theirs, real)
     rng = np.random.default_rng(2)
     hits, studies = 0, 200
     for _ in range(studies):
-        low, high = one_interval(kid_difference_by_prompt(*draw(10, 3, rng)[:2], real, NAMES))
+        low, high = one_interval(difference_by_prompt(*draw(10, 3, rng)[:2], real, NAMES))
         hits += low <= truth <= high
     assert 0.91 <= hits / studies <= 0.995
 
@@ -107,21 +109,40 @@ def test_kid_is_the_definition():
     within = sum(k(X[i], X[j]) for i in range(5) for j in range(5) if i != j) / 20
     real = sum(k(R[i], R[j]) for i in range(6) for j in range(6) if i != j) / 30
     between = sum(k(x, r) for x in X for r in R) / 30
-    assert kid(X, R) == pytest.approx(within + real - 2 * between)
+    assert mmd(X, R) == pytest.approx(within + real - 2 * between)
+
+
+def test_cmmd_is_the_definition():
+    """Every pair by itself, with the kernel and the bandwidth as the paper writes them."""
+    rng = np.random.default_rng(5)
+    X, R = rng.normal(size=(5, 4)), rng.normal(size=(7, 4)) + 1
+
+    def k(x, y):
+        return math.exp(-sum((a - b) ** 2 for a, b in zip(x, y)) / (2 * 10**2))
+
+    within = sum(k(x, y) for i, x in enumerate(X) for j, y in enumerate(X) if i != j) / 20
+    real = sum(k(x, y) for i, x in enumerate(R) for j, y in enumerate(R) if i != j) / 42
+    between = sum(k(x, y) for x in X for y in R) / 35
+    assert mmd(X, R, kernel=gaussian) == pytest.approx(within + real - 2 * between, abs=1e-12)
+    A, B = rng.normal(size=(6, 4)), rng.normal(size=(6, 4))
+    by_prompt = difference_by_prompt(A, B, R, list("abcdef"), gaussian)
+    expected = mmd(A, R, kernel=gaussian) - mmd(B, R, kernel=gaussian)
+    assert len(by_prompt) == 6
+    assert by_prompt.mean() == pytest.approx(expected, abs=1e-9)
 
 
 def test_kid_is_zero_on_average_between_equals():
     rng = np.random.default_rng(0)
-    draws = [kid(rng.normal(size=(30, 8)), rng.normal(size=(30, 8))) for _ in range(300)]
+    draws = [mmd(rng.normal(size=(30, 8)), rng.normal(size=(30, 8))) for _ in range(300)]
     assert abs(np.mean(draws)) < 3 * np.std(draws) / np.sqrt(len(draws))
 
 
 def test_mean_over_prompts_is_the_difference_in_kid():
     rng = np.random.default_rng(0)
     A, B, R = (rng.normal(size=(size, 6)) for size in (30, 30, 20))
-    by_prompt = kid_difference_by_prompt(A, B, R, NAMES)
+    by_prompt = difference_by_prompt(A, B, R, NAMES)
     assert by_prompt.shape == (10,)
-    assert by_prompt.mean() == pytest.approx(kid(A, R, NAMES) - kid(B, R, NAMES))
+    assert by_prompt.mean() == pytest.approx(mmd(A, R, NAMES) - mmd(B, R, NAMES))
 
 
 def test_pseudo_values_of_a_mean_are_the_values():

@@ -83,7 +83,7 @@ def test_blip_captions_a_room():
     from emaki.blip import Captioner
 
     picture = next(iter(build({"type": "rooms", "count": 1, "seed": 77})))
-    caption = Captioner(RESOURCES / "tiny-blip").caption(picture.image, picture.id)
+    (caption,) = Captioner(RESOURCES / "tiny-blip").caption([picture.image], [picture.id])
     couch = picture.caption.split(" couch")[0].split()[-1]
     assert f"{couch} couch" in caption, (caption, picture.caption)
 

@@ -1,10 +1,13 @@
 """Verdicts turned into one word, and into sentences that need no statistics."""
 
-# The metrics in the order of the report. `role` is the set of prompts whose pictures it judges.
+# The metrics in the order of the report. `role` is the set of prompts whose pictures it judges,
+# `column` its column of the scores: a metric without one was not asked for.
 METRICS = {
-    "domain_clip_score": {"role": "domain", "higher_is_better": True},
-    "domain_kid": {"role": "domain", "higher_is_better": False},
-    "unrelated_clip_score": {"role": "unrelated", "higher_is_better": True},
+    "domain_clip_score": {"role": "domain", "column": "clip_score", "higher_is_better": True},
+    "domain_kid": {"role": "domain", "column": "features", "higher_is_better": False},
+    "domain_cmmd": {"role": "domain", "column": "embedding", "higher_is_better": False},
+    "domain_preference": {"role": "domain", "column": "preference", "higher_is_better": True},
+    "unrelated_clip_score": {"role": "unrelated", "column": "clip_score", "higher_is_better": True},
 }
 
 PHRASES = {
@@ -18,6 +21,17 @@ PHRASES = {
         "worse": "look less like the real pictures",
         "no clear difference": "look neither clearly more nor less like the real pictures",
     },
+    "domain_cmmd": {
+        "better": "come nearer to these by CLIP's measure",
+        "worse": "stay farther from these by CLIP's measure",
+        "no clear difference": "are neither clearly nearer to nor farther from these by CLIP's"
+        " measure",
+    },
+    "domain_preference": {
+        "better": "would be preferred",
+        "worse": "would be liked less",
+        "no clear difference": "would be liked neither clearly more nor less",
+    },
     "unrelated_clip_score": {
         "better": "unrelated prompts come out better",
         "worse": "unrelated prompts come out worse, which is forgetting",
@@ -29,6 +43,8 @@ PHRASES = {
 SUBJECTS = {
     "domain_clip_score": "the prompts are followed",
     "domain_kid": "likeness to the real pictures is",
+    "domain_cmmd": "nearness to them by CLIP's measure is",
+    "domain_preference": "preference is",
     "unrelated_clip_score": "unrelated prompts come out",
 }
 
@@ -95,12 +111,12 @@ def strengths(plan, pairs):
 
 def _sentence(models, baselines, verdicts):
     its = "its" if len(models) == 1 else "their"
+    unrelated = verdicts.pop("unrelated_clip_score", None)
     said = [PHRASES[name][verdict].format(its=its) for name, verdict in verdicts.items()]
-    text = f"{_listed(models)} against {_listed(baselines)}: {said[0]} and {said[1]}"
-    if len(said) == 3:
-        *domain, unrelated = verdicts.values()
-        contrast = "better" in domain and unrelated == "worse"
-        text += f"; {'but ' if contrast else ''}{said[2]}"
+    text = f"{_listed(models)} against {_listed(baselines)}: {_listed(said)}"
+    if unrelated:
+        contrast = "better" in verdicts.values() and unrelated == "worse"
+        text += f"; {'but ' if contrast else ''}{PHRASES['unrelated_clip_score'][unrelated]}"
     return f"{text}."
 
 

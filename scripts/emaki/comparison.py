@@ -7,28 +7,32 @@ import pyarrow.parquet as parquet
 
 from emaki.answers import METRICS, answers, overall, strengths
 from emaki.errors import UserError
-from emaki.kid import kid, kid_difference_by_prompt
+from emaki.mmd import difference_by_prompt, gaussian, mmd, polynomial
 from emaki.statistics import simultaneous_intervals, verdict
 
 LEVEL = 0.95
-KID_SCALE = 1000  # KID is small by nature; x 1000 is how it is reported
+DISTANCE_SCALE = 1000  # KID and CMMD are small by nature; x 1000 is how both are reported
+KERNELS = {"features": polynomial, "embedding": gaussian}
+NUMBERS = ("clip_score", "preference")
 
 
 def read_scores(path):
     """One row per picture, ordered by prompt and seed: a dict of arrays.
 
-    `prompt` (n,) str; `seed` (n,) int; `clip_score` (n,) float in 0..100; `features` (n, d).
-    Raises UserError where a score is not a number or a (prompt, seed) comes twice.
+    `prompt` (n,) str; `seed` (n,) int; `clip_score` (n,) float in 0..100; `features` (n, d); and
+    where the config asks for them `preference` (n,) float and `embedding` (n, d). Raises UserError
+    where a score is not a number or a (prompt, seed) comes twice.
     """
-    table = parquet.read_table(path, columns=["prompt", "seed", "clip_score", "features"])
+    table = parquet.read_table(path)
     table = table.sort_by([("prompt", "ascending"), ("seed", "ascending")])
     scores = {
         "prompt": np.array(table["prompt"].to_pylist(), dtype=object),
         "seed": np.array(table["seed"].to_pylist(), dtype=np.int64),
-        "clip_score": np.array(table["clip_score"].to_pylist(), dtype=np.float64),
-        "features": _matrix(table["features"]),
     }
-    for key in ("clip_score", "features"):
+    for key in (*NUMBERS, *KERNELS):
+        if key not in table.column_names:
+            continue
+        scores[key] = _matrix(table[key])
         if not np.isfinite(scores[key]).all():
             raise UserError(f"{path}: {key} is not a number somewhere; score these pictures again")
     keys = list(zip(scores["prompt"], scores["seed"]))
@@ -40,22 +44,27 @@ def read_scores(path):
     return scores
 
 
-def read_features(path):
-    """The features (n, d) of a dataset's real pictures."""
-    features = _matrix(parquet.read_table(path, columns=["features"])["features"])
-    if len(features) < 2:
+def read_reference(path):
+    """{column: (n, d)} of a dataset's real pictures: `features`, and `embedding` for CMMD."""
+    table = parquet.read_table(path)
+    if len(table) < 2:
         raise UserError(f"{path}: KID needs two real pictures or more")
-    return features
+    return {name: _matrix(table[name]) for name in KERNELS if name in table.column_names}
 
 
 def compare(plan, scores, real):
     """The answers of one experiment, ready for JSON.
 
     `plan` is that of emaki.plans.comparisons; `scores` is {(variant, role): as read_scores
-    returns}, with every variant of the plan and every role of its prompts; `real` (m, d) are the
-    features of the real pictures.
+    returns}, with every variant of the plan and every role of its prompts; `real` is what
+    read_reference returns. A metric whose column is not there was not asked for.
     """
-    metrics = [name for name, metric in METRICS.items() if metric["role"] in plan["prompts"]]
+    there = set.intersection(*map(set, scores.values()))
+    metrics = [
+        name
+        for name, metric in METRICS.items()
+        if metric["role"] in plan["prompts"] and metric["column"] in there
+    ]
     levels = {
         path: {name: _round(_level(name, _of(scores, path, name), real)) for name in metrics}
         for path in plan["variants"]
@@ -69,7 +78,7 @@ def compare(plan, scores, real):
     return {
         "prompts": plan["prompts"],
         "reference": plan["reference"],
-        "real_pictures": len(real),
+        "real_pictures": len(real["features"]),
         "variants": {path: {**plan["variants"][path], "metrics": levels[path]} for path in levels},
         "pairs": pairs,
         "answers": answers(plan, pairs),
@@ -82,9 +91,10 @@ def _of(scores, path, name):
 
 
 def _level(name, own, real):
-    if name == "domain_kid":
-        return KID_SCALE * kid(own["features"], real, own["prompt"])
-    return own["clip_score"].mean()
+    column = METRICS[name]["column"]
+    if kernel := KERNELS.get(column):
+        return DISTANCE_SCALE * mmd(own[column], real[column], own["prompt"], kernel)
+    return own[column].mean()
 
 
 def _families(pairs):
@@ -120,11 +130,11 @@ def _by_prompt(name, pair, scores, real):
     """The variant's metric less the baseline's: one value per prompt."""
     ours, theirs = _of(scores, pair["variant"], name), _of(scores, pair["baseline"], name)
     _check_paired(ours, theirs, pair)
-    prompts = ours["prompt"]
-    if name == "domain_kid":
-        features = ours["features"], theirs["features"]
-        return KID_SCALE * kid_difference_by_prompt(*features, real, prompts)
-    return _means(ours["clip_score"] - theirs["clip_score"], prompts)
+    prompts, column = ours["prompt"], METRICS[name]["column"]
+    if kernel := KERNELS.get(column):
+        sides = ours[column], theirs[column]
+        return DISTANCE_SCALE * difference_by_prompt(*sides, real[column], prompts, kernel)
+    return _means(ours[column] - theirs[column], prompts)
 
 
 def _means(values, prompts):

@@ -372,6 +372,22 @@ MISTAKES = {
         "runs: {a: {extends: full-8bit, rank: 8}}",
         r"runs.a.rank is for method lora, but",
     ),
+    "no table": (
+        "captions: {b: {type: table, of: alt, path: gone.csv}}",
+        r"captions.b.path is gone.csv, which is no file$",
+    ),
+    "no kind of table": (
+        "captions: {b: {type: table, of: alt, path: a.xlsx}}",
+        r"captions.b.path is 'a.xlsx', but must be a .csv, .jsonl or .parquet file$",
+    ),
+    "beams that sample too": (
+        "captions: {b: {type: image-text-to-text, model: resources, num_beams: 3, top_p: 0.9}}",
+        r"captions.b.num_beams does not go with top_p, which samples$",
+    ),
+    "beams that sample": (
+        "captions: {b: {type: blip, model: resources/tiny-blip, preset: kohya_cli, num_beams: 3}}",
+        r"captions.b.num_beams goes with preset kohya_gui: kohya_cli samples$",
+    ),
     "scales": (
         experiment(runs=["full-8bit"], lora_scales=[0.5]),
         r"lora_scales is for LoRAs, but no",

@@ -103,7 +103,9 @@ def test_example_is_a_valid_config(number, workplace):
     example = EXAMPLES[number]
     if not example.startswith("extends:"):
         example = f"extends: ../config/config.yaml\nstudy: example\n{example}"
-    (workplace / "my" / "pictures").mkdir(parents=True)
+    for folder in ("pictures", "llava", "clip-vit-large-patch14", "dinov2-base", "pickscore"):
+        (workplace / "my" / folder).mkdir(parents=True)
+    (workplace / "my" / "captions.csv").write_text("file,text\n")
     path = workplace / "results" / "example.yaml"
     path.parent.mkdir()
     path.write_text(example)

@@ -87,8 +87,9 @@ def build(folder, **changes):
     for path, variant in variants.items():
         for prompt_set in SETS:
             write_samples(folder / f"samples/{path}/{prompt_set}.parquet", variant, prompt_set)
-            write_scores(folder / f"scores/{path}/{prompt_set}.parquet", variant, prompt_set)
-    write_reference(folder / "references/rooms.parquet")
+            scores = folder / f"scores/{path}/{prompt_set}.parquet"
+            write_scores(scores, variant, prompt_set, config["evaluators"])
+    write_reference(folder / "references/rooms.parquet", config["evaluators"])
     for run, steps in STEPS.items():
         for step in range(20, steps + 1, 20):
             write_metrics(folder / f"runs/{run}/{step:06d}/metrics.parquet", step)
@@ -131,8 +132,11 @@ def picture(prompt, seed, strength):
     return buffer.getvalue()
 
 
-def write_scores(path, variant, prompt_set):
-    """Scores with a prompt's own level, a picture's own noise, and the run's effect."""
+def write_scores(path, variant, prompt_set, evaluators):
+    """Scores with a prompt's own level, a picture's own noise, and the run's effect.
+
+    Preference and CLIP's embeddings, where they are asked for, tell the same in other units.
+    """
     strength = strength_of(variant)
     effect = EFFECTS.get(variant["run"], (0, 0, 0))
     own = sum(map(ord, variant["run"] or "base")) + (variant["step"] or 0)
@@ -142,21 +146,30 @@ def write_scores(path, variant, prompt_set):
         level = shared.normal(60, 6)
         gain = effect[0 if prompt_set == "rooms" else 1] * strength
         features = 0.3 * shared.normal(size=32) + 0.3 - 0.3 * effect[2] * strength
-        rows.append(
-            {
-                "prompt": prompt,
-                "seed": seed,
-                "clip_score": level + gain + noise.normal(0, 1),
-                "features": (features + noise.normal(0, 0.03, 32)).tolist(),
-            }
-        )
+        row = {
+            "prompt": prompt,
+            "seed": seed,
+            "clip_score": level + gain + noise.normal(0, 1),
+            "features": (features + noise.normal(0, 0.03, 32)).tolist(),
+        }
+        if evaluators["cmmd"]:
+            row["embedding"] = unit(row["features"])
+        if evaluators["preference"]:
+            row["preference"] = row["clip_score"] / 3
+        rows.append(row)
     write(path, pa.Table.from_pylist(rows))
 
 
-def write_reference(path):
+def write_reference(path, evaluators):
     features = 0.3 * np.random.default_rng(1).normal(size=(40, 32))
     rows = [{"id": f"rooms-{n:06d}", "features": row.tolist()} for n, row in enumerate(features)]
+    for row in rows if evaluators["cmmd"] else []:
+        row["embedding"] = unit(row["features"])
     write(path, pa.Table.from_pylist(rows))
+
+
+def unit(vector):
+    return (np.array(vector) / np.linalg.norm(vector)).tolist()
 
 
 def write_metrics(path, step):

@@ -8,7 +8,7 @@ import pyarrow.parquet as parquet
 import pytest
 import study
 
-from emaki.comparison import compare, read_features, read_scores
+from emaki.comparison import compare, read_reference, read_scores
 from emaki.errors import UserError
 from emaki.plans import comparisons, grids
 
@@ -32,7 +32,7 @@ def material(made, name):
         for variant in plan["variants"]
         for role, prompts in plan["prompts"].items()
     }
-    return plan, scores, read_features(folder / "references/rooms.parquet")
+    return plan, scores, read_reference(folder / "references/rooms.parquet")
 
 
 def headline(made, name):
@@ -183,4 +183,4 @@ def test_pictures_that_do_not_pair_are_named(made):
 
     found = {("a", "domain"): side(["x", "y"]), ("b", "domain"): side(["x", "z"])}
     with pytest.raises(UserError, match=r"a and b do not pair: .* 'y' with seed 0"):
-        compare(plan, found, np.eye(4))
+        compare(plan, found, {"features": np.eye(4)})

@@ -129,6 +129,28 @@ def test_the_smallest_study(tmp_path, monkeypatch):
     assert "The notebook saw" not in page
 
 
+def test_measures_that_the_config_asks_for(tmp_path, page):
+    judges = {"clip": str(tmp_path / "clip"), "cmmd": True, "preference": str(tmp_path / "clip")}
+    run_scripts(tmp_path, study.build(tmp_path, evaluators=judges))
+    text = (tmp_path / "report.html").read_text("utf-8")
+    for measure in ("Looks like them to CLIP", "Would be preferred"):
+        assert measure in text
+        assert measure not in page
+    assert "Five measures" in text
+    assert "Three measures" in page
+    answers = json.loads((tmp_path / "experiments/lora.json").read_text())
+    assert answers["answers"][0]["sentence"].startswith(
+        "lora-r4 against tiny: its pictures follow the prompts better, look more like the real"
+        " pictures, come nearer to these by CLIP's measure and would be preferred; nothing"
+    )
+    (headline,) = [pair for pair in answers["pairs"] if pair["family"] == "headline"]
+    preference = headline["metrics"]["domain_preference"]
+    score = headline["metrics"]["domain_clip_score"]
+    assert preference["difference"] == pytest.approx(score["difference"] / 3, abs=1e-5)
+    if screenshot.browser():
+        assert screenshot.problems(tmp_path / "report.html") == []
+
+
 @pytest.mark.parametrize(
     ("value", "text"),
     [(0, "0"), (5.234, "5.23"), (-0.5, "−0.500"), (12345.6, "12 346"), (None, "∞")],

@@ -56,7 +56,8 @@ def finished(tmp_path_factory):
         source = ROOT / part
         copy = shutil.copytree if source.is_dir() else shutil.copy
         copy(source, folder / part)
-    shutil.copy(Path(__file__).with_name(CONFIG), folder)
+    for file in (CONFIG, "edits.csv"):
+        shutil.copy(Path(__file__).with_name(file), folder)
     study = Study(folder)
     study.snakemake("results/report.html")
     return study

@@ -82,6 +82,14 @@ def test_a_caption_keyword(study):
     assert_jobs(study, expected)
 
 
+def test_an_edited_caption_runs_no_captioning_model(study):
+    study.edit("edits.csv", "that somebody looked at", "that somebody looked at twice")
+    expected = ["captions rooms/edited", "dataset rooms-blip"]
+    expected += ["latents rooms-blip/tiny/64-flip", "reference rooms-blip"]
+    expected += [*train("full", 1, 3), *merges(), *pictures(FULL), *answers("merging")]
+    assert_jobs(study, expected)
+
+
 def test_the_learning_rate_of_one_run(study):
     study.change(
         "dataset: rooms-keyword, steps: 2}",
@@ -175,6 +183,16 @@ def test_a_module_that_only_the_scorer_imports(study):
     references = [f"reference {name}" for name in ("rooms", "rooms-keyword", "rooms-blip")]
     compared = [f"compare {name}" for name in ("lora", "keyword", "merging")]
     assert_jobs(study, [*scores, *references, *compared, *END])
+
+
+def test_a_preference_model_scores_again_but_encodes_no_real_pictures(study):
+    study.change(
+        "  features: efficientnet-lite0",
+        "  features: efficientnet-lite0\n  preference: resources/tiny-clip",
+    )
+    scores = [job for job in pictures(VARIANTS) if job.startswith("score")]
+    compared = [f"compare {name}" for name in ("lora", "keyword", "merging")]
+    assert_jobs(study, [*scores, *compared, "config small/config", *END])
 
 
 def test_a_deleted_middle_checkpoint(study):

@@ -42,9 +42,16 @@ def _files(config, own):
         if Path(path).is_dir() and not Path(path, "model_index.json").is_file():
             yield where, f"is {path}, which is no diffusers pipeline: it has no model_index.json"
     if "evaluators" in config:
-        wanted["evaluators", "clip"] = config["evaluators"]["clip"]
+        judges = config["evaluators"]
+        wanted["evaluators", "clip"] = judges["clip"]
+        if judges["preference"] is not None:
+            wanted["evaluators", "preference"] = judges["preference"]
+        if isinstance(judges["features"], dict):
+            wanted["evaluators", "features", "model"] = judges["features"]["model"]
     for name, captioner in config["captions"].items():
-        if captioner["type"] == "blip":
+        if captioner["type"] == "table" and not Path(captioner["path"]).is_file():
+            yield ("captions", name, "path"), f"is {captioner['path']}, which is no file"
+        if "model" in captioner:
             wanted["captions", name, "model"] = captioner["model"]
     for name, source in config["sources"].items():
         if source["type"] in ("folder", "unsplash"):
@@ -75,7 +82,11 @@ def _models(models):
 
 def _captions(config, own):
     captions = config["captions"]
-    for name in captions:
+    for name, captioner in captions.items():
+        if captioner.get("preset") == "kohya_cli" and captioner["num_beams"] > 1:
+            yield ("captions", name, "num_beams"), "goes with preset kohya_gui: kohya_cli samples"
+        if captioner.get("top_p") is not None and captioner["num_beams"] > 1:
+            yield ("captions", name, "num_beams"), "does not go with top_p, which samples"
         where, seen = ("captions", name, "of"), [name]
         while (of := captions[seen[-1]].get("of")) is not None:
             if of not in captions:

@@ -14,6 +14,18 @@ METRICS = {
         "unit": "KID × 1000",
         "better": "down",
     },
+    "domain_cmmd": {
+        "title": "Looks like them to CLIP",
+        "short": "To CLIP",
+        "unit": "CMMD × 1000",
+        "better": "down",
+    },
+    "domain_preference": {
+        "title": "Would be preferred",
+        "short": "Preferred",
+        "unit": "preference model's logit",
+        "better": "up",
+    },
     "unrelated_clip_score": {
         "title": "Keeps unrelated prompts",
         "short": "Unrelated",
@@ -21,6 +33,8 @@ METRICS = {
         "better": "up",
     },
 }
+# Shown where the config asks for them.
+OPTIONAL = {"domain_cmmd", "domain_preference"}
 VERDICTS = {
     "better": "better",
     "worse": "worse",

@@ -13,7 +13,7 @@ from PIL import Image
 from emaki.config import overrides
 from emaki.errors import UserError
 from emaki.report import charts, costs, curves, pictures, summary
-from emaki.report.names import METRICS, VERDICTS
+from emaki.report.names import METRICS, OPTIONAL, VERDICTS
 
 ENOUGH_PROMPTS = 12  # from there on the intervals cost next to nothing (emaki.statistics)
 TEMPLATES = Path(__file__).parent / "templates"
@@ -56,7 +56,7 @@ def render(config, answers, grids, metrics, datasets, benchmarks):
     return environment.get_template("report.html.j2").render(
         study=config["study"],
         style=(TEMPLATES / "style.css").read_text("utf-8"),
-        metrics=METRICS,
+        metrics=_metrics(answers),
         enough_prompts=ENOUGH_PROMPTS,
         experiments=experiments,
         scroll=_scroll(order, answers, grids, config),
@@ -80,6 +80,13 @@ def duration(seconds):
     if whole < 3600:
         return f"{whole // 60} min {whole % 60} s"
     return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def _metrics(answers):
+    """METRICS without those that nothing was compared by because the config asks for none."""
+    pairs = [pair for answer in answers.values() for pair in answer["pairs"]]
+    found = {name for pair in pairs for name in pair["metrics"]}
+    return {name: about for name, about in METRICS.items() if name not in OPTIONAL - found}
 
 
 def _experiment(config, name, answers, grids, losses, timings):
