@@ -1,19 +1,22 @@
 # make report                    the notebook in miniature -> results/report.html
 # make report PICTURES=folder    the same questions about your own pictures
 # make report CONFIG=file.yaml   your own study
+# make plan CONFIG=file.yaml     what it would take: time, memory, disk, cost
+# make report PROFILE=slurm      somewhere else than here: profiles/README.md
 # make test                      everything that must hold, with its own set-up
 PYTHON ?= python3
 CONFIG ?=
 PICTURES ?=
+PROFILE ?= local
 BIN := .venv/bin
 INSTALLED := .venv/installed
-SNAKEMAKE = PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/snakemake --profile profiles/local
+SNAKEMAKE = PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/snakemake --profile profiles/$(PROFILE)
 
 ifneq ($(PICTURES),)
 CONFIG := results/pictures.yaml
 endif
 
-.PHONY: report unlock test lint tiny lock chromium
+.PHONY: report plan unlock resume test test-slurm test-envs test-cloud lint tiny lock chromium
 
 report: $(INSTALLED)
 ifneq ($(PICTURES),)
@@ -23,12 +26,35 @@ endif
 	@PYTHONPATH=scripts $(SNAKEMAKE) results/report.html --logger bars $(if $(CONFIG),--configfile "$(CONFIG)")
 	@echo "The report is $(CURDIR)/results/report.html"
 
+# What a study would take, without running it.
+plan: $(INSTALLED)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python scripts/plan.py $(if $(CONFIG),--config "$(CONFIG)")
+
 # After a run that was killed outright (Ctrl-C needs nothing): let go of the folder.
 unlock: $(INSTALLED)
 	@$(SNAKEMAKE) --unlock $(if $(CONFIG),--configfile "$(CONFIG)")
 
+# After a Snakemake that was killed on a cluster: end its jobs, let go of the folder, go on.
+resume: $(INSTALLED)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python scripts/resume.py results/report.html \
+	    --profile profiles/$(PROFILE) $(if $(CONFIG),--configfile "$(CONFIG)")
+
 test: lint chromium
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+# The training environment from its file: downloads the CUDA build of PyTorch (GBs).
+test-envs: $(INSTALLED)
+	EMAKI_TEST_ENVS=1 $(BIN)/python -m pytest tests/envs
+
+# The task for SkyPilot, read by SkyPilot; its packages conflict with ours.
+test-cloud:
+	test -x .venv-cloud/bin/sky || { $(PYTHON) -m venv .venv-cloud \
+	    && .venv-cloud/bin/python -m pip install --quiet "skypilot[lambda]==0.14.1"; }
+	.venv-cloud/bin/python tests/envs/check_cloud.py
+
+# A real SLURM on this machine, with pretended nodes and GPUs. Needs root on Debian, or SLURM.
+test-slurm: $(INSTALLED)
+	$(BIN)/python -m pytest tests/slurm -m slurm
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check
@@ -42,7 +68,8 @@ tiny: $(INSTALLED)
 	$(SNAKEMAKE) tiny --configfile config/tiny.yaml
 
 lock: $(INSTALLED)
-	$(BIN)/python envs/lock.py
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==0.9.30
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python envs/lock.py
 
 # The tests look at the report in a real browser.
 chromium:

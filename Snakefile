@@ -14,6 +14,8 @@ if "tiny" in config:
 else:
 
     include: "rules/inputs.smk"
+    include: "rules/resources.smk"
+    include: "rules/models.smk"
     include: "rules/images.smk"
     include: "rules/captions.smk"
     include: "rules/datasets.smk"
@@ -23,6 +25,7 @@ else:
     include: "rules/samples.smk"
     include: "rules/scores.smk"
     include: "rules/report.smk"
+    include: "rules/disk.smk"
 
     rule all:
         default_target: True

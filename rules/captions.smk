@@ -13,6 +13,7 @@ rule captions:
         f"{BENCHMARKS}/captions/{{source}}/{{captioner}}.tsv"
     wildcard_constraints:
         captioner=names("captions", type=["alt", "keyword", "table"]),
+    localrule: True
     conda:
         "../envs/data.yaml"
     params:
@@ -42,11 +43,16 @@ rule captions_blip:
         captioner=names("captions", type=["blip"]),
     conda:
         "../envs/captioning.yaml"
+    resources:
+        gpu=gpus(),
+        runtime=minutes(120),
+        mem_mb=megabytes(4000, copies=2),
     params:
         captioner=entry_of("captions", "captioner"),
         images=folder_of_input("metadata"),
     shell:
-        "python scripts/run.py --warm --log {log} {input.script} --captioner {params.captioner:q}"
+        "python scripts/run.py --warm --gpus {resources.gpu} --log {log} {input.script}"
+        " --captioner {params.captioner:q}"
         " --images {params.images:q} --output {output:q}"
 
 

@@ -1,17 +1,19 @@
 import json
+import math
 import os
 import sys
+from itertools import chain
 from shlex import quote
 
 # Where no environment is deployed, jobs run in the interpreter that runs Snakemake.
 os.environ.update(PATH=f"{Path(sys.executable).parent}:{os.getenv('PATH', '')}")
 sys.path.insert(0, f"{workflow.basedir}/scripts")
 
-from emaki.config import load, steps_of
+from emaki.config import kept_steps, load, steps_of
 from emaki.errors import UserError
 from emaki.imports import modules_of
 from emaki.plans import comparisons, grids
-from emaki.sources import folder
+from emaki.sources import folder, unsplash
 
 # Emaki reads the file itself: Snakemake would merge it over another one, key by key, and would
 # keep the last of two entries with one name.

@@ -19,6 +19,9 @@ rule dataset:
         f"{BENCHMARKS}/datasets/{{dataset}}.tsv"
     conda:
         "../envs/data.yaml"
+    resources:
+        runtime=minutes(30),
+        mem_mb=megabytes(2000, copies=2),
     params:
         dataset=entry_of("datasets", "dataset"),
         images=folder_of_input("metadata"),

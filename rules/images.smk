@@ -13,6 +13,9 @@ rule images:
         f"{BENCHMARKS}/images/{{source}}.tsv"
     conda:
         "../envs/data.yaml"
+    resources:
+        runtime=minutes(120),
+        mem_mb=megabytes(2000, copies=2),
     params:
         source=entry_of("sources", "source"),
         stamps=source_stamps,

@@ -2,6 +2,12 @@
 SEGMENTS = [f"{run}/{step:06d}" for run in config["runs"] for step in steps_of(config, run)]
 NEWEST = [f"{run}/{steps_of(config, run)[-1]:06d}" for run in config["runs"]]
 
+PASSING = [
+    segment
+    for segment in SEGMENTS
+    if int(Path(segment).name) not in kept_steps(config, str(Path(segment).parent))
+]
+
 
 def source_modules(wildcards):
     kind = config["sources"][wildcards.source]["type"]
@@ -11,7 +17,8 @@ def source_modules(wildcards):
 def source_files(wildcards):
     """The user's own files that a source reads."""
     source = config["sources"][wildcards.source]
-    return folder.inputs(source) if source["type"] == "folder" else []
+    kinds = {"folder": folder, "unsplash": unsplash}
+    return kinds[source["type"]].inputs(source) if source["type"] in kinds else []
 
 
 def source_stamps(wildcards):
@@ -57,18 +64,27 @@ def captions_of(wildcards):
     return f"{STUDY}/captions/{dataset['source']}/{dataset['captions']}.parquet"
 
 
+PIPELINE_FILES = {
+    "unet": ["unet/config.json", "unet/diffusion_pytorch_model.safetensors"],
+    "non_ema": ["unet/diffusion_pytorch_model.non_ema.safetensors"],
+    "vae": ["vae/config.json", "vae/diffusion_pytorch_model.safetensors"],
+    "text_encoder": ["text_encoder/config.json", "text_encoder/model.safetensors"],
+    "tokenizer": ["tokenizer/tokenizer_config.json"],
+    "scheduler": ["scheduler/scheduler_config.json"],
+}
+
+
 def model_files(model, *parts):
     """The files of a pipeline folder that a job reads."""
-    layout = {
-        "unet": ["unet/config.json", "unet/diffusion_pytorch_model.safetensors"],
-        "non_ema": ["unet/diffusion_pytorch_model.non_ema.safetensors"],
-        "vae": ["vae/config.json", "vae/diffusion_pytorch_model.safetensors"],
-        "text_encoder": ["text_encoder/config.json", "text_encoder/model.safetensors"],
-        "tokenizer": ["tokenizer/tokenizer_config.json"],
-        "scheduler": ["scheduler/scheduler_config.json"],
-    }
     path = config["models"][model]["path"]
-    return [f"{path}/{file}" for part in parts for file in layout[part]]
+    return [f"{path}/{file}" for part in parts for file in PIPELINE_FILES[part]]
+
+
+def non_ema_sha256(output):
+    """The digest of the pickle that raw weights from the hub are converted from, if one is."""
+    models = [m for m in config["models"].values() if output.startswith(f"{m['path']}/")]
+    digest = models[0].get("non_ema_sha256") if models else None
+    return f"--sha256 {digest}" if digest else ""
 
 
 def transform_arguments(wildcards):
@@ -79,6 +95,12 @@ def transform_arguments(wildcards):
 
 def run_of(wildcards):
     return config["runs"][wildcards.segment.split("/")[0]]
+
+
+def training_env(wildcards):
+    """xformers is built for another torch than the rest of the road uses."""
+    variant = "-xformers" if run_of(wildcards)["attention"] == "xformers" else ""
+    return f"../envs/training{variant}.yaml"
 
 
 def latents_of(file):
@@ -95,10 +117,27 @@ def latents_of(file):
 def trained_files(wildcards):
     """The base model's files that a training reads."""
     run = run_of(wildcards)
-    starts = {run["train_init"], (run["ema"] or {}).get("init")}
+    starts = [run["train_init"], (run["ema"] or {}).get("init")]
     parts = ["unet", "scheduler"] + (["non_ema"] if "non_ema" in starts else [])
     parts += ["text_encoder", "tokenizer"] if run.get("train_text_encoder") else []
-    return model_files(run["model"], *parts)
+    return [*model_files(run["model"], *parts), *chain.from_iterable(map(start_files, starts))]
+
+
+def start_files(start):
+    """The files that stand for a start from a checkpoint or a folder (see run.schema.yaml)."""
+    if not isinstance(start, dict):
+        return []
+    if "folder" in start:
+        return [f"{start['folder']}/diffusion_pytorch_model.safetensors"]
+    tuned = f"{STUDY}/runs/{start['run']}/{start['step']:06d}"
+    return [f"{tuned}/checkpoint.json", ancient(f"{tuned}/weights")]
+
+
+def with_folder(start):
+    """A start as the trainer knows it: a checkpoint by its folder."""
+    if not isinstance(start, dict) or "folder" in start:
+        return start
+    return {"folder": "{}/runs/{run}/{step:06d}/weights/{weights}".format(STUDY, **start)}
 
 
 def step_before(wildcards):
@@ -116,8 +155,12 @@ def state_before(wildcards):
 
 def hyper_parameters(wildcards):
     """What decides the weights. Not among it is how far the run goes and where it stops."""
-    elsewhere = {"model", "dataset", "extends", "recipe", "steps", "checkpoint_every"}
-    return as_json({k: v for k, v in run_of(wildcards).items() if k not in elsewhere})
+    elsewhere = {"model", "dataset", "extends", "recipe", "steps", "checkpoint_every", "keep"}
+    run = {k: v for k, v in run_of(wildcards).items() if k not in elsewhere}
+    run["train_init"] = with_folder(run["train_init"])
+    if run["ema"]:
+        run["ema"] = run["ema"] | {"init": with_folder(run["ema"]["init"])}
+    return as_json(run)
 
 
 def prompts_dataset(wildcards):

@@ -17,11 +17,16 @@ rule latents:
         f"{BENCHMARKS}/latents/{{dataset}}/{{model}}/{{transform}}.tsv"
     conda:
         "../envs/training.yaml"
+    resources:
+        gpu=gpus(),
+        runtime=minutes(60),
+        mem_mb=megabytes(4000, copies=2),
     params:
         dataset=folder_of_input("content"),
         model=lambda wildcards: config["models"][wildcards.model]["path"],
         transform=transform_arguments,
         folder=folder_of("manifest"),
     shell:
-        "python scripts/run.py --warm --log {log} {input.script} --dataset {params.dataset:q}"
+        "python scripts/run.py --warm --gpus {resources.gpu} --log {log} {input.script}"
+        " --dataset {params.dataset:q}"
         " --model {params.model:q} {params.transform} --output {params.folder:q}"

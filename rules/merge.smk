@@ -15,6 +15,9 @@ rule merge:
         f"{BENCHMARKS}/merges/{{run}}/{{step}}/{{weights}}/{{strength}}.tsv"
     conda:
         "../envs/data.yaml"
+    resources:
+        runtime=minutes(30),
+        mem_mb=megabytes(1000, copies=3),
     params:
         tuned=lambda wildcards, input: f"{input.weights}/{wildcards.weights}",
         folder=folder_of("about"),

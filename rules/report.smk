@@ -11,6 +11,7 @@ rule grid:
         ),
     log:
         f"{LOGS}/grids/{{experiment}}/{{grid}}.log",
+    localrule: True
     conda:
         "../envs/report.yaml"
     params:
@@ -31,6 +32,7 @@ rule compare:
         f"{STUDY}/experiments/{{experiment}}.json",
     log:
         f"{LOGS}/experiments/{{experiment}}.log",
+    localrule: True
     conda:
         "../envs/report.yaml"
     params:
@@ -50,7 +52,7 @@ rule config:
     conda:
         "../envs/report.yaml"
     params:
-        config=as_json(config),
+        config=as_json({key: value for key, value in config.items() if key != "machine"}),
     shell:
         "printf '%s\n' {params.config:q} > {output:q} 2> {log:q}"
 
@@ -77,6 +79,7 @@ rule report:
         f"{STUDY}/report.html",
     log:
         f"{LOGS}/report.log",
+    localrule: True
     conda:
         "../envs/report.yaml"
     params:

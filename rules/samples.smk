@@ -37,6 +37,10 @@ rule sample:
         f"{BENCHMARKS}/samples/{{variant}}/{{prompts}}.tsv"
     conda:
         "../envs/evaluation.yaml"
+    resources:
+        gpu=gpus(),
+        runtime=minutes(60),
+        mem_mb=megabytes(4000, copies=2),
     params:
         model=lambda wildcards: config["models"][model_of(wildcards)]["path"],
         weights=weights_arguments,
@@ -44,7 +48,8 @@ rule sample:
         # Keeps every picture under what made it, so that a new prompt draws only its own.
         store=f"{STUDY}/pictures",
     shell:
-        "python scripts/run.py --warm --log {log} {input.script} --model {params.model:q}"
+        "python scripts/run.py --warm --gpus {resources.gpu} --log {log} {input.script}"
+        " --model {params.model:q}"
         " {params.weights} --sampling {params.sampling:q} --prompts {input.prompts:q}"
         " --store {params.store:q} --label {wildcards.variant}/{wildcards.prompts}"
         " --output {output:q}"

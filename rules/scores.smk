@@ -17,11 +17,16 @@ rule score:
         f"{BENCHMARKS}/scores/{{variant}}/{{prompts}}.tsv"
     conda:
         "../envs/evaluation.yaml"
+    resources:
+        gpu=gpus(),
+        runtime=minutes(30),
+        mem_mb=megabytes(4000, copies=2),
     params:
         evaluators=as_json(config["evaluators"]),
     shell:
-        "python scripts/run.py --warm --log {log} {input.script} --samples {input.samples:q}"
-        " --evaluators {params.evaluators:q} --label {wildcards.variant}/{wildcards.prompts}"
+        "python scripts/run.py --warm --gpus {resources.gpu} --log {log} {input.script}"
+        " --samples {input.samples:q} --evaluators {params.evaluators:q}"
+        " --label {wildcards.variant}/{wildcards.prompts}"
         " --output {output:q}"
 
 
@@ -40,11 +45,16 @@ rule reference:
         f"{BENCHMARKS}/references/{{dataset}}.tsv"
     conda:
         "../envs/evaluation.yaml"
+    resources:
+        gpu=gpus(),
+        runtime=minutes(30),
+        mem_mb=megabytes(4000, copies=2),
     params:
         resolution=config["sampling"]["resolution"],
         features=as_json(config["evaluators"]["features"]),
         clip=f"--clip {quote(config['evaluators']['clip'])}" if config["evaluators"]["cmmd"] else "",
     shell:
-        "python scripts/run.py --warm --log {log} {input.script} --pictures {input.pictures:q}"
+        "python scripts/run.py --warm --gpus {resources.gpu} --log {log} {input.script}"
+        " --pictures {input.pictures:q}"
         " --resolution {params.resolution} --features {params.features:q} {params.clip}"
         " --output {output:q}"

@@ -20,8 +20,12 @@ rule train:
     benchmark:
         f"{BENCHMARKS}/runs/{{segment}}.tsv"
     conda:
-        "../envs/training.yaml"
+        training_env
     threads: lambda wildcards: run_of(wildcards)["threads"]
+    resources:
+        gpu=gpus_of_run,
+        runtime=minutes_of_training,
+        mem_mb=megabytes(4000, copies=5),
     params:
         run=hyper_parameters,
         model=lambda wildcards: config["models"][run_of(wildcards)["model"]]["path"],
@@ -32,7 +36,8 @@ rule train:
         state=lambda wildcards, input: f"--state {input.state}" if input.state else "",
         folder=folder_of("about"),
     shell:
-        "python scripts/run.py --warm --log {log} {input.script} --name {params.name}"
+        "python scripts/run.py --warm --gpus {resources.gpu} --log {log} {input.script}"
+        " --name {params.name}"
         " --run {params.run:q} --model {params.model:q} --latents {params.latents:q}"
         " --from-step {params.start} --to-step {params.end} {params.state}"
         " --output {params.folder:q} --state-output {output.state:q}"
@@ -50,4 +55,16 @@ use rule train as train_newest with:
         segment="|".join(map(re.escape, NEWEST)),
 
 
-ruleorder: train_newest > train
+# What the run does not `keep` is removed when nothing needs it any more.
+use rule train as train_passing with:
+    output:
+        about=f"{STUDY}/runs/{{segment}}/checkpoint.json",
+        weights=temp(directory(f"{STUDY}/runs/{{segment}}/weights")),
+        metrics=f"{STUDY}/runs/{{segment}}/metrics.parquet",
+        tensorboard=directory(f"{STUDY}/runs/{{segment}}/tensorboard"),
+        state=temp(directory(f"{STUDY}/states/{{segment}}")),
+    wildcard_constraints:
+        segment="|".join(map(re.escape, PASSING)) or "(?!)",
+
+
+ruleorder: train_newest > train_passing > train

@@ -1,11 +1,12 @@
 """Run one rule's script: its output goes to the rule's log, a failure shows what matters.
 
-    python scripts/run.py [--warm] --log LOG SCRIPT [ARGUMENT ...]
+    python scripts/run.py [--warm] [--gpus N] --log LOG SCRIPT [ARGUMENT ...]
 
 The script's stdout and stderr go to LOG. When it fails, the end of the log and the one line that
 tells why are printed. With --warm the script runs in a process forked from one that has imported
 PyTorch and its company already (scripts/warm.py), which saves each job 2 to 7 s of CPU. Where
 that is not possible (not Linux, a cluster job, EMAKI_WARM=0), it runs in a process of its own.
+With --gpus it waits for so many GPUs of its own (scripts/gpus.py); such a job is never warm.
 """
 
 import argparse
@@ -16,6 +17,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import gpus
 import warm
 
 TAIL_LINES = 15
@@ -25,9 +27,12 @@ def main():
     arguments = parse_arguments()
     command = [arguments.script, *arguments.arguments]
     Path(arguments.log).parent.mkdir(parents=True, exist_ok=True)
+    locks = gpus.lease(arguments.gpus) if arguments.gpus else []
     with open(arguments.log, "wb") as log:
-        run = run_warm if arguments.warm and warm.is_possible() else run_cold
-        status = run(command, log)
+        if arguments.warm and not locks and warm.is_possible():
+            status = run_warm(command, log)
+        else:
+            status = run_cold(command, log, locks)
     if status:
         explain(arguments.script, arguments.log, status)
     sys.exit(status)
@@ -36,6 +41,7 @@ def main():
 def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--warm", action="store_true")
+    parser.add_argument("--gpus", type=int, default=0)
     parser.add_argument("--log", required=True)
     parser.add_argument("script")
     parser.add_argument("arguments", nargs=argparse.REMAINDER)
@@ -49,8 +55,8 @@ def run_warm(command, log):
         return job.wait()
 
 
-def run_cold(command, log):
-    """Run the script in a new interpreter; return its exit status."""
+def run_cold(command, log, locks):
+    """Run the script in a new interpreter that holds the `locks`; return its exit status."""
     terminal = os.dup(sys.stderr.fileno())  # the script's own descriptor 2 is the log
     process = subprocess.Popen(
         [sys.executable, *command],
@@ -58,7 +64,7 @@ def run_cold(command, log):
         stderr=subprocess.STDOUT,
         stdin=subprocess.DEVNULL,
         env={**os.environ, "EMAKI_TERMINAL": str(terminal)},
-        pass_fds=[terminal],
+        pass_fds=[terminal, *locks],
     )
     forward_signals(process.send_signal)
     status = process.wait()

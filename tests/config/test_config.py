@@ -244,6 +244,7 @@ def test_saved_bytes_are_the_same_for_the_same_config(workplace):
 # Mistakes: (the lines, what is said of them)
 
 A_RUN = "runs: {a: {extends: lora-r4, %s}}"
+A_FULL = "runs: {a: {extends: critters-8bit, %s}}"
 MISTAKES = {
     "key": (A_RUN % "rnak: 3", r"3: runs.a.rnak is not a key here; .* rank, .*mean 'rank'\?"),
     "nested key": (A_RUN % "ema: {decy: 0.9}", r"runs.a.ema.decy is not .*did you mean 'decay'"),
@@ -253,6 +254,50 @@ MISTAKES = {
     "no mapping": ("runs: {a: 3}", r"^my.yaml:3: runs.a is 3, but must be a mapping$"),
     "range": (A_RUN % "caption_dropout: 1.5", r"is 1.5, but must be at most 1$"),
     "choice": (A_RUN % "method: ful", r"must be one of 'lora', 'full'; did you mean 'full'\?"),
+    "start": (A_FULL % "train_init: emma", r"train_init is 'emma', but must be U-Net weights"),
+    "half a start": (
+        A_FULL % "train_init: {run: critters-8bit}",
+        r"a.train_init starts from run: give run, step and weights, or folder$",
+    ),
+    "start of a LoRA": (
+        A_RUN % "train_init: {run: critters-8bit, step: 150, weights: raw}",
+        r"a.train_init starts from a checkpoint or folder, but a LoRA is an update of its model",
+    ),
+    "start from a LoRA": (
+        A_FULL % "train_init: {run: lora-r4, step: 150, weights: raw}",
+        r"a.train_init starts from lora-r4, which is a LoRA, not a whole U-Net$",
+    ),
+    "start from no run": (
+        A_FULL % "ema: {init: {run: lora-r5, step: 1, weights: raw}}",
+        r"a.ema has an ema.init with a run that is 'lora-r5', .* did you mean 'lora-r4'\?$",
+    ),
+    "start from no step": (
+        A_FULL % "train_init: {run: critters-8bit, step: 40, weights: raw}",
+        r"starts from critters-8bit, which has no checkpoint 40, but every 50 up to 150$",
+    ),
+    "start from no average": (
+        A_FULL % "train_init: {run: critters-8bit, step: 50, weights: ema}",
+        r"starts from critters-8bit, which has raw weights only \(its ema is null\)$",
+    ),
+    "start of another model": (
+        "models: {other: {path: resources/tiny-sd}}\n"
+        + A_FULL % "model: other, train_init: {run: critters-8bit, step: 50, weights: raw}",
+        r"starts from critters-8bit, whose model is tiny, but this run's is other$",
+    ),
+    "start from no folder": (
+        A_FULL % "train_init: {folder: nowhere}",
+        r"starts from a folder, but there is no file nowhere/diffusion_pytorch_model.safetensors$",
+    ),
+    "start from each other": (
+        "runs: {a: {extends: critters-8bit, train_init: {run: b, step: 50, weights: raw}},"
+        " b: {extends: critters-8bit, ema: {init: {run: a, step: 50, weights: raw}}}}",
+        r"runs.a.train_init goes round in a circle: a would start from its own weights$",
+    ),
+    "start from itself": (
+        "runs: {a: {extends: critters-8bit, train_init: {run: b, step: 50, weights: raw}},"
+        " b: {extends: a}}",
+        r"b.extends goes round in a circle: b would start from its own weights$",
+    ),
     "missing": ("runs: {a: {method: full, model: tiny, steps: 3}}", r"runs.a.dataset is missing$"),
     "null": (A_RUN % "steps: null", r"runs.a.steps is null, but must be a whole number"),
     "name": ("runs: {a/b: {extends: lora-r4}}", r"runs.a/b is a name with other characters"),
@@ -277,7 +322,7 @@ MISTAKES = {
         "sources: {a: {type: rooms, count: 3, style: critters}}",
         r"sources.a.style is not a key here; there are: captions, count, seed, type",
     ),
-    "unknown type": ("sources: {a: {type: room}}", r"'folder'; did you mean 'rooms'"),
+    "unknown type": ("sources: {a: {type: room}}", r"'unsplash'; did you mean 'rooms'"),
     "nothing to take away": ("runs: {lora: null}", r"none to take away; did you mean 'lora-r4'"),
     "run": ("runs: {a: {extends: lora-r5}}", r"no run of that name; there are: .*'lora-r\d+'\?"),
     "model": (A_RUN % "model: tyni", r"no model of that name; there are: tiny; .*'tiny'"),

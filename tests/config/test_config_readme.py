@@ -15,6 +15,7 @@ SECTIONS = dict(re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", README, re.MULTILINE 
 FILES = {
     "Top level": "config",
     "models": "model",
+    "machine": "machine",
     "sources": "source",
     "captions": "captions",
     "datasets": "dataset",
@@ -24,7 +25,7 @@ FILES = {
 }
 INLINE = ("evaluators", "sampling")  # within config.schema.yaml
 # Defaults that depend on other keys, in the README's words.
-WORDS = {"checkpoint_every": "`steps`", "reference": "the first run's"}
+WORDS = {"checkpoint_every": "`steps`", "reference": "the first run's", "keep": "all"}
 
 
 def rows(section):

@@ -176,6 +176,17 @@ def test_other_model_or_data_is_refused(train, tmp_path, model, dataset):
         train("run", FULL, 1, 2, latents=latents)
 
 
+def test_a_start_that_has_changed_is_refused(train, tmp_path):
+    from small import make_unet
+
+    make_unet(3).save_pretrained(tmp_path / "start")
+    run = FULL | {"train_init": {"folder": str(tmp_path / "start")}}
+    assert contents(train("one", run, 0, 3)) == contents(train("two", run, 0, 1, 3))
+    make_unet(4).save_pretrained(tmp_path / "start")
+    with pytest.raises(UserError, match="the base model's files are others"):
+        train("two", run, 3, 4)
+
+
 def test_threads_and_length_may_change(train):
     train("run", FULL, 0, 1)
     train("run", FULL | {"threads": 2, "steps": 9, "checkpoint_every": 3}, 1, 2)

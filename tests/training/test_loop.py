@@ -61,6 +61,24 @@ def test_ema_init_chooses_where_the_average_starts(trainer, init, seed):
     assert all(torch.equal(a, start[n]) for n, a in made.ema.averages.items())
 
 
+def test_starts_from_a_folder(trainer, tmp_path):
+    for seed in (3, 4):
+        make_unet(seed).save_pretrained(tmp_path / str(seed))
+    first, second = ({"folder": str(tmp_path / str(seed))} for seed in (3, 4))
+    made = trainer(train_init=first, ema={"init": second})
+    for seed, weights in ((3, made.parameters), (4, made.ema.averages)):
+        start = make_unet(seed).state_dict()
+        assert all(torch.equal(tensor, start[name]) for name, tensor in weights.items())
+
+
+@pytest.mark.parametrize("key", ["train_init", "ema"])
+def test_a_start_of_another_architecture_is_refused(trainer, tmp_path, key):
+    save_file({"conv_in.bias": torch.zeros(3)}, tmp_path / "diffusion_pytorch_model.safetensors")
+    start = {"folder": str(tmp_path)}
+    with pytest.raises(UserError, match=r"is of another architecture than .*: see "):
+        trainer(**{key: start if key == "train_init" else {"init": start}})
+
+
 @pytest.mark.parametrize(("per", "updates"), [("step", 2), ("micro_batch", 6)])
 def test_ema_steps_per_step_or_per_micro_batch(trainer, per, updates):
     made = trainer(

@@ -113,6 +113,22 @@ def test_a_run_extended_from_6_to_9_segments(study):
     assert_jobs(study, expected)
 
 
+def test_a_run_that_starts_from_a_checkpoint_of_another(study):
+    start = "{run: full, step: 2, weights: ema}"
+    study.change(
+        "experiments:\n  lora:",
+        f"  more: {{extends: full, steps: 2, train_init: {start}}}\n\nexperiments:\n  lora:",
+    )
+    target = "results/small/runs/more/000002/checkpoint.json"
+    assert study.jobs(target) == train("more", 1, 2)
+    study.snakemake(target)
+    assert study.jobs(target) == []
+    study.change("steps: 3, ema", "steps: 4, ema")  # a longer first run: the checkpoint stays
+    assert study.jobs(target) == []
+    study.change("steps: 4, ema", "steps: 3, weight_decay: 0.1, ema")
+    assert study.jobs(target) == sorted([*train("full", 1, 3)[:2], *train("more", 1, 2)])
+
+
 def test_a_new_alpha(study):
     study.change("merge_alphas: [0.5]", "merge_alphas: [0.25, 0.5]")
     new = [f"full/000003/{weights}/0.25" for weights in ("raw", "ema")]
@@ -204,3 +220,14 @@ def test_a_lost_checkpoint_comes_back_the_same(study, finished, step):
 def edit_code(study, file):
     path = study.folder / file
     path.write_text(path.read_text() + "\n# a remark\n")
+
+
+def test_keep_removes_weights_and_a_second_run_has_nothing_to_do(study):
+    study.change("dataset: rooms-keyword, steps: 2}", "dataset: rooms-keyword, steps: 2, keep: []}")
+    assert_jobs(study, ["config small/config", *END])  # what is done is not done again
+    study.change("steps: 2, keep: []}", "steps: 3, checkpoint_every: 1, seed: 1, keep: []}")
+    study.snakemake("results/report.html")
+    run = study.folder / "results/small/runs/keyword"
+    assert [path.parent.name for path in sorted(run.glob("*/weights"))] == ["000003"]
+    assert len(list(run.glob("*/metrics.parquet"))) == 3
+    assert_jobs(study, [])

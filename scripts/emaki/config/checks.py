@@ -35,7 +35,9 @@ def _names(config, own):
 
 
 def _files(config, own):
-    wanted = {("models", name, "path"): model["path"] for name, model in config["models"].items()}
+    yield from _models(config["models"])
+    local = {name: model for name, model in config["models"].items() if "repo" not in model}
+    wanted = {("models", name, "path"): model["path"] for name, model in local.items()}
     for where, path in wanted.items():
         if Path(path).is_dir() and not Path(path, "model_index.json").is_file():
             yield where, f"is {path}, which is no diffusers pipeline: it has no model_index.json"
@@ -52,11 +54,30 @@ def _files(config, own):
         if "model" in captioner:
             wanted["captions", name, "model"] = captioner["model"]
     for name, source in config["sources"].items():
-        if source["type"] == "folder":
+        if source["type"] in ("folder", "unsplash"):
             wanted["sources", name, "path"] = Path(source["path"]).expanduser()
     for where, path in wanted.items():
         if not Path(path).is_dir():
             yield where, f"is {path}, which is no folder"
+
+
+def _models(models):
+    """Give a model of the hub the `path` where its rule puts it."""
+    for name, model in models.items():
+        hub = [key for key in model if key != "path"]
+        if ("path" in model) == ("repo" in model):
+            has = "both" if "path" in model else "neither"
+            yield ("models", name), f"must have either path or repo; it has {has}"
+        elif "path" in model and hub:
+            yield ("models", name, hub[0]), "goes with repo only"
+        elif "repo" in model and "revision" not in model:
+            yield ("models", name, "revision"), "is missing: pin a commit of the repository"
+        elif "non_ema_sha256" in model and "non_ema_revision" not in model:
+            yield ("models", name, "non_ema_sha256"), "goes with non_ema_revision only"
+        if "repo" in model:
+            commits = [model.get("revision", ""), model.get("non_ema_revision")]
+            model["path"] = f"results/hub/{model['repo']}/{'+'.join(filter(None, commits))}"
+        model.setdefault("path", ".")
 
 
 def _captions(config, own):
@@ -131,6 +152,10 @@ def _runs(config, own):
             key = _said(own[name], "steps", "checkpoint_every")
             numbers = f"{run['steps']} steps with checkpoint_every {every}"
             yield (*where, key), f"leaves steps after the last checkpoint: {numbers}"
+        elif isinstance(run.get("keep"), list):
+            known = set(steps_of(config, name))
+            for step in sorted(set(run["keep"]) - known):
+                yield (*where, "keep"), f"has {step}, but a checkpoint is made every {every} steps"
         if run["lr_scheduler"] in NEEDS_HORIZON and run["lr_horizon"] is None:
             key = _said(own[name], "lr_scheduler", "lr_horizon")
             problem = (
@@ -141,18 +166,87 @@ def _runs(config, own):
             if run["method"] == "full" and key in own[name]:
                 yield (*where, key), "is for method lora, but this run's method is full"
         yield from _weights(config, name, own[name])
+        for key, start in _starts(run).items():
+            yield from _start(config, name, own[name], key, start)
+    yield from _circles(config, own)
 
 
 def _weights(config, name, own):
     """Whether the model has the weights that a run starts from."""
     run = config["runs"][name]
     starts = {"train_init": run["train_init"], "ema": (run["ema"] or {}).get("init")}
-    model = config["models"].get(run["model"], {}).get("path", ".")
-    file = Path(model) / "unet" / "diffusion_pytorch_model.non_ema.safetensors"
+    model = config["models"].get(run["model"], {})
+    file = Path(model.get("path", ".")) / "unet" / "diffusion_pytorch_model.non_ema.safetensors"
     for key, start in starts.items():
-        if start == "non_ema" and file.parent.is_dir() and not file.is_file():
-            where = ("runs", name, _said(own, key, "recipe", "model"))
+        where = ("runs", name, _said(own, key, "recipe", "model"))
+        if start == "non_ema" and "repo" in model:
+            if "non_ema_revision" not in model:
+                problem = "but its model has no non_ema_revision"
+                yield where, f"asks for non-EMA weights, {problem}"
+        elif start == "non_ema" and file.parent.is_dir() and not file.is_file():
             yield where, f"asks for non-EMA weights, but there is no file {file}"
+
+
+def _starts(run):
+    """The starts of a run that are no files of its model: {"train_init" or "ema": mapping}."""
+    starts = {"train_init": run["train_init"], "ema": (run["ema"] or {}).get("init")}
+    return {key: start for key, start in starts.items() if isinstance(start, dict)}
+
+
+def _start(config, name, own, key, start):
+    """Whether a run can start from that checkpoint or folder."""
+    run, runs = config["runs"][name], config["runs"]
+    where = ("runs", name, _said(own, key, "method", "model"))
+    key = {"train_init": "starts from", "ema": "has an ema.init with"}[key]
+    if start.keys() not in ({"folder"}, {"run", "step", "weights"}):
+        yield where, f"{key} {', '.join(start)}: give run, step and weights, or folder"
+    elif run["method"] == "lora":
+        yield where, f"{key} a checkpoint or folder, but a LoRA is an update of its model's U-Net"
+    elif "folder" in start:
+        file = Path(start["folder"], "diffusion_pytorch_model.safetensors")
+        if not file.is_file():
+            yield where, f"{key} a folder, but there is no file {file}"
+    elif start["run"] not in runs:
+        yield where, f"{key} a run that {unknown('run', start['run'], runs)}"
+    else:
+        for problem in _of_other_run(config, run, start):
+            yield where, f"{key} {start['run']}, {problem}"
+
+
+def _of_other_run(config, run, start):
+    other = config["runs"][start["run"]]
+    steps = steps_of(config, start["run"])
+    if other["method"] == "lora":
+        yield "which is a LoRA, not a whole U-Net"
+    if other["model"] != run["model"]:
+        yield f"whose model is {other['model']}, but this run's is {run['model']}"
+    if start["step"] not in steps:
+        yield f"which has no checkpoint {start['step']}, but every {steps[0]} up to {steps[-1]}"
+    if start["weights"] not in weights_of(config, start["run"]):
+        yield "which has raw weights only (its ema is null)"
+
+
+def _circles(config, own):
+    """Runs that start, directly or not, from their own checkpoints."""
+    runs = config["runs"]
+    before = {
+        name: {start["run"] for start in _starts(run).values() if start.get("run") in runs}
+        for name, run in runs.items()
+    }
+
+    def ancestors(name):
+        found, new = set(), before[name]
+        while new:
+            found |= new
+            new = set().union(*(before[run] for run in new)) - found
+        return found
+
+    for name in runs:
+        circle = {other for other in ancestors(name) if name in ancestors(other)}
+        if circle and name == min(circle):
+            key = _said(own[name], "train_init", "ema", "extends")
+            text = f"goes round in a circle: {name} would start from its own weights"
+            yield ("runs", name, key), text
 
 
 def _said(own, *keys):

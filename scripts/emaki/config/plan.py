@@ -7,6 +7,17 @@ def steps_of(config, run):
     return list(range(every, config["runs"][run]["steps"] + 1, every))
 
 
+def kept_steps(config, run):
+    """The steps of a run whose weights stay on the disk, as its `keep` says; the last always."""
+    steps, keep = steps_of(config, run), config["runs"][run].get("keep", "all")
+    if keep == "all":
+        return steps
+    if keep == "compared":
+        shown = [v for name in config["experiments"] for v in variants(config, name)]
+        keep = {variant["step"] for variant in shown if variant["run"] == run}
+    return [step for step in steps if step in keep or step == steps[-1]]
+
+
 def overrides(config, run):
     """{key: (theirs, ours)} where a run differs from the one that it extends; {} if from none.
 

@@ -5,7 +5,6 @@ import io
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-import torch
 from PIL import Image
 
 from emaki.progress import bar
@@ -47,6 +46,8 @@ def read(path, sources=None):
     rows = pq.read_table(path).to_pylist()
     rows = [row for row in rows if sources is None or row["source"] in sources]
     arrays = [np.asarray(Image.open(io.BytesIO(row["image"]["bytes"]))) for row in rows]
+    import torch  # not where corpora are drawn
+
     pixels = torch.from_numpy(np.stack(arrays)).permute(0, 3, 1, 2).contiguous()
     return pixels, [row["text"] for row in rows], [row["source"] for row in rows]
 

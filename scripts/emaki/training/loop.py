@@ -99,7 +99,7 @@ def _make_ema(run, model, parameters, device):
         return None
     if run["ema"]["init"] in ("train", run["train_init"]):
         return Ema(parameters, run["ema"])
-    start = models.load_weights(model, run["ema"]["init"])
+    start = models.load_weights(model, run["ema"]["init"], parameters)
     return Ema({name: start[name].to(device) for name in parameters}, run["ema"])
 
 

@@ -41,20 +41,37 @@ def check(run, where):
             raise UserError(f"attention xformers: the package cannot be used ({error})") from error
 
 
-def weights_file(model, which):
-    """The U-Net file of a pipeline folder: "ema" is the plain one, "non_ema" its variant."""
-    name = {"ema": "", "non_ema": ".non_ema"}[which]
-    path = Path(model) / f"unet/diffusion_pytorch_model{name}.safetensors"
+def weights_file(model, start):
+    """The U-Net file that `start` means: of the pipeline folder `model` "ema" is the plain one and
+    "non_ema" its variant; {"folder": path} is a U-Net folder. Raises UserError where it is not."""
+    if isinstance(start, dict):
+        if "folder" not in start:
+            raise UserError(f"{json.dumps(start)}: a training starts from a folder's weights")
+        path = Path(start["folder"]) / "diffusion_pytorch_model.safetensors"
+        missing = "this folder has no U-Net weights"
+    else:
+        name = {"ema": "", "non_ema": ".non_ema"}[start]
+        path = Path(model) / f"unet/diffusion_pytorch_model{name}.safetensors"
+        missing = f"this model has no {start} weights"
     if not path.exists():
-        raise UserError(f"{path} is not there: this model has no {which} weights")
+        raise UserError(f"{path} is not there: {missing}")
     return path
 
 
-def load_weights(model, which):
-    """The U-Net's weights (name: tensor), as they are stored."""
+def load_weights(model, start, like):
+    """The U-Net's weights (name: tensor) in float32, from the file that `start` means.
+
+    Raises UserError where their names and shapes are not those of `like` (name: tensor).
+    """
     from safetensors.torch import load_file
 
-    return load_file(weights_file(model, which))
+    path = weights_file(model, start)
+    weights = {name: tensor.float() for name, tensor in load_file(path).items()}
+    ours, theirs = ({n: t.shape for n, t in some.items()} for some in (like, weights))
+    if ours != theirs:
+        name = min(n for n in ours.keys() | theirs.keys() if ours.get(n) != theirs.get(n))
+        raise UserError(f"{path} is of another architecture than {model}: see {name}")
+    return weights
 
 
 def load_unet(model, run, where):
@@ -64,7 +81,7 @@ def load_unet(model, run, where):
     config = json.loads((Path(model) / "unet/config.json").read_text())
     with torch.device("meta"):
         unet = UNet2DConditionModel.from_config(config)
-    weights = {k: v.float() for k, v in load_weights(model, run["train_init"]).items()}
+    weights = load_weights(model, run["train_init"], unet.state_dict())
     unet.load_state_dict(weights, strict=True, assign=True)
     unet.to(where).train().requires_grad_(True)
     if run["gradient_checkpointing"]:

@@ -79,8 +79,12 @@ def _find_state(job, made_with):
 
 
 def _model_hashes(model, run):
-    which = {run["train_init"]} | ({run["ema"]["init"]} - {"train"} if run["ema"] else set())
-    hashes = {name: files.sha256(models.weights_file(model, name)) for name in sorted(which)}
+    starts = {"train_init": run["train_init"], "ema.init": (run["ema"] or {}).get("init", "train")}
+    hashes = {
+        key if isinstance(start, dict) else start: files.sha256(models.weights_file(model, start))
+        for key, start in starts.items()
+        if start != "train"
+    }
     names = ["unet/config.json", "scheduler/scheduler_config.json"]
     if run["train_text_encoder"]:
         names += ["text_encoder/config.json", "text_encoder/model.safetensors"]

@@ -1,0 +1,57 @@
+# Models from the hub, by commit: links into the hub's cache, shared by all studies.
+HUB = "results/hub/{repo}/{revision}"
+PIPELINE = [file for part in PIPELINE_FILES for file in PIPELINE_FILES[part] if part != "non_ema"]
+
+
+rule hub_pipeline:
+    input:
+        script="scripts/hub_model.py",
+        modules=modules_of("scripts/hub_model.py"),
+    output:
+        [f"{HUB}/{file}" for file in ["model_index.json", *PIPELINE]],
+    log:
+        "logs/hub/{repo}/{revision}.log",
+    wildcard_constraints:
+        repo="[^/]+/[^/]+",
+        revision=r"[0-9a-f]{40}(\+[0-9a-f]{40})?",
+    conda:
+        "../envs/training.yaml"
+    params:
+        commit=lambda wildcards: wildcards.revision.split("+")[0],
+        files=["model_index.json", *PIPELINE],
+        folder=lambda wildcards, output: str(Path(output[0]).parent),
+    shell:
+        "python scripts/run.py --log {log} {input.script} --repo {wildcards.repo}"
+        " --revision {params.commit} --folder {params.folder} --files {params.files}"
+
+
+# Evaluators and captioners: one model of transformers.
+use rule hub_pipeline as hub_model with:
+    output:
+        [f"{HUB}/{file}" for file in ["config.json", "model.safetensors"]],
+    params:
+        commit=lambda wildcards: wildcards.revision,
+        files=["config.json", "model.safetensors"],
+        folder=lambda wildcards, output: str(Path(output[0]).parent),
+
+
+# Raw weights are of another commit. The folder's name has both, so that studies do not collide.
+rule hub_non_ema:
+    input:
+        script="scripts/hub_non_ema.py",
+        modules=modules_of("scripts/hub_non_ema.py"),
+    output:
+        "results/hub/{repo}/{revision}+{non_ema}/unet/diffusion_pytorch_model.non_ema.safetensors",
+    log:
+        "logs/hub/{repo}/{revision}+{non_ema}.non_ema.log",
+    wildcard_constraints:
+        repo="[^/]+/[^/]+",
+        revision="[0-9a-f]{40}",
+        non_ema="[0-9a-f]{40}",
+    conda:
+        "../envs/training.yaml"
+    params:
+        sha256=lambda wildcards, output: non_ema_sha256(output[0]),
+    shell:
+        "python scripts/run.py --log {log} {input.script} --repo {wildcards.repo}"
+        " --revision {wildcards.non_ema} {params.sha256} --output {output:q}"

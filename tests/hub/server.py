@@ -1,0 +1,128 @@
+"""A hub on loopback: the file API that huggingface_hub speaks, with faults on demand."""
+
+import hashlib
+import json
+import re
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import unquote, urlsplit
+
+TREE = re.compile(r"/api/(models|datasets)/([^/]+/[^/]+)/tree/([^/]+)")
+INFO = re.compile(r"/api/(models|datasets)/([^/]+/[^/]+)(?:/revision/([^/]+))?")
+FILE = re.compile(r"/(datasets/)?([^/]+/[^/]+)/resolve/([^/]+)/(.+)")
+
+
+class Hub(ThreadingHTTPServer):
+    """`add` repositories; `fault` is one of "drop", "corrupt", "busy", "always busy" or None.
+
+    `log` has the (method, path, range) of every request. A file is in LFS where it is a weight.
+    """
+
+    daemon_threads = True
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.repos, self.refs, self.gated = {}, {}, {}
+        self.fault, self.faults_left, self.log = None, 0, []
+        self.url = f"http://127.0.0.1:{self.server_port}"
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    def add(self, repo, files, branch="main", token=None):
+        """Commit `files` {path: bytes} to a branch; return the commit's hash."""
+        state = repr((repo, branch, sorted(files.items())))
+        commit = hashlib.sha1(state.encode()).hexdigest()
+        self.repos.setdefault(repo, {})[commit] = files
+        self.refs[repo, branch] = commit
+        self.gated[repo] = token
+        return commit
+
+    def fail(self, fault, times=1):
+        self.fault, self.faults_left = fault, times
+
+    def has_fault(self, fault):
+        if self.fault != fault or self.faults_left == 0:
+            return False
+        self.faults_left -= 1
+        return True
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        hub = self.server
+        path = unquote(urlsplit(self.path).path)
+        hub.log.append((self.command, path, self.headers.get("Range")))
+        if hub.has_fault("busy"):
+            self.refuse(429, "", {"Retry-After": "1", "RateLimit": '"api";r=0;t=1'})
+        elif match := TREE.fullmatch(path) or FILE.fullmatch(path) or INFO.fullmatch(path):
+            self.answer(match)
+        else:
+            self.refuse(404, "RepoNotFound")
+
+    do_HEAD = do_GET  # noqa: N815
+
+    def answer(self, match):
+        hub, (_, repo, revision, *file) = self.server, match.groups()
+        if repo not in hub.repos:
+            return self.refuse(401, "RepoNotFound")
+        commit = hub.refs.get((repo, revision or "main"), revision)
+        files = hub.repos[repo].get(commit)
+        if files is None:
+            return self.refuse(404, "RevisionNotFound")
+        if match.re is TREE:
+            return self.send([entry(*item) for item in files.items()])
+        if match.re is INFO:
+            siblings = [{"rfilename": name} for name in files]
+            return self.send({"id": repo, "sha": commit, "siblings": siblings})
+        if file[0] not in files:
+            return self.refuse(404, "EntryNotFound", {"X-Repo-Commit": commit})
+        token = hub.gated[repo]
+        if token and self.headers.get("Authorization") != f"Bearer {token}":
+            return self.refuse(401, "GatedRepo")
+        return self.send_file(commit, file[0], files[file[0]])
+
+    def send_file(self, commit, name, data):
+        hub, known = self.server, entry(name, data)
+        etag = known.get("lfs", known)["oid"]
+        start = int(re.match(r"bytes=(\d+)-", self.headers.get("Range") or "bytes=0-")[1])
+        headers = {"ETag": f'"{etag}"', "X-Repo-Commit": commit, "Accept-Ranges": "bytes"}
+        if "Range" in self.headers:
+            headers["Content-Range"] = f"bytes {start}-{len(data) - 1}/{len(data)}"
+        self.begin(206 if "Range" in self.headers else 200, len(data) - start, headers)
+        if self.command == "HEAD":
+            return
+        if "lfs" in known and hub.has_fault("corrupt"):
+            data = data[:-1] + bytes([data[-1] ^ 1])
+        if "lfs" in known and hub.has_fault("drop"):
+            data = data[: start + (len(data) - start) // 2]
+            self.close_connection = True
+        self.wfile.write(data[start:])
+
+    def send(self, value):
+        body = json.dumps(value).encode()
+        self.begin(200, len(body), {"Content-Type": "application/json"})
+        if self.command == "GET":
+            self.wfile.write(body)
+
+    def refuse(self, status, code, headers=None):
+        self.begin(status, 0, {"X-Error-Code": code, "X-Error-Message": code, **(headers or {})})
+
+    def begin(self, status, length, headers):
+        self.send_response(status)
+        for name, value in {"Content-Length": length, **headers}.items():
+            self.send_header(name, str(value))
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
+def entry(name, data):
+    """A file as the tree lists it."""
+    oid = hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()
+    known = {"type": "file", "path": name, "size": len(data), "oid": oid}
+    if name.endswith((".safetensors", ".bin", ".parquet")):
+        digest = hashlib.sha256(data).hexdigest()
+        known["lfs"] = {"oid": digest, "size": len(data), "pointerSize": 130}
+    return known

@@ -1,0 +1,60 @@
+"""A study whose base model is of the hub: Snakemake brings it, and diffusers opens it."""
+
+import hashlib
+import io
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+from server import Hub
+
+ROOT = Path(__file__).parents[2]
+TINY = ROOT / "resources" / "tiny-sd"
+NON_EMA = "unet/diffusion_pytorch_model.non_ema.safetensors"
+
+
+def test_a_pipeline_and_its_raw_weights_by_commit(tmp_path):
+    with Hub() as hub:
+        files = {
+            str(path.relative_to(TINY)): path.read_bytes()
+            for path in TINY.rglob("*")
+            if path.is_file() and "non_ema" not in path.name
+        }
+        main = hub.add("somebody/sd", files)
+        raw = load_file(TINY / NON_EMA)
+        buffer = io.BytesIO()
+        torch.save(raw, buffer)
+        data = buffer.getvalue()
+        digest = hashlib.sha256(data).hexdigest()
+        non_ema = hub.add("somebody/sd", {"unet/diffusion_pytorch_model.bin": data}, "non-ema")
+        for part in ("Snakefile", "rules", "scripts", "config", "envs", "profiles", "resources"):
+            copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copy
+            copy(ROOT / part, tmp_path / part)
+        (tmp_path / "my.yaml").write_text(
+            "extends: config/config.yaml\nstudy: hub\nmodels:\n  tiny: {repo: somebody/sd,"
+            f" revision: {main}, non_ema_revision: {non_ema}, non_ema_sha256: '{digest}'}}\n"
+        )
+        folder = f"results/hub/somebody/sd/{main}+{non_ema}"
+        targets = [f"{folder}/model_index.json", f"{folder}/{NON_EMA}"]
+        command = [sys.executable, "-m", "snakemake", *targets, "--profile", "profiles/local"]
+        command += ["--configfile", "my.yaml", "--cores", "1"]
+        env = {**os.environ, "HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "cache")}
+        run = {"cwd": tmp_path, "env": env, "capture_output": True, "text": True}
+        done = subprocess.run(command, **run)
+        assert done.returncode == 0, done.stdout + done.stderr
+        again = subprocess.run([*command, "-n"], **run)
+        assert "Nothing to be done" in again.stdout + again.stderr
+        hub.shutdown()
+    made = load_file(tmp_path / folder / NON_EMA)
+    assert all(torch.equal(made[name], tensor) for name, tensor in raw.items())
+
+    from diffusers import StableDiffusionPipeline
+
+    pipeline = StableDiffusionPipeline.from_pretrained(tmp_path / folder)
+    ema = load_file(TINY / "unet/diffusion_pytorch_model.safetensors")
+    state = pipeline.unet.state_dict()
+    assert all(torch.equal(state[name], tensor) for name, tensor in ema.items())

@@ -1,0 +1,172 @@
+"""The slurm profile on a real SLURM, which also is the witness of where and how jobs ran."""
+
+import os
+import re
+import signal
+import subprocess
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+from cluster import ask, wait_for
+from cluster_study import LONG, ON_SLURM, REPORT
+
+pytestmark = [pytest.mark.slurm, pytest.mark.xdist_group("slurm")]
+TRAINING = "rule_train_newest_wildcards_long_000900"
+WEIGHTS = "results/tiny-cluster/runs/long/000900/weights/raw/pytorch_lora_weights.safetensors"
+# What a study makes that holds no times: all but benchmarks, tensorboard and the page.
+COMPARED = (".parquet", ".safetensors", ".json", ".png")
+ON_GPUS = ("train", "sample", "score", "latents", "reference")
+
+
+def test_a_whole_study_gives_the_bytes_that_it_gives_here(study, undisturbed):
+    study.run(REPORT, *ON_SLURM)
+    made = {
+        str(path.relative_to(undisturbed.folder))
+        for path in (undisturbed.folder / "results").rglob("*")
+        if path.suffix in COMPARED and "/long/" not in str(path)
+    }
+    assert len(made) > 30
+    assert [file for file in sorted(made) if study.read(file) != undisturbed.read(file)] == []
+
+    jobs = study.slurm_jobs()
+    assert len(jobs) == 10
+    for comment, (job,) in jobs.items():  # one each: nothing was tried twice
+        gpu = comment.removeprefix("rule_").startswith(ON_GPUS)
+        assert job["JobState"] == "COMPLETED"
+        assert job["Partition"] == ("gpu" if gpu else "cpu")
+        assert job.get("TresPerJob") == ("gres:gpu:1" if gpu else None)
+        assert job["JobName"].startswith("emaki_")
+    print(overhead(study, [job for (job,) in jobs.values()]))
+
+
+def test_trainings_at_the_same_time_have_a_gpu_each(before_training):
+    text = (before_training.folder / "long.yaml").read_text()
+    more = "".join(f"  long{n}: {{extends: long, seed: {n}}}\n" for n in (1, 2))
+    (before_training.folder / "long.yaml").write_text(text + more)
+    others = [LONG.replace("/long/", f"/long{n}/") for n in (1, 2)]
+    process = before_training.start(LONG, *others, *ON_SLURM)
+    scripts = wait_for(lambda: processes("scripts/train.py", 3), 120)
+    devices = [device_of(script) for script in scripts]
+    jobs = [job for group in before_training.slurm_jobs().values() for job in group]
+    given = [(job["Nodes"], re.search(r"IDX:(\d)", job["GRES"])[1]) for job in jobs]
+    assert len(set(given)) == 3
+    assert sorted(devices) == sorted(given)
+    process.send_signal(signal.SIGINT)  # Ctrl-C cancels them
+    process.wait(120)
+    wait_for(lambda: not ask("squeue", "--noheader"), 60)
+
+
+def test_a_preempted_training_goes_on_and_ends_the_same(before_training, undisturbed):
+    process = before_training.start(LONG, *ON_SLURM)
+    before_training.wait_for_training()
+    urgent = ["-p", "urgent", "-N2", "--gpus-per-node=2", "--output=/dev/null", "--wrap=sleep 2"]
+    subprocess.run(["sbatch", *urgent], check=True)
+    before_training.finish(process)
+    (job,) = before_training.slurm_jobs()[TRAINING]
+    assert job["Restarts"] == "1"
+    assert_resumed_and_the_same(before_training, undisturbed)
+
+
+def test_a_training_that_ran_out_of_time_goes_on_and_ends_the_same(before_training, undisturbed):
+    short = ["train_newest:runtime=attempt", "train_newest:slurm_partition=gpu"]
+    short += ["train_newest:slurm_extra='--signal=TERM@30'"]
+    before_training.run(LONG, *ON_SLURM, "--set-resources", *short)
+    first, *_, last = before_training.slurm_jobs()[TRAINING]
+    # it ended before SLURM had to end it
+    assert (first["TimeLimit"], first["JobState"]) == ("00:01:00", "FAILED")
+    assert (last["TimeLimit"] > first["TimeLimit"], last["JobState"]) == (True, "COMPLETED")
+    assert_resumed_and_the_same(before_training, undisturbed)
+
+
+def test_after_a_killed_snakemake_one_command_goes_on(before_training, undisturbed):
+    process = before_training.start(LONG, *ON_SLURM)
+    before_training.wait_for_training()
+    process.kill()
+    process.wait()
+    resumed = before_training.start(LONG, *ON_SLURM, program=["scripts/resume.py"])
+    before_training.finish(resumed)
+    first, second = before_training.slurm_jobs()[TRAINING]
+    assert first["JobState"] == "CANCELLED"
+    assert second["JobState"] == "COMPLETED"
+    assert first["EndTime"] <= second["StartTime"]  # they never wrote at the same time
+    assert_resumed_and_the_same(before_training, undisturbed)
+
+
+def test_a_job_that_somebody_cancels_is_tried_again(before_training, undisturbed):
+    process = before_training.start(LONG, *ON_SLURM)
+    before_training.wait_for_training()
+    (job,) = before_training.slurm_jobs()[TRAINING]
+    subprocess.run(["scancel", job["JobId"]], check=True)
+    before_training.finish(process)
+    assert_resumed_and_the_same(before_training, undisturbed)
+
+
+def test_the_controller_is_restarted(before_training, undisturbed, cluster):
+    process = before_training.start(LONG, *ON_SLURM)
+    before_training.wait_for_training()
+    cluster.stop("slurmctld")
+    cluster.start_controller()
+    before_training.finish(process)
+    (job,) = before_training.slurm_jobs()[TRAINING]
+    assert job["Restarts"] == "0"
+    assert before_training.read(WEIGHTS) == undisturbed.read(WEIGHTS)
+
+
+def test_a_job_out_of_memory_is_tried_again_with_more(before_training, undisturbed):
+    little = ["train_newest:mem_mb=300 * 10 ** (attempt - 1)", "train_newest:slurm_partition=gpu"]
+    before_training.run(LONG, *ON_SLURM, "--set-resources", *little)
+    first, last = before_training.slurm_jobs()[TRAINING]
+    assert first["MinMemoryNode"] == "300M"
+    assert first["JobState"] != "COMPLETED"
+    assert (last["MinMemoryNode"], last["JobState"]) == ("3000M", "COMPLETED")
+    assert before_training.read(WEIGHTS) == undisturbed.read(WEIGHTS)
+
+
+def assert_resumed_and_the_same(study, undisturbed):
+    assert re.search(r"going on after step [1-9]\d*, where", study.training_log())
+    assert study.read(LONG) == undisturbed.read(LONG)
+    assert study.read(WEIGHTS) == undisturbed.read(WEIGHTS)
+
+
+def processes(text, count):
+    """The folders in /proc of `count` processes with `text` in their command; [] if not so many."""
+    found = [
+        path.parent
+        for path in Path("/proc").glob("[0-9]*/cmdline")
+        if text in read(path).split("\0")[1:2] and "SLURM_JOB_ID" in env(path.parent)
+    ]
+    return found if len(found) == count else []
+
+
+def device_of(process):
+    """(node, the device that CUDA would show) of a process."""
+    return env(process)["SLURMD_NODENAME"], env(process)["CUDA_VISIBLE_DEVICES"]
+
+
+def env(process):
+    pairs = (entry.partition("=") for entry in read(process / "environ").split("\0"))
+    return {name: value for name, _, value in pairs}
+
+
+def read(path):
+    try:
+        return path.read_text(errors="replace")
+    except OSError:  # it has ended
+        return ""
+
+
+def overhead(study, jobs):
+    """How long jobs waited, ran and worked, in words."""
+    start, end, submit = (
+        [datetime.fromisoformat(job[f"{key}Time"]).timestamp() for job in jobs]
+        for key in ("Start", "End", "Submit")
+    )
+    ran = sum(end) - sum(start)
+    tables = [path for path in (study.folder / "results").rglob("benchmarks/**/*.tsv")]
+    worked = sum(float(path.read_text().splitlines()[1].split("\t")[0]) for path in tables)
+    count = len(jobs)
+    return (
+        f"{count} jobs in {max(end) - min(submit):.0f} s: each ran {ran / count:.1f} s, of which"
+        f" the rule {worked / count:.1f} s; {os.cpu_count()} cores"
+    )

@@ -1,0 +1,70 @@
+"""The plan of a study."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from emaki import planning
+from emaki.config import load
+
+ROOT = Path(__file__).parents[1]
+SD14 = {"repo": "CompVis/stable-diffusion-v1-4", "non_ema_revision": "0" * 40}
+
+
+@pytest.fixture
+def config(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    return load("config/config.yaml") | {"study": "never-run"}
+
+
+def test_the_jobs_are_those_that_snakemake_counts():
+    command = [sys.executable, "scripts/plan.py", "--config", "tests/workflow/small.yaml"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    count = dict(re.findall(r"^(\w+) +(\d+)$", done.stdout, re.MULTILINE))
+    assert (count["train"], count["train_newest"], count["total"]) == ("8", "3", "74")
+    # 16 jobs draw two prompts with two seeds each
+    assert "drawing 64 pictures" in done.stdout
+
+
+def test_at_full_size_the_gpu_the_disk_and_the_cost_are_told(config):
+    config["models"]["tiny"] = SD14
+    config["machine"] = {"gpu": "T4", "price_per_hour": 0.5, "disk_gb": 1}
+    config["evaluators"]["clip"] = {"repo": "openai/clip-vit-large-patch14"}
+    for run in config["runs"].values():
+        run |= {"resolution": 512, "mixed_precision": "fp16", "gradient_checkpointing": True}
+    text = planning.plan(config, [], 0)
+    assert re.search(r"full-8bit: .* fits 16, smallest GPU: T4 \(16 GB\)", text)
+    assert re.search(r"critters-compvis: .* DOES NOT FIT 16, smallest GPU: .*24 GB", text)
+    assert "it DOES NOT FIT: 1 GB (machine.disk_gb)" in text
+    assert re.search(r"cost \d+\.\d\d: x 0.5 an hour", text)
+    assert "openai/clip-vit-large-patch14: 1.71 GB" in text
+    assert "CompVis/stable-diffusion-v1-4: 7.70 GB" in text
+
+
+def test_half_precision_halves_what_is_kept(config):
+    whole = planning.disk(config)
+    for run in config["runs"].values():
+        run["save_precision"] = "fp16"
+    half = planning.disk(config)
+    assert half["checkpoints"].value == whole["checkpoints"].value / 2
+    assert half["states"] == whole["states"]
+
+
+def test_a_study_that_does_not_fit_is_refused_before_it_starts(tmp_path):
+    text = (ROOT / "tests/workflow/small.yaml").read_text()
+    (tmp_path / "small.yaml").write_text(f"{text}\nmachine: {{disk_gb: 0.01}}\n")
+    for part in ("Snakefile", "rules", "scripts", "config", "envs", "profiles", "resources"):
+        (tmp_path / part).symlink_to(ROOT / part)
+    command = [sys.executable, "-m", "snakemake", "results/report.html"]
+    command += ["--profile", "profiles/local", "--configfile", "small.yaml"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode != 0
+    assert "Traceback" not in done.stderr
+    assert re.search(r"^error: the study takes .* but machine.disk_gb is 0.01", done.stderr, re.M)
+    assert not (tmp_path / "results/small").exists()
+    dry = subprocess.run([*command, "-n"], cwd=tmp_path, capture_output=True, text=True)
+    assert dry.returncode == 0, dry.stderr

@@ -1,0 +1,77 @@
+"""The profiles, as far as they can be looked at without GPUs and without a cluster."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+import yte
+
+ROOT = Path(__file__).parents[2]
+CONFIG = ROOT / "tests/workflow/small.yaml"
+PARTS = ("Snakefile", "rules", "scripts", "config", "envs", "profiles", "resources")
+PARTS += ("lambda", "slurm")
+NO_CONDA = ("--software-deployment-method", "env-modules")  # there are none, so it does nothing
+WITH_A_MODEL = {"captions_blip", "latents", "train", "train_newest", "sample", "score", "reference"}
+
+
+def plan(folder, profile, *arguments, config=None):
+    """The jobs of a dry run: [(rule, {resource: value})]."""
+    for part in PARTS:
+        (folder / part).symlink_to(ROOT / part)
+    (folder / "small.yaml").write_text(config or CONFIG.read_text())
+    command = [sys.executable, "-m", "snakemake", "results/report.html", "--profile", profile]
+    command += ["--configfile", "small.yaml", "-n", "--quiet", "host", *arguments]
+    path = f"{folder}/bin:{os.environ['PATH']}"
+    shown = subprocess.run(
+        command, cwd=folder, env={**os.environ, "PATH": path}, capture_output=True, text=True
+    )
+    text = shown.stdout + shown.stderr
+    assert shown.returncode == 0, text
+    blocks = re.findall(r"^(?:local)?rule (\w+):\n((?:    .*\n)*)", text, re.MULTILINE)
+    return [
+        (rule, dict(re.findall(r"(\w+)=([^,\s]+)", re.search(r"resources: (.*)", block)[1])))
+        for rule, block in blocks
+    ]
+
+
+@pytest.fixture
+def two_gpus(tmp_path):
+    program = tmp_path / "bin/nvidia-smi"
+    program.parent.mkdir()
+    program.write_text("#!/bin/sh\necho 'GPU 0: A (UUID: a)'\necho 'GPU 1: A (UUID: b)'\n")
+    program.chmod(0o755)
+
+
+def test_on_a_gpu_machine_jobs_with_a_model_ask_for_gpus(tmp_path, two_gpus):
+    study = CONFIG.read_text()
+    assert study.count("steps: 6") == 1
+    study = study.replace("steps: 6", "steps: 6\n    processes: 2")
+    jobs = plan(tmp_path, "lambda", *NO_CONDA, config=study)
+    assert {rule for rule, asked in jobs if asked.get("gpu", "0") != "0"} == WITH_A_MODEL
+    assert {asked["gpu"] for rule, asked in jobs if rule.startswith("train")} == {"2"}
+    assert {asked["gpu"] for rule, asked in jobs if rule == "sample"} == {"1"}
+
+
+def test_here_nothing_asks_for_gpus(tmp_path):
+    jobs = plan(tmp_path, "profiles/local")
+    assert {asked.get("gpu", "0") for _, asked in jobs} == {"0"}
+
+
+def test_on_a_cluster_jobs_that_ask_for_gpus_go_where_they_are(tmp_path):
+    jobs = plan(tmp_path, "slurm", *NO_CONDA)  # a dry run needs no cluster
+    assert {rule for rule, asked in jobs if asked.get("gpu") == "1"} == WITH_A_MODEL
+    assert {rule for rule, asked in jobs if asked["slurm_partition"] == "gpu"} == WITH_A_MODEL
+
+
+def test_environments_have_one_absolute_place():
+    for name in ("lambda", "slurm"):
+        text = (ROOT / f"profiles/{name}/config.yaml").read_text()
+        settings = yte.process_yaml(text, require_use_yte=True)
+        assert settings["software-deployment-method"] == "conda"
+        assert Path(settings["conda-prefix"]).is_absolute()
+        assert (ROOT / name).resolve() == ROOT / "profiles" / name
+    assert "conda" not in yaml.safe_load((ROOT / "profiles/local/config.yaml").read_text())
