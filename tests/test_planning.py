@@ -1,6 +1,7 @@
 """The plan of a study."""
 
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -20,12 +21,22 @@ def config(monkeypatch):
     return load("config/config.yaml") | {"study": "never-run"}
 
 
-def test_the_jobs_are_those_that_snakemake_counts():
-    command = [sys.executable, "scripts/plan.py", "--config", "tests/workflow/small.yaml"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+@pytest.fixture
+def folder(tmp_path):
+    """The project with the small study's files."""
+    for part in ("Snakefile", "rules", "scripts", "config", "envs", "profiles", "resources"):
+        (tmp_path / part).symlink_to(ROOT / part)
+    for file in ("small.yaml", "edits.csv"):
+        shutil.copy(ROOT / "tests/workflow" / file, tmp_path)
+    return tmp_path
+
+
+def test_the_jobs_are_those_that_snakemake_counts(folder):
+    command = [sys.executable, "scripts/plan.py", "--config", "small.yaml"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     count = dict(re.findall(r"^(\w+) +(\d+)$", done.stdout, re.MULTILINE))
-    assert (count["train"], count["train_newest"], count["total"]) == ("8", "3", "74")
+    assert (count["train"], count["train_newest"], count["total"]) == ("8", "3", "75")
     # 16 jobs draw two prompts with two seeds each
     assert "drawing 64 pictures" in done.stdout
 
@@ -54,17 +65,15 @@ def test_half_precision_halves_what_is_kept(config):
     assert half["states"] == whole["states"]
 
 
-def test_a_study_that_does_not_fit_is_refused_before_it_starts(tmp_path):
-    text = (ROOT / "tests/workflow/small.yaml").read_text()
-    (tmp_path / "small.yaml").write_text(f"{text}\nmachine: {{disk_gb: 0.01}}\n")
-    for part in ("Snakefile", "rules", "scripts", "config", "envs", "profiles", "resources"):
-        (tmp_path / part).symlink_to(ROOT / part)
+def test_a_study_that_does_not_fit_is_refused_before_it_starts(folder):
+    with open(folder / "small.yaml", "a") as file:
+        file.write("\nmachine: {disk_gb: 0.01}\n")
     command = [sys.executable, "-m", "snakemake", "results/report.html"]
     command += ["--profile", "profiles/local", "--configfile", "small.yaml"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     assert done.returncode != 0
     assert "Traceback" not in done.stderr
     assert re.search(r"^error: the study takes .* but machine.disk_gb is 0.01", done.stderr, re.M)
-    assert not (tmp_path / "results/small").exists()
-    dry = subprocess.run([*command, "-n"], cwd=tmp_path, capture_output=True, text=True)
+    assert not (folder / "results/small").exists()
+    dry = subprocess.run([*command, "-n"], cwd=folder, capture_output=True, text=True)
     assert dry.returncode == 0, dry.stderr

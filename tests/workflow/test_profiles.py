@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -23,6 +24,7 @@ def plan(folder, profile, *arguments, config=None):
     for part in PARTS:
         (folder / part).symlink_to(ROOT / part)
     (folder / "small.yaml").write_text(config or CONFIG.read_text())
+    shutil.copy(CONFIG.with_name("edits.csv"), folder)
     command = [sys.executable, "-m", "snakemake", "results/report.html", "--profile", profile]
     command += ["--configfile", "small.yaml", "-n", "--quiet", "host", *arguments]
     path = f"{folder}/bin:{os.environ['PATH']}"
