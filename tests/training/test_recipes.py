@@ -11,7 +11,7 @@ from emaki.training import recipes, settings
 @pytest.mark.parametrize("recipe", recipes.RECIPES)
 def test_a_recipe_gives_every_key_that_a_run_may_leave_out(recipe):
     schema = yaml.safe_load(settings.SCHEMA.read_text())
-    given = {"model", "dataset", "extends", "method", "steps", "checkpoint_every"}
+    given = {"model", "dataset", "extends", "method", "steps", "checkpoint_every", "keep"}
     assert recipes.defaults(recipe).keys() == schema["properties"].keys() - given
     run = settings.read(json.dumps({"method": "full", "recipe": recipe}))
     assert settings.read(json.dumps(run)) == run
