@@ -1,7 +1,7 @@
 # make report                    the notebook in miniature -> results/report.html
 # make report PICTURES=folder    the same questions about your own pictures
 # make report CONFIG=file.yaml   your own study
-# make plan CONFIG=file.yaml     what it would take: time, memory, disk, cost
+# make plan CONFIG=file.yaml     what it would take: time, memory, disk, cost (PROFILE=: on what)
 # make report PROFILE=slurm      somewhere else than here: profiles/README.md
 # make test                      everything that must hold, with its own set-up
 PYTHON ?= python3
@@ -28,7 +28,8 @@ endif
 
 # What a study would take, without running it.
 plan: $(INSTALLED)
-	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python scripts/plan.py $(if $(CONFIG),--config "$(CONFIG)")
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python scripts/plan.py --profile profiles/$(PROFILE) \
+	    $(if $(CONFIG),--config "$(CONFIG)")
 
 # After a run that was killed outright (Ctrl-C needs nothing): let go of the folder.
 unlock: $(INSTALLED)

@@ -19,7 +19,8 @@ from emaki.sources import folder, unsplash
 # keep the last of two entries with one name.
 CONFIG_FILE = (workflow.overwrite_configfiles or ["config/config.yaml"])[-1]
 try:
-    config.update(load(CONFIG_FILE))
+    # Where it runs is for the profile to say.
+    config.update(load(CONFIG_FILE, workflow.config_settings.config.get("machine")))
 except UserError as error:
     sys.exit(f"error: {error}")
 

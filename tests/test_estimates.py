@@ -72,6 +72,25 @@ def test_eight_bit_adam_is_what_makes_a_full_fine_tune_fit_a_t4(config):
     assert estimates.gpu_memory_mb(config, "full-8bit") > 16_000
 
 
+def test_a_training_asks_for_the_smallest_gpu_that_it_fits(config):
+    config["machine"] |= {"gpu_models": {"a100": 40, "t4": 16, "a10": 24}}
+    assert [estimates.gpu_model(config, mb) for mb in (15_000, 20_000, 99_000)] == [
+        *("t4", "a10"),
+        "a100",  # an estimate is no reason to refuse
+    ]
+    config["machine"] = {"gpu": "T4"}
+    assert estimates.gpu_model(config, 15_000) == ""
+
+
+def test_a_state_passes_through_main_memory(config):
+    # 12.8 GiB, as below
+    averaged = estimates.main_memory_mb(config, "critters-non-ema")
+    assert averaged == pytest.approx(4000 + 12.8 * 1024**3 / 1e6, rel=0.02)
+    assert estimates.main_memory_mb(config, "lora-r4") < 4100
+    config["machine"] = {"gpu": "cpu"}  # the activations are there too
+    assert estimates.main_memory_mb(config, "critters-non-ema") > averaged
+
+
 def test_time_grows_with_the_work_and_says_what_it_rests_on(config):
     run = config["runs"]["full-8bit"]
     once = estimates.seconds_per_step(config, "full-8bit")

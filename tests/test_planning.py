@@ -56,6 +56,16 @@ def test_at_full_size_the_gpu_the_disk_and_the_cost_are_told(config):
     assert "CompVis/stable-diffusion-v1-4: 7.70 GB" in text
 
 
+def test_the_profile_says_on_what(folder):
+    command = [sys.executable, "scripts/plan.py", "--config", "small.yaml"]
+    command += ["--profile", "profiles/lambda"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "Machine: A6000, 48 GB (profiles/lambda)" in done.stdout
+    assert re.search(r"cost \d+\.\d\d: x 0.8 an hour", done.stdout)
+    assert "it fits: 1000 GB (machine.disk_gb)" in done.stdout
+
+
 def test_half_precision_halves_what_is_kept(config):
     whole = planning.disk(config)
     for run in config["runs"].values():

@@ -70,6 +70,8 @@ KEPT_MIB = {
 }
 # CUDA's context, cuDNN's and cuBLAS's workspaces, fragments: assumed.
 CONTEXT_MB = 1500
+# Main memory of a process with PyTorch and CUDA's libraries: assumed.
+PROGRAM_MB = 4000
 # Bytes per trained parameter that an optimizer keeps; 8 bits with their scales per 256 of them.
 MOMENTS = {"adamw": 8, "adamw8bit": 2 + 2 * 4 / 256, "adafactor": 0.1}
 BYTES = {"fp16": 2, "fp32": 4}
@@ -90,6 +92,27 @@ def training_minutes(config, run, steps):
 def gpu_memory_mb(config, run):
     """MB of GPU memory that each process of a run's training needs at its peak, rounded up."""
     return math.ceil(training_memory(config, run).value / MB)
+
+
+def main_memory_mb(config, run):
+    """MB of main memory that each process of a run's training needs at its peak, rounded up.
+
+    Without a GPU the training is there. With one, the state is when it is read or written. What the
+    job reads, the base model and latents, comes in addition.
+    """
+    held = training_memory if gpu_of(config) is None else state_bytes
+    return PROGRAM_MB + math.ceil(held(config, run).value / MB)
+
+
+def gpu_model(config, megabytes):
+    """The smallest of the machine's `gpu_models` with so much memory, else the largest.
+
+    An estimate is no reason to refuse a job. "" where the machine has no such table.
+    """
+    models = config.get("machine", {}).get("gpu_models", {})
+    fitting = [name for name in models if models[name] * 1000 >= megabytes]
+    choose, names = (min, fitting) if fitting else (max, models)
+    return choose(names, key=models.get, default="")
 
 
 def seconds_per_step(config, run):

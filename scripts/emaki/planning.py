@@ -15,9 +15,11 @@ GB = 1_000_000_000
 PNG_BYTES_PER_PIXEL = 1.6
 
 
-def plan(config, jobs, free):
-    """The plan as text. `jobs` are lines of Snakemake's table, `free` the disk's free bytes."""
+def plan(config, jobs, free, place="the config"):
+    """The plan as text. `jobs` are lines of Snakemake's table, `free` the disk's free bytes, and
+    `place` is where the machine is from."""
     parts = ["Jobs (a dry run of Snakemake)", *(jobs or ["nothing to be done"]), ""]
+    parts += [f"Machine: {_machine(config, place)}", ""]
     parts += ["Trainings, all from the beginning", *_runs(config), ""]
     parts += ["Time and cost", *_time(config), ""]
     parts += ["Download", *_download(config), ""]
@@ -113,6 +115,15 @@ def _merge_bytes(config, variant):
     return estimates.checkpoint_bytes(config, run).value / kinds
 
 
+def _machine(config, place):
+    gpu, machine = gpu_of(config), config.get("machine", {})
+    if gpu is None:
+        return f"a CPU ({f'as {place} says' if machine else f'{place} names none'})"
+    words = [f"{machine['gpu']}, {gpu.memory_gb:g} GB"]
+    words += [f"{name} {gb:g} GB" for name, gb in machine.get("gpu_models", {}).items()]
+    return f"{' or '.join(words)} ({place})"
+
+
 def _runs(config):
     gpu = gpu_of(config)
     for run, entry in config["runs"].items():
@@ -125,6 +136,8 @@ def _runs(config):
             verdict = "fits" if memory.value <= gpu.memory_gb * GB else "DOES NOT FIT"
             words.append(f"{memory.value / GB:.1f} GB of GPU memory {verdict} {gpu.memory_gb:g}")
             words.append(f"smallest GPU: {_smallest(memory.value)}")
+            if model := estimates.gpu_model(config, memory.value / estimates.MB):
+                words.append(f"asks for {model}")
         yield f"  {', '.join(words)}"
         yield f"    time: {step.source}"
         if gpu:
