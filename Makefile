@@ -16,7 +16,7 @@ ifneq ($(PICTURES),)
 CONFIG := results/pictures.yaml
 endif
 
-.PHONY: report plan unlock resume test test-slurm test-envs test-cloud lint tiny lock chromium
+.PHONY: report plan unlock resume test test-slurm test-slurm-whole test-envs test-cloud lint tiny lock chromium
 
 report: $(INSTALLED)
 ifneq ($(PICTURES),)
@@ -56,6 +56,10 @@ test-cloud:
 # A real SLURM on this machine, with pretended nodes and GPUs. Needs root on Debian, or SLURM.
 test-slurm: $(INSTALLED)
 	$(BIN)/python -m pytest tests/slurm -m slurm
+
+# The whole miniature, here and there: an hour on two cores.
+test-slurm-whole: report
+	EMAKI_TEST_WHOLE=1 $(BIN)/python -m pytest tests/slurm/test_whole.py -m slurm -s
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check
