@@ -47,7 +47,7 @@ test: lint chromium
 test-envs: $(INSTALLED)
 	EMAKI_TEST_ENVS=1 $(BIN)/python -m pytest tests/envs
 
-# The task for SkyPilot, read by SkyPilot; its packages conflict with ours.
+# The task for SkyPilot, read and tried dry by SkyPilot; its packages conflict with ours.
 test-cloud:
 	test -x .venv-cloud/bin/sky || { $(PYTHON) -m venv .venv-cloud \
 	    && .venv-cloud/bin/python -m pip install --quiet "skypilot[lambda]==0.14.1"; }
