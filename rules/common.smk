@@ -10,6 +10,7 @@ os.environ.update(PATH=f"{Path(sys.executable).parent}:{os.getenv('PATH', '')}")
 sys.path.insert(0, f"{workflow.basedir}/scripts")
 
 from emaki.config import kept_steps, load, steps_of
+from emaki.config.hub import repository
 from emaki.errors import UserError
 from emaki.imports import modules_of
 from emaki.plans import comparisons, grids

@@ -3,6 +3,7 @@ and an experiment's keys fit together. Each check yields pairs (path of keys, se
 
 from pathlib import Path
 
+from emaki.config import hub
 from emaki.config.plan import checkpoints, steps_of, weights_of
 from emaki.config.reading import NAMED, unknown
 from emaki.config.runs import LORA_KEYS
@@ -15,8 +16,8 @@ def check(document):
     config = document.data
     for section in NAMED:  # config/tiny.yaml has but few of them
         config.setdefault(section, {})
-    found = []
-    for part in (_names, _files, _captions, _datasets, _prompts, _runs, _experiments):
+    found = [*_models(config["models"]), *_files(config), *hub.resolve(config, document.file)]
+    for part in (_names, _captions, _datasets, _prompts, _runs, _experiments):
         found += part(config, document.own)
     return [document.error(path, text) for path, text in found if document.says_itself(path)]
 
@@ -34,25 +35,18 @@ def _names(config, own):
         yield ("runs", "base"), "is the folder of the base models' pictures; take another name"
 
 
-def _files(config, own):
-    yield from _models(config["models"])
+def _files(config):
     local = {name: model for name, model in config["models"].items() if "repo" not in model}
-    wanted = {("models", name, "path"): model["path"] for name, model in local.items()}
+    wanted = {("models", name, "path"): model.get("path", ".") for name, model in local.items()}
     for where, path in wanted.items():
         if Path(path).is_dir() and not Path(path, "model_index.json").is_file():
             yield where, f"is {path}, which is no diffusers pipeline: it has no model_index.json"
-    if "evaluators" in config:
-        judges = config["evaluators"]
-        wanted["evaluators", "clip"] = judges["clip"]
-        if judges["preference"] is not None:
-            wanted["evaluators", "preference"] = judges["preference"]
-        if isinstance(judges["features"], dict):
-            wanted["evaluators", "features", "model"] = judges["features"]["model"]
+    for where, holder, key in hub.transformers_models(config):
+        if isinstance(holder[key], str):
+            wanted[where] = holder[key]
     for name, captioner in config["captions"].items():
         if captioner["type"] == "table" and not Path(captioner["path"]).is_file():
             yield ("captions", name, "path"), f"is {captioner['path']}, which is no file"
-        if "model" in captioner:
-            wanted["captions", name, "model"] = captioner["model"]
     for name, source in config["sources"].items():
         if source["type"] in ("folder", "unsplash"):
             wanted["sources", name, "path"] = Path(source["path"]).expanduser()
@@ -62,22 +56,15 @@ def _files(config, own):
 
 
 def _models(models):
-    """Give a model of the hub the `path` where its rule puts it."""
     for name, model in models.items():
-        hub = [key for key in model if key != "path"]
+        of_hub = [key for key in model if key != "path"]
         if ("path" in model) == ("repo" in model):
             has = "both" if "path" in model else "neither"
             yield ("models", name), f"must have either path or repo; it has {has}"
-        elif "path" in model and hub:
-            yield ("models", name, hub[0]), "goes with repo only"
-        elif "repo" in model and "revision" not in model:
-            yield ("models", name, "revision"), "is missing: pin a commit of the repository"
+        elif "path" in model and of_hub:
+            yield ("models", name, of_hub[0]), "goes with repo only"
         elif "non_ema_sha256" in model and "non_ema_revision" not in model:
             yield ("models", name, "non_ema_sha256"), "goes with non_ema_revision only"
-        if "repo" in model:
-            commits = [model.get("revision", ""), model.get("non_ema_revision")]
-            model["path"] = f"results/hub/{model['repo']}/{'+'.join(filter(None, commits))}"
-        model.setdefault("path", ".")
 
 
 def _captions(config, own):
