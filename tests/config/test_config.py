@@ -212,7 +212,7 @@ experiments: {rank: null}
     )
     assert config["study"] == "my"
     assert config["sampling"]["steps"] == 5
-    assert config["sampling"]["seeds"] == [0, 1]
+    assert config["sampling"]["seeds"] == [0]
     assert config["datasets"]["rooms"] == {
         "source": "rooms-v2",
         "captions": "blip",
