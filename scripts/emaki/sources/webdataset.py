@@ -99,7 +99,7 @@ def _counted(path):
 
 
 def _matching(name):
-    return sorted(glob.glob(name)) if re.search(r"[*?\[]", name) else [name]
+    return sorted(glob.glob(name, recursive=True)) if re.search(r"[*?\[]", name) else [name]
 
 
 def _opened(path):
@@ -125,7 +125,7 @@ def _files(tar):
             raise tarfile.ReadError("the blocks of zeros are missing that end a tar")
     except tarfile.TarError as error:
         raise UserError(
-            f"{tar.name} is damaged or cut off after {folder.shown(name)}: {error}"
+            f"{tar.name} is damaged or cut off at {folder.shown(name)} or after it: {error}"
         ) from None
 
 
@@ -201,7 +201,7 @@ def _bytes(tar, member):
     try:
         return tar.extractfile(member).read()
     except tarfile.TarError as error:
-        raise UserError(f"{tar.name} is cut off in {folder.shown(member.name)}: {error}") from None
+        raise UserError(f"{tar.name} is cut off at {folder.shown(member.name)}: {error}") from None
 
 
 def _key(member):
