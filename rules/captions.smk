@@ -31,7 +31,7 @@ rule captions_blip:
         script="scripts/captions_blip.py",
         modules=modules_of("scripts/captions_blip.py"),
         metadata=f"{STUDY}/images/{{source}}/metadata.parquet",
-        pictures=ancient(f"{STUDY}/images/{{source}}/pictures"),
+        pictures=ancient(lambda wildcards: stored_pictures(wildcards.source)),
         model=blip_files,
     output:
         f"{STUDY}/captions/{{source}}/{{captioner}}.parquet",
@@ -61,7 +61,7 @@ use rule captions_blip as captions_image_text with:
         script="scripts/captions_image_text.py",
         modules=modules_of("scripts/captions_image_text.py"),
         metadata=f"{STUDY}/images/{{source}}/metadata.parquet",
-        pictures=ancient(f"{STUDY}/images/{{source}}/pictures"),
+        pictures=ancient(lambda wildcards: stored_pictures(wildcards.source)),
         model=image_text_files,
     wildcard_constraints:
         captioner=names("captions", type=["image-text-to-text"]),

@@ -9,12 +9,12 @@ from shlex import quote
 os.environ.update(PATH=f"{Path(sys.executable).parent}:{os.getenv('PATH', '')}")
 sys.path.insert(0, f"{workflow.basedir}/scripts")
 
-from emaki.config import kept_steps, load, steps_of
+from emaki.config import kept_steps, load, shards_of, steps_of
 from emaki.config.hub import repository
 from emaki.errors import UserError
 from emaki.imports import modules_of
 from emaki.plans import comparisons, grids
-from emaki.sources import folder, unsplash
+from emaki.sources import folder, unsplash, webdataset
 
 # Emaki reads the file itself: Snakemake would merge it over another one, key by key, and would
 # keep the last of two entries with one name.
@@ -30,6 +30,11 @@ LOGS = f"logs/{config['study']}"
 BENCHMARKS = f"{STUDY}/benchmarks"
 
 
+def pattern(found):
+    """A pattern for these names; for none where there are none."""
+    return "|".join(map(re.escape, found)) or "(?!)"
+
+
 def names(section, **wanted):
     """A pattern for the names of the config's entries that have one of these values."""
     found = [
@@ -37,13 +42,17 @@ def names(section, **wanted):
         for name, entry in config.get(section, {}).items()
         if all(entry[key] in values for key, values in wanted.items())
     ]
-    return "|".join(map(re.escape, found)) or "(?!)"
+    return pattern(found)
+
+
+# A shard of a source or dataset is one by itself, and goes the same road by the same rules.
+SHARD = "/shards/[^/]+"
 
 
 wildcard_constraints:
-    source=names("sources"),
+    source=f"({names('sources')})({SHARD})?",
     captioner=names("captions"),
-    dataset=names("datasets"),
+    dataset=f"({names('datasets')})({SHARD})?",
     model=names("models"),
     prompts=names("prompts"),
     run=names("runs"),

@@ -11,15 +11,64 @@ rule images:
         f"{LOGS}/images/{{source}}.log",
     benchmark:
         f"{BENCHMARKS}/images/{{source}}.tsv"
+    wildcard_constraints:
+        source=pattern(name for name in config["sources"] if name not in TARS),
     conda:
         "../envs/data.yaml"
     resources:
         runtime=minutes(120),
         mem_mb=megabytes(2000, copies=2),
     params:
-        source=entry_of("sources", "source"),
+        source=source_entry,
         stamps=source_stamps,
         folder=folder_of("metadata"),
     shell:
         "python scripts/run.py --log {log} {input.script}"
         " --source {params.source:q} --output {params.folder:q}"
+
+
+# A shard of its own for each tar, in which the pictures stay.
+use rule images as images_tar with:
+    input:
+        script="scripts/images.py",
+        modules=source_modules,
+        files=tar_of,
+    output:
+        metadata=f"{STUDY}/images/{{source}}/metadata.parquet",
+        rejects=f"{STUDY}/images/{{source}}/rejects.parquet",
+    wildcard_constraints:
+        source=f"({pattern(TARS)}){SHARD}",
+    params:
+        source=source_entry,
+        folder=folder_of("metadata"),
+
+
+# A rule for each source, because each has as many outputs as its `shards` say.
+for source in SHARDED_SOURCES:
+    if source not in TARS:
+
+        rule:
+            name:
+                f"images_scatter_{source}"
+            input:
+                script="scripts/scatter.py",
+                modules=modules_of("scripts/scatter.py"),
+                metadata=f"{STUDY}/images/{source}/metadata.parquet",
+                rejects=f"{STUDY}/images/{source}/rejects.parquet",
+            output:
+                expand(
+                    f"{STUDY}/images/{source}/shards/{{shard}}/{{file}}.parquet",
+                    shard=SHARDED_SOURCES[source],
+                    file=["metadata", "rejects"],
+                ),
+            log:
+                f"{LOGS}/images/{source}.scatter.log",
+            localrule: True
+            conda:
+                "../envs/data.yaml"
+            params:
+                images=f"{STUDY}/images/{source}",
+                shards=SHARDED_SOURCES[source],
+            shell:
+                "python scripts/run.py --log {log} {input.script} --images {params.images:q}"
+                " --shards {params.shards} --output {params.images:q}/shards"

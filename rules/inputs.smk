@@ -9,9 +9,39 @@ PASSING = [
 ]
 
 
+# {source or dataset: names of its shards}, of those that are not in one piece.
+SHARDED_SOURCES = {
+    name: shards for name, source in config["sources"].items() if (shards := shards_of(source))
+}
+SHARDED = {
+    name: SHARDED_SOURCES[dataset["source"]]
+    for name, dataset in config["datasets"].items()
+    if dataset["source"] in SHARDED_SOURCES
+}
+WHOLE = [name for name in config["datasets"] if name not in SHARDED]
+PIECES = f"{pattern(WHOLE)}|({pattern(SHARDED)}){SHARD}"
+TARS = [name for name, source in config["sources"].items() if source["type"] == "webdataset"]
+
+
+def shards_of_dataset(path):
+    """An input function: a file of each shard of the dataset that a wildcard names."""
+    return lambda wildcards: [
+        path.format(shard=shard, **wildcards) for shard in SHARDED[wildcards.dataset]
+    ]
+
+
 def source_modules(wildcards):
-    kind = config["sources"][wildcards.source]["type"]
+    kind = config["sources"][wildcards.source.split("/")[0]]["type"]
     return modules_of("scripts/images.py", f"emaki.sources.{kind}")
+
+
+def source_entry(wildcards):
+    """What decides a source's pictures, as JSON; of a shard of tars its own path."""
+    name, _, shard = wildcards.source.partition("/shards/")
+    source = {key: value for key, value in config["sources"][name].items() if key != "shards"}
+    if shard:
+        source["path"] = webdataset.shards(source)[shard]
+    return as_json(source)
 
 
 def source_files(wildcards):
@@ -23,8 +53,22 @@ def source_files(wildcards):
 
 def source_stamps(wildcards):
     """What stands for the files whose names Snakemake cannot hold."""
-    source = config["sources"][wildcards.source]
+    source = config["sources"][wildcards.source.split("/")[0]]
     return as_json(folder.stamps(source)) if source["type"] == "folder" else ""
+
+
+def tar_of(wildcards):
+    """The tar that is a shard of a source."""
+    name, _, shard = wildcards.source.partition("/shards/")
+    return webdataset.shards(config["sources"][name])[shard]
+
+
+def stored_pictures(source):
+    """Where the pictures of a source or shard are: their folder, which shards share, or the tar."""
+    name, _, shard = source.partition("/shards/")
+    if config["sources"][name]["type"] == "webdataset":
+        return webdataset.shards(config["sources"][name])[shard]
+    return f"{STUDY}/images/{name}/pictures"
 
 
 def captions_below(wildcards):
@@ -61,16 +105,25 @@ def image_text_files(wildcards):
     return sorted(str(file) for file in Path(path).iterdir() if file.suffix in kinds)
 
 
+def dataset_entry(wildcards):
+    """The config's entry of a dataset, or of that which a shard is of."""
+    return config["datasets"][wildcards.dataset.split("/")[0]]
+
+
+def source_of(wildcards):
+    """The source, or shard of it, that a dataset or shard is made of."""
+    _, slash, shard = wildcards.dataset.partition("/")
+    return f"{dataset_entry(wildcards)['source']}{slash}{shard}"
+
+
 def images_of(file):
     """An input function: a file of the source that a dataset is made of."""
-    return (
-        lambda wildcards: f"{STUDY}/images/{config['datasets'][wildcards.dataset]['source']}/{file}"
-    )
+    return lambda wildcards: f"{STUDY}/images/{source_of(wildcards)}/{file}"
 
 
 def captions_of(wildcards):
-    dataset = config["datasets"][wildcards.dataset]
-    return f"{STUDY}/captions/{dataset['source']}/{dataset['captions']}.parquet"
+    captioner = dataset_entry(wildcards)["captions"]
+    return f"{STUDY}/captions/{source_of(wildcards)}/{captioner}.parquet"
 
 
 PIPELINE_FILES = {
@@ -117,6 +170,8 @@ def latents_of(file):
 
     def path(wildcards):
         run = run_of(wildcards)
+        if file.endswith(".safetensors") and run["dataset"] in SHARDED:
+            return []  # the manifest stands for those of the shards
         transform = f"{run['resolution']}{'-flip' if run['random_flip'] else ''}"
         return f"{STUDY}/latents/{run['dataset']}/{run['model']}/{transform}/{file}"
 

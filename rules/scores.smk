@@ -39,6 +39,8 @@ rule reference:
         f"{LOGS}/references/{{dataset}}.log",
     benchmark:
         f"{BENCHMARKS}/references/{{dataset}}.tsv"
+    wildcard_constraints:
+        dataset=PIECES,
     conda:
         "../envs/evaluation.yaml"
     resources:
@@ -54,3 +56,31 @@ rule reference:
         " --pictures {input.pictures:q}"
         " --resolution {params.resolution} --features {params.features:q} {params.clip}"
         " --output {output:q}"
+
+
+rule reference_gather:
+    input:
+        script="scripts/reference_gather.py",
+        modules=modules_of("scripts/reference_gather.py"),
+        content=f"{STUDY}/datasets/{{dataset}}/content.json",
+        index=ancient(f"{STUDY}/datasets/{{dataset}}/data/train.parquet"),
+        references=shards_of_dataset(f"{STUDY}/references/{{dataset}}/shards/{{shard}}.parquet"),
+    output:
+        f"{STUDY}/references/{{dataset}}.parquet",
+    log:
+        f"{LOGS}/references/{{dataset}}.log",
+    benchmark:
+        f"{BENCHMARKS}/references/{{dataset}}.tsv"
+    wildcard_constraints:
+        dataset=pattern(SHARDED),
+    conda:
+        "../envs/data.yaml"
+    resources:
+        runtime=minutes(30),
+        mem_mb=2000,
+    params:
+        shards=lambda wildcards: SHARDED[wildcards.dataset],
+        folder=lambda wildcards: f"{STUDY}/references/{wildcards.dataset}/shards",
+    shell:
+        "python scripts/run.py --log {log} {input.script} --index {input.index:q}"
+        " --shards {params.shards} --references {params.folder:q} --output {output:q}"

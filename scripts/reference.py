@@ -5,7 +5,7 @@ import json
 
 import torch
 
-from emaki import scoring
+from emaki import reference, scoring
 from emaki.errors import friendly
 
 
@@ -20,14 +20,9 @@ def main():
     parser.add_argument("--output", required=True)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    table, images = scoring.read_images(arguments.pictures)
-    squares = [scoring.centre_square(image, arguments.resolution) for image in images]
-    columns = {
-        "id": table["id"].to_pylist(),
-        "features": scoring.features(squares, arguments.features, "reference"),
-    }
-    if arguments.clip:
-        columns["embedding"] = scoring.embeddings(squares, arguments.clip, "reference CLIP")
+    columns = reference.columns(
+        arguments.pictures, arguments.resolution, arguments.features, arguments.clip
+    )
     scoring.write(columns, arguments.output)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from emaki import contact_sheet, parquet
+from emaki import contact_sheet, parquet, pictures
 from emaki.errors import UserError
 from emaki.files import replacing, sha256
 from emaki.progress import bar
@@ -40,21 +40,13 @@ def write(name, dataset, images, captions, output):
     """
     rows, rejects = join(images, captions, dataset["captions"])
     if not rows:
-        raise UserError(
-            f"dataset {name} is empty: {explain(rejects)}. Pictures without captions need some "
-            "beside them, or a captioner of type blip"
-        )
+        raise empty(name, rejects)
     held_out = split([row["id"] for row in rows], dataset.get("validation", 0))
     folder = Path(images) / "pictures"
     with replacing(output) as stage:
-        (stage / "data").mkdir(parents=True)
-        for part in SPLITS:
-            members = [row for row in rows if (row["id"] in held_out) == (part == "validation")]
-            _write_part(members, folder, stage / "data" / f"{part}.parquet", f"{name} {part}")
-        content = {part: sha256(stage / "data" / f"{part}.parquet") for part in SPLITS}
-        _write_json(content, stage / "content.json")
-        about = card(name, dataset, rows, rejects, held_out)
-        _write_json(about, stage / "card.json")
+        write_data(name, parts(rows, held_out), images, stage)
+        about = card(name, dataset, pa.Table.from_pylist(rows), rejects, len(held_out))
+        (stage / "card.json").write_text(as_json(about), "utf-8")
         (stage / "README.md").write_text(readme(about), "utf-8")
         shown = contact_sheet.choose(rows)
         contact_sheet.draw([(folder / row["file"], row["text"]) for row in shown]).save(
@@ -62,9 +54,17 @@ def write(name, dataset, images, captions, output):
         )
 
 
-def _write_json(value, path):
-    text = json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False)
-    path.write_text(text + "\n", "utf-8")
+def empty(name, rejects):
+    """The UserError for a dataset without pictures."""
+    return UserError(
+        f"dataset {name} is empty: {explain(rejects)}. Pictures without captions need some "
+        "beside them, or a captioner of type blip"
+    )
+
+
+def as_json(value):
+    """The text of a JSON file."""
+    return json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
 
 def join(images, captions, captioner):
@@ -88,22 +88,40 @@ def split(ids, fraction):
     An id's side does not depend on the other ids, so adding pictures moves none; only where the
     rule would leave a side empty, the nearest id goes there (validation needs a second picture).
     """
-    ranked = sorted((_share(identifier), identifier) for identifier in ids)
-    count = sum(share < fraction for share, _ in ranked)
+    ranked = sorted((share(identifier), identifier) for identifier in ids)
+    count = sum(place < fraction for place, _ in ranked)
     least = 1 if fraction > 0 else 0
     count = min(max(count, least), len(ranked) - 1)
     return {identifier for _, identifier in ranked[:count]}
 
 
-def _share(identifier):
+def share(identifier):
+    """A number in 0..1 by the hash of an id: it is held out where that is below the fraction."""
     return int.from_bytes(hashlib.sha256(identifier.encode()).digest()[:8]) / 2**64
 
 
-def _write_part(rows, folder, path, label):
+def parts(rows, held_out):
+    """{split: its rows, in their order}, given the ids that are held out."""
+    found = {part: [] for part in SPLITS}
+    for row in rows:
+        found["validation" if row["id"] in held_out else "train"].append(row)
+    return found
+
+
+def write_data(name, parts, images, folder):
+    """Write the rows of each split as data/{split}.parquet, and their digests as content.json."""
+    (folder / "data").mkdir(parents=True)
+    for part, rows in parts.items():
+        _write_part(rows, images, folder / "data" / f"{part}.parquet", f"{name} {part}")
+    content = {part: sha256(folder / "data" / f"{part}.parquet") for part in SPLITS}
+    (folder / "content.json").write_text(as_json(content), "utf-8")
+
+
+def _write_part(rows, images, path, label):
     group, size = [], 0
     with pq.ParquetWriter(path, SCHEMA) as writer:
         for row in bar(rows, unit="pictures", label=f"dataset {label}"):
-            data = (folder / row["file"]).read_bytes()
+            data = pictures.stored(images, row)
             image = {"bytes": data, "path": row["file"]}
             group.append({"id": row["id"], "image": image, "text": row["text"]})
             size += len(data)
@@ -115,29 +133,39 @@ def _write_part(rows, folder, path, label):
 
 
 def card(name, dataset, rows, rejects, held_out):
-    """What there is to know about a dataset, as JSON values."""
-    words = [len(row["text"].split()) for row in rows]
-    sizes = Counter(f"{row['width']} x {row['height']}" for row in rows)
+    """What there is to know about a dataset, as JSON values.
+
+    `rows` is a table of its pictures with text, width, height, licence and credit; `held_out` how
+    many of them are.
+    """
+    words = [len(text.split()) for text in _values(rows, "text")]
+    widths, heights = (list(_values(rows, side)) for side in ("width", "height"))
+    sizes = Counter(f"{width} x {height}" for width, height in zip(widths, heights))
     return {
         "name": name,
         "source": dataset["source"],
         "captions": dataset["captions"],
         "counts": {
-            "train": len(rows) - len(held_out),
-            "validation": len(held_out),
+            "train": len(rows) - held_out,
+            "validation": held_out,
             "rejected": len(rejects),
         },
         "rejects": rejects,
         "caption_words": _summary(words),
-        "distinct_captions": len({row["text"] for row in rows}),
+        "distinct_captions": len(set(_values(rows, "text"))),
         "sizes": {
-            "width": _summary([row["width"] for row in rows]),
-            "height": _summary([row["height"] for row in rows]),
+            "width": _summary(widths),
+            "height": _summary(heights),
             "most_common": [[size, count] for size, count in sizes.most_common(5)],
         },
-        "licences": dict(sorted(Counter(row["licence"] for row in rows).items())),
-        "credits": sorted({row["credit"] for row in rows if row["credit"]}),
+        "licences": dict(sorted(Counter(_values(rows, "licence")).items())),
+        "credits": sorted(set(_values(rows, "credit")) - {"", None}),
     }
+
+
+def _values(table, name):
+    """The values of a column, a chunk at a time in memory."""
+    return (value for chunk in table[name].iterchunks() for value in chunk.to_pylist())
 
 
 def _summary(numbers):
@@ -148,13 +176,16 @@ def _summary(numbers):
     }
 
 
-def readme(about):
-    """The dataset's card as Markdown with the YAML header that Hugging Face reads."""
+def readme(about, folders=("data",)):
+    """The dataset's card as Markdown with the YAML header that Hugging Face reads.
+
+    `folders` are where the files of its splits are.
+    """
     counts, words, sizes = about["counts"], about["caption_words"], about["sizes"]
     common = ", ".join(f"{size} ({count})" for size, count in sizes["most_common"])
     return "\n".join(
         [
-            *_header(about),
+            *_header(about, folders),
             f"# {_plain(about['name'])}",
             "",
             f"Pictures of the source `{about['source']}` with captions by `{about['captions']}`, "
@@ -186,7 +217,8 @@ def readme(about):
     )
 
 
-def _header(about):
+def _header(about, folders):
+    # datasets refuses a split without rows
     parts = [part for part in SPLITS if about["counts"][part]]
     licences = {LICENCES.get(licence, "other") for licence in about["licences"]}
     return [
@@ -197,11 +229,15 @@ def _header(about):
         "configs:",
         "- config_name: default",
         "  data_files:",
-        # datasets refuses a split without rows
-        *[f"  - {{split: {part}, path: data/{part}.parquet}}" for part in parts],
+        *[f"  - {{split: {part}, path: {_paths(folders, part)}}}" for part in parts],
         "---",
         "",
     ]
+
+
+def _paths(folders, part):
+    paths = [f"{folder}/{part}.parquet" for folder in folders]
+    return paths[0] if len(paths) == 1 else json.dumps(paths)
 
 
 def _rejects(rejects):

@@ -1,6 +1,7 @@
 """What captioners share that write a text token by token with transformers' `generate`."""
 
 import hashlib
+import io
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -13,12 +14,12 @@ from transformers import (
     TopPLogitsWarper,
 )
 
+from emaki.pictures import stored
 from emaki.progress import bar
 
 BATCH = 16
 SEED = 42  # kohya's
 PRECISIONS = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
-COLUMNS = ["id", "file", "sha256", "width", "height"]
 
 
 class SeededNoise(LogitsProcessor):
@@ -58,19 +59,19 @@ def captions(images, captioner, label="captions"):
     tokens would pad the small ones. Batches are always full (the last one repeats a picture), so
     that the sums in a batch are rounded in the same way whatever the number of pictures.
     """
-    rows = pq.read_table(Path(images) / "metadata.parquet", columns=COLUMNS).to_pylist()
+    rows = pq.read_table(Path(images) / "metadata.parquet").to_pylist()
     order = sorted(rows, key=lambda row: (row["height"], row["width"], row["id"]))
     found = {}
     starts = range(0, len(order), BATCH)
     for start in bar(starts, unit="batches", label=label):
         batch = order[start : start + BATCH]
         filled = batch + batch[-1:] * (BATCH - len(batch))
-        pictures = [_open(Path(images) / "pictures" / row["file"]) for row in filled]
+        pictures = [_open(images, row) for row in filled]
         texts = captioner.caption(pictures, [row["sha256"] for row in filled])
         found |= {row["id"]: " ".join(text.split()) or None for row, text in zip(batch, texts)}
     return [(row["id"], found[row["id"]]) for row in rows]
 
 
-def _open(path):
-    with Image.open(path) as image:
+def _open(images, row):
+    with Image.open(io.BytesIO(stored(images, row))) as image:
         return image.convert("RGB")

@@ -25,18 +25,20 @@ METADATA = pa.schema(
         ("origin", pa.string()),  # what the source's owner calls it: the name of their file
     ]
 )
+# Where a picture lies that stays in its tar: `file` is then what it would be called.
+PLACE = [("archive", pa.string()), ("offset", pa.int64()), ("size", pa.int64())]
 
 
 def write(items, output):
     """Write the folder `output`: pictures/, metadata.parquet and rejects.parquet.
 
     `items` are `Picture`s and `Reject`s of `emaki.sources`. A picture with the same pixels as an
-    earlier one becomes a reject. `sha256` in the metadata is that of the pixels. Raises UserError
-    if no picture is left.
+    earlier one becomes a reject. `sha256` in the metadata is that of the pixels. Pictures of a tar
+    are not copied: the metadata say where they are. Raises UserError if no picture is left.
     """
     rows, rejects, seen = [], [], {}
     with replacing(output) as stage:
-        (stage / "pictures").mkdir(parents=True)
+        stage.mkdir()
         for item in items:
             if isinstance(item, Reject):
                 rejects.append(vars(item))
@@ -50,7 +52,10 @@ def write(items, output):
             rows.append(_store(item, stage / "pictures") | {"sha256": digest})
         if not rows:
             raise UserError(f"no usable picture; {explain(rejects)}")
-        pq.write_table(pa.Table.from_pylist(rows, METADATA), stage / "metadata.parquet")
+        schema = METADATA
+        for name, kind in PLACE if "archive" in rows[0] else ():
+            schema = schema.append(pa.field(name, kind))
+        pq.write_table(pa.Table.from_pylist(rows, schema), stage / "metadata.parquet")
         pq.write_table(pa.Table.from_pylist(rejects, REJECTS), stage / "rejects.parquet")
 
 
@@ -62,11 +67,13 @@ def origin(picture):
 def _store(picture, folder):
     """Write one picture (the source's own bytes where it kept them); its row of the metadata."""
     data = getattr(picture, "data", None)
-    if data is None:
-        data = pictures.to_png(picture.image)
-    file = picture.id + (".png" if data.startswith(b"\x89PNG") else ".jpg")
-    (folder / file).write_bytes(data)
-    return {
+    jpeg = data is not None and not data.startswith(b"\x89PNG")
+    file = picture.id + (".jpg" if jpeg else ".png")
+    place = {name: getattr(picture, name) for name, _ in PLACE if hasattr(picture, name)}
+    if not place:
+        folder.mkdir(exist_ok=True)
+        (folder / file).write_bytes(pictures.to_png(picture.image) if data is None else data)
+    return place | {
         "id": picture.id,
         "file": file,
         "width": picture.image.width,
@@ -84,6 +91,6 @@ def expected(source):
         return source["count"]
     # by name, so that a change in one kind of source invalidates only the sources of that kind
     module = importlib.import_module(f"emaki.sources.{source['type']}")
-    if source["type"] == "folder":
+    if source["type"] in ("folder", "webdataset"):
         return module.total(source)
     return len(source.get("names") or module.catalogue()) * source.get("views", 1)

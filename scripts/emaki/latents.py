@@ -20,6 +20,7 @@ from emaki.progress import bar
 
 SPLITS = ("train", "validation")
 BATCH = 8
+TEXTS = 32
 SHARD = 64  # pictures; an encoding that is stopped goes on after its last whole shard
 
 
@@ -138,14 +139,20 @@ def nothing(vae, edge):
     return {"mean": empty, "std": empty}
 
 
+def filled(batch, size):
+    """A batch with the last of it repeated up to `size`: sums are rounded in the same way whatever
+    the number of pictures, and a dataset's shards give what it gives in one piece."""
+    return [*batch, *batch[-1:] * (size - len(batch))]
+
+
 @torch.no_grad()
 def posterior(vae, data, resolution, flips, where):
     """Mean and standard deviation (B, flips, C, H, W) of some pictures (bytes)."""
-    pixels = torch.stack([to_pixels(picture, resolution) for picture in data])
+    pixels = torch.stack([to_pixels(picture, resolution) for picture in filled(data, BATCH)])
     views = [pixels, pixels.flip(3)][:flips]
     found = [vae.encode(view.to(where)).latent_dist for view in views]
     return tuple(
-        torch.stack([getattr(view, name).cpu() for view in found], dim=1)
+        torch.stack([getattr(view, name).cpu()[: len(data)] for view in found], dim=1)
         for name in ("mean", "std")
     )
 
@@ -164,15 +171,18 @@ def embed(captions, model, where):
     encoder.to(where).eval()
     longest = tokenizer.model_max_length
     whole = tokenizer(captions, verbose=False).input_ids
+    full = filled(captions, -(-len(captions) // TEXTS) * TEXTS)
     ids = tokenizer(
-        captions, max_length=longest, padding="max_length", truncation=True, return_tensors="pt"
+        full, max_length=longest, padding="max_length", truncation=True, return_tensors="pt"
     ).input_ids
-    starts = range(0, len(captions), 4 * BATCH)
+    starts = range(0, len(captions), TEXTS)
     parts = [
-        encoder(ids[start : start + 4 * BATCH].to(where)).last_hidden_state.cpu()
+        encoder(ids[start : start + TEXTS].to(where)).last_hidden_state.cpu()
         for start in bar(starts, unit="batches", label="embed captions")
     ]
-    return {"embeddings": torch.cat(parts), "input_ids": ids}, [len(tokens) for tokens in whole]
+    tensors = {"embeddings": torch.cat(parts), "input_ids": ids}
+    tensors = {name: tensor[: len(captions)].clone() for name, tensor in tensors.items()}
+    return tensors, [len(tokens) for tokens in whole]
 
 
 def write_index(path, texts, number, lengths, longest):

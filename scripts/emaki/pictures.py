@@ -3,6 +3,7 @@
 import hashlib
 import io
 import warnings
+from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -55,6 +56,20 @@ def is_plain(data):
     upright = image.getexif().get(ORIENTATION, 1) == 1
     opaque_rgb = image.mode == "RGB" and not image.has_transparency_data
     return image.format in ("PNG", "JPEG", "MPO") and eight_bit and still and upright and opaque_rgb
+
+
+def stored(folder, row):
+    """The bytes, PNG or JPEG, of the picture that a row of the images stage's metadata describes.
+
+    They are in `folder`/pictures or, where the row says so, in a tar: as they are there, or
+    converted where not any reader would see the same.
+    """
+    if not row.get("archive"):
+        return (Path(folder) / "pictures" / row["file"]).read_bytes()
+    with open(row["archive"], "rb") as tar:
+        tar.seek(row["offset"])
+        data = tar.read(row["size"])
+    return data if is_plain(data) else to_png(decode(data))
 
 
 def to_png(image):

@@ -320,9 +320,9 @@ MISTAKES = {
     ),
     "type's key": (
         "sources: {a: {type: rooms, count: 3, style: critters}}",
-        r"sources.a.style is not a key here; there are: captions, count, seed, type",
+        r"sources.a.style is not a key here; there are: captions, count, seed, shards, type",
     ),
-    "unknown type": ("sources: {a: {type: room}}", r"'unsplash'; did you mean 'rooms'"),
+    "unknown type": ("sources: {a: {type: room}}", r"'webdataset'; did you mean 'rooms'"),
     "nothing to take away": ("runs: {lora: null}", r"none to take away; did you mean 'lora-r4'"),
     "run": ("runs: {a: {extends: lora-r5}}", r"no run of that name; there are: .*'lora-r\d+'\?"),
     "model": (A_RUN % "model: tyni", r"no model of that name; there are: tiny; .*'tiny'"),
@@ -418,6 +418,22 @@ MISTAKES = {
         "sources: {a: {type: folder, path: nowhere}}",
         r"nowhere, which is no folder",
     ),
+    "tars that are missing": (
+        "sources: {a: {type: webdataset, path: 'nowhere/{08..11}.tar'}}",
+        r"sources.a.path is .*, of which 4 of 4 files are not there; the first is nowhere/08.tar$",
+    ),
+    "no tar": (
+        "sources: {a: {type: webdataset, path: 'config/*.tar'}}",
+        r"sources.a.path is config/\*.tar, which matches no file$",
+    ),
+    "not a tar": (
+        "sources: {a: {type: webdataset, path: config/config.yaml}}",
+        r"has config/config.yaml, which is not named .tar; a compressed one must be unpacked$",
+    ),
+    "tars that are shards anyway": (
+        "sources: {a: {type: webdataset, path: a.tar, shards: 3}}",
+        r"sources.a.shards is not a key here; there are: caption_column, credit",
+    ),
     "prompts' file": ("prompts: {a: {file: nowhere.txt}}", r"nowhere.txt, which is no file"),
     "prompts twice": (
         "prompts: {a: {texts: [x, y, x]}}",
@@ -444,6 +460,20 @@ def test_a_mistake_is_told_in_one_sentence(name, study):
     assert re.search(told, message), message
     assert "\n" not in message, "one mistake, one line"
     assert re.match(r"my\.yaml(:\d+)?[: ]", message)
+
+
+def test_a_table_of_captions_is_for_a_source_in_one_piece(study, workplace):
+    (workplace / "my.csv").write_text("file,text\n")
+    lines = "sources: {a: {type: rooms, count: 9, shards: %d}}\n"
+    lines += (
+        "captions: {t: {type: table, of: alt, path: my.csv}, u: {type: keyword, of: t, keyword: x}}"
+    )
+    lines += "\ndatasets: {d: {source: a, captions: u}}"
+    study(lines % 1)
+    with pytest.raises(UserError) as caught:
+        study(lines % 3)
+    told = "my.yaml:5: datasets.d.captions edits captions, but the source a is in shards"
+    assert str(caught.value) == told
 
 
 def test_every_mistake_is_told(study):

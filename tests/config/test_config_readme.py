@@ -106,6 +106,9 @@ def test_example_is_a_valid_config(number, workplace):
     for folder in ("pictures", "llava", "clip-vit-large-patch14", "dinov2-base", "pickscore"):
         (workplace / "my" / folder).mkdir(parents=True)
     (workplace / "my" / "captions.csv").write_text("file,text\n")
+    (workplace / "my" / "shards").mkdir()
+    for number in range(2):
+        (workplace / "my" / "shards" / f"{number:05d}.tar").touch()
     path = workplace / "results" / "example.yaml"
     path.parent.mkdir()
     path.write_text(example)

@@ -7,6 +7,8 @@ from emaki.config import hub
 from emaki.config.plan import checkpoints, steps_of, weights_of
 from emaki.config.reading import NAMED, unknown
 from emaki.config.runs import LORA_KEYS
+from emaki.errors import UserError
+from emaki.sources import webdataset
 
 NEEDS_HORIZON = ("linear", "cosine")
 
@@ -53,6 +55,12 @@ def _files(config):
     for where, path in wanted.items():
         if not Path(path).is_dir():
             yield where, f"is {path}, which is no folder"
+    for name, source in config["sources"].items():
+        if source["type"] == "webdataset":
+            try:
+                webdataset.shards(source)
+            except UserError as error:
+                yield ("sources", name, "path"), str(error)
 
 
 def _models(models):
@@ -94,6 +102,21 @@ def _datasets(config, own):
             if dataset[key] not in config[section]:
                 kind = {"source": "source", "captions": "captioner"}[key]
                 yield ("datasets", name, key), unknown(kind, dataset[key], config[section])
+        source = config["sources"].get(dataset["source"], {"type": None})
+        if source["type"] == "webdataset" or source.get("shards", 1) > 1:
+            chain = _captioners(config["captions"], dataset["captions"])
+            if any(config["captions"][of]["type"] == "table" for of in chain):
+                problem = f"edits captions, but the source {dataset['source']} is in shards"
+                yield ("datasets", name, "captions"), problem
+
+
+def _captioners(captions, name):
+    """The names of a captioner and of those below it, as far as there are any."""
+    chain = []
+    while name in captions and name not in chain:
+        chain.append(name)
+        name = captions[name].get("of")
+    return chain
 
 
 def _prompts(config, own):

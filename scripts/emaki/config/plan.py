@@ -1,5 +1,15 @@
 """What a loaded config asks for: the checkpoints of a run, the models that an experiment shows."""
 
+from emaki.sources import webdataset
+
+
+def shards_of(source):
+    """The names of a source's shards in their order; none where it is in one piece."""
+    if source["type"] == "webdataset":
+        return list(webdataset.shards(source))
+    count = source.get("shards", 1)
+    return [f"{number:05d}" for number in range(count)] if count > 1 else []
+
 
 def steps_of(config, run):
     """The steps at which a run is kept: every `checkpoint_every` up to `steps`."""

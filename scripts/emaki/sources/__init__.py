@@ -13,7 +13,7 @@ from emaki.errors import UserError
 if TYPE_CHECKING:
     from PIL import Image
 
-TYPES = ("rooms", "openmoji", "dicebear", "folder", "unsplash")
+TYPES = ("rooms", "openmoji", "dicebear", "folder", "unsplash", "webdataset")
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Reject:
 
 
 def build(source):
-    """Yield the `Picture`s (from a folder also `Reject`s) of a source mapping.
+    """Yield the `Picture`s (of files also `Reject`s) of a source mapping.
 
     Raises UserError if `source["type"]` is not one of TYPES.
     """

@@ -90,9 +90,9 @@ def pictures(source):
         try:
             data = Path(_top(source), name).read_bytes()
         except OSError as error:
-            yield Reject(_shown(name), f"cannot be read: {error.strerror}")
+            yield Reject(shown(name), f"cannot be read: {error.strerror}")
         else:
-            yield _picture(source, name, data, about.get(_key(name), {}))
+            yield picture(source, name, data, about.get(_key(name), {}))
     for name in inside:
         yield from _read_inside(source, name)
 
@@ -136,7 +136,7 @@ def _key(name):
     return unicodedata.normalize("NFC", posixpath.normpath(name.replace(os.sep, "/")))
 
 
-def _shown(text):
+def shown(text):
     """Text that can be stored: a file's name may be any bytes, JSON may hold half characters."""
     return re.sub("[\ud800-\udfff]", "\ufffd", text)
 
@@ -159,11 +159,11 @@ def _read_tables(source, found, tables):
                 raise UserError(f"{path} {place} has no file_name")
             key = _key(os.path.join(os.path.dirname(table), name.replace("\\", "/")))
             if key not in known:
-                yield Reject(_shown(key), f"named in {table} {place}, but no such picture is there")
+                yield Reject(shown(key), f"named in {table} {place}, but no such picture is there")
             elif key in about:
-                yield Reject(_shown(key), f"named again in {table} {place}: the first row is used")
+                yield Reject(shown(key), f"named again in {table} {place}: the first row is used")
             else:
-                about[key] = _described(source, record, f"{path} {place}")
+                about[key] = described(source, record, f"{path} {place}")
     return about
 
 
@@ -175,7 +175,7 @@ def _check_caption_column(source, path, columns):
         check_column(path, columns, wanted, " (the source's caption_column says which to read)")
 
 
-def _described(source, record, place):
+def described(source, record, place):
     """Caption, licence and credit, as far as a row has them."""
     column = source.get("caption_column", "text")
     caption = record.get(column)
@@ -188,7 +188,7 @@ def _described(source, record, place):
         "credit": record.get("credit"),
     }
     texts = {name: value for name, value in described.items() if isinstance(value, str)}
-    return {name: _shown(text) for name, text in texts.items() if text}
+    return {name: shown(text) for name, text in texts.items() if text}
 
 
 def _read_beside(source, found, beside, about):
@@ -199,14 +199,14 @@ def _read_beside(source, found, beside, about):
     for name in sorted(beside, key=lambda name: BESIDE.index(_suffix(name))):
         keys = by_stem.get(_key(os.path.splitext(name)[0]))
         if not keys:
-            yield Reject(_shown(name), "a text without a picture beside it")
+            yield Reject(shown(name), "a text without a picture beside it")
             continue
         try:
             caption = Path(_top(source), name).read_text("utf-8-sig")
         except OSError as error:
-            yield Reject(_shown(name), f"cannot be read: {error.strerror}")
+            yield Reject(shown(name), f"cannot be read: {error.strerror}")
         except UnicodeDecodeError:
-            yield Reject(_shown(name), "a caption that is not UTF-8 text")
+            yield Reject(shown(name), "a caption that is not UTF-8 text")
         else:
             for key in keys if caption.strip() else ():
                 about.setdefault(key, {}).setdefault("caption", " ".join(caption.split()))
@@ -223,7 +223,7 @@ def _read_inside(source, name):
     columns = set(file.schema_arrow.names)
     column = _picture_column(path, file.schema_arrow)
     if column is None:
-        yield Reject(_shown(name), f"no column with pictures, only {', '.join(sorted(columns))}")
+        yield Reject(shown(name), f"no column with pictures, only {', '.join(sorted(columns))}")
         return
     _check_caption_column(source, path, columns)
     texts = {source.get("caption_column", "text"), "licence", "license", "credit"} & columns
@@ -235,10 +235,10 @@ def _read_inside(source, name):
                 data = value["bytes"] if isinstance(value, dict) else value
                 place = f"{name} row {row}"
                 if data is None:
-                    yield Reject(_shown(place), "no picture in this row")
+                    yield Reject(shown(place), "no picture in this row")
                 else:
-                    about = _described(source, record, f"{path} row {row}")
-                    yield _picture(source, place, data, about)
+                    about = described(source, record, f"{path} row {row}")
+                    yield picture(source, place, data, about)
                 row += 1
     except (pa.ArrowException, OSError) as error:
         raise unreadable(path, error) from None
@@ -262,21 +262,21 @@ def _picture_column(path, schema):
     return "image" if "image" in columns else next(iter(columns), None)
 
 
-def _picture(source, name, data, about):
+def picture(source, name, data, about):
     """A `FilePicture` or `Reject` from the bytes of a picture."""
     from emaki.pictures import BadPicture, decode, is_plain
 
     try:
         image = decode(data, source.get("min_size", 32))
     except BadPicture as reason:
-        return Reject(_shown(name), str(reason))
+        return Reject(shown(name), str(reason))
     return FilePicture(
         id=_id(name),
         image=image,
         caption=about.get("caption"),
         licence=about.get("licence") or source.get("licence", "unknown"),
         credit=about.get("credit") or source.get("credit", ""),
-        file=_shown(name),
+        file=shown(name),
         data=data if is_plain(data) else None,
     )
 

@@ -48,12 +48,13 @@ class Latents:
         if not (folder / "manifest.json").exists():
             raise UserError(f"{folder} holds no latents (no manifest.json): make them first")
         self.manifest = json.loads((folder / "manifest.json").read_text())
-        with safe_open(folder / "moments.safetensors", "pt") as file:
-            self.mean = file.get_tensor(f"{split}.mean")
-            self.std = file.get_tensor(f"{split}.std")
-            self.captions = file.get_tensor(f"{split}.captions")
-        with safe_open(folder / "text.safetensors", "pt") as file:
-            self.text = file.get_tensor("input_ids" if tokens else "embeddings")
+        if "shards" in self.manifest:
+            folders = [folder / shard["folder"] for shard in self.manifest["shards"]]
+            index = read_index(folder, split)
+            opened = [_open(shard, split, tokens) for shard in folders]
+            self.mean, self.std, self.captions, self.text = _joined(opened, index)
+        else:
+            self.mean, self.std, self.captions, self.text = _open(folder, split, tokens)
         self.folder, self.split = folder, split
         self.scaling_factor = self.manifest["scaling_factor"]
 
@@ -67,11 +68,61 @@ class Latents:
 
     def ids(self, rows):
         """The names of the pictures in `rows`."""
-        import pyarrow.parquet as pq
-
-        index = pq.read_table(self.folder / "index.parquet", filters=[("split", "=", self.split)])
-        names = index.column("id").to_pylist()
+        names = read_index(self.folder, self.split).column("id").to_pylist()
         return [names[row] for row in rows]
+
+
+class Scattered:
+    """Rows of several memory-mapped tensors, indexed as if they were one tensor (N, ...).
+
+    Row n is row `rows[n]` of `tensors[parts[n]]`.
+    """
+
+    def __init__(self, tensors, parts, rows):
+        self.tensors, self.parts, self.rows = tensors, parts, rows
+        row = next((tensor.shape[1:] for tensor in tensors if len(tensor)), tensors[0].shape[1:])
+        self.shape = torch.Size([len(parts), *row])
+
+    def __len__(self):
+        return len(self.parts)
+
+    def __getitem__(self, index):
+        """As of a tensor, where `index` is (B,) row numbers, and perhaps an index of the next axis:
+        one for all or (B,)."""
+        rows, *views = index if isinstance(index, tuple) else (index,)
+        views = [torch.as_tensor(view).expand(len(rows)).tolist() for view in views]
+        places = zip(self.parts[rows].tolist(), self.rows[rows].tolist(), *views)
+        return torch.stack([self.tensors[part][tuple(place)] for part, *place in places])
+
+
+def read_index(folder, split):
+    """The rows of a latents folder's index.parquet that are of a split, in their order."""
+    import pyarrow.parquet as pq
+
+    return pq.read_table(Path(folder) / "index.parquet", filters=[("split", "=", split)])
+
+
+def _open(folder, split, tokens):
+    """Mean, std and captions of a split, and the text, as they lie in one folder."""
+    with safe_open(folder / "moments.safetensors", "pt") as file:
+        moments = [file.get_tensor(f"{split}.{name}") for name in ("mean", "std", "captions")]
+    with safe_open(folder / "text.safetensors", "pt") as file:
+        return *moments, file.get_tensor("input_ids" if tokens else "embeddings")
+
+
+def _joined(opened, index):
+    """The same of several folders; `index` says shard, row and caption of each picture."""
+    mean, std, _, text = zip(*opened)
+    shard, row, caption = (
+        torch.from_numpy(index[name].to_numpy().astype("int64"))
+        for name in ("shard", "row", "caption")
+    )
+    counts = torch.tensor([len(tensor) for tensor in text])
+    # a shard's captions begin where those before it end; the first of all is the empty one
+    captions = caption + (counts.cumsum(0) - counts)[shard]
+    parts = torch.arange(len(text)).repeat_interleave(counts)
+    texts = Scattered(text, parts, torch.cat([torch.arange(count) for count in counts]))
+    return Scattered(mean, shard, row), Scattered(std, shard, row), captions, texts
 
 
 def batch_of_step(latents, run, step, size, timesteps):

@@ -1,0 +1,52 @@
+"""A dataset's real pictures as the evaluators see them, read as they are needed."""
+
+import bisect
+import functools
+import io
+import itertools
+
+import pyarrow.parquet as pq
+from PIL import Image
+
+from emaki import scoring
+
+
+class Squares:
+    """The middles of the pictures of a dataset's file, `pixels` wide and high: a sequence to slice.
+
+    One row group is in memory at a time. The last picture is repeated to the end of a batch, so
+    that sums are rounded in the same way whatever the number of pictures.
+    """
+
+    def __init__(self, path, pixels):
+        self.file, self.pixels = pq.ParquetFile(path), pixels
+        self.count = self.file.metadata.num_rows
+        groups = range(self.file.num_row_groups)
+        sizes = [self.file.metadata.row_group(group).num_rows for group in groups]
+        self.starts = [0, *itertools.accumulate(sizes)]
+        self._group = functools.lru_cache(1)(lambda number: self.file.read_row_group(number))
+
+    def __len__(self):
+        return -(-self.count // scoring.BATCH) * scoring.BATCH
+
+    def __getitem__(self, part):
+        return [self._square(min(row, self.count - 1)) for row in range(part.start, part.stop)]
+
+    def _square(self, row):
+        group = bisect.bisect_right(self.starts, row) - 1
+        data = self._group(group)["image"][row - self.starts[group]].as_py()["bytes"]
+        with Image.open(io.BytesIO(data)) as image:
+            return scoring.centre_square(image.convert("RGB"), self.pixels)
+
+
+def columns(pictures, resolution, encoder, clip=None):
+    """{column: values} of a dataset's file of pictures: id, features and, with a CLIPModel's
+    folder `clip`, embedding, of the pictures in the `resolution` of the samples."""
+    squares = Squares(pictures, resolution)
+    found = {
+        "id": pq.read_table(pictures, columns=["id"])["id"].to_pylist(),
+        "features": scoring.features(squares, encoder, "reference"),
+    }
+    if clip:
+        found["embedding"] = scoring.embeddings(squares, clip, "reference CLIP")
+    return {name: values[: squares.count] for name, values in found.items()}

@@ -1,0 +1,20 @@
+"""Write where the latents of each picture of a dataset in shards are."""
+
+import argparse
+
+from emaki import gather
+from emaki.errors import friendly
+
+
+@friendly
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--dataset", required=True, help="folder datasets/{dataset}")
+    parser.add_argument("--shards", required=True, nargs="+", help="their names, in order")
+    parser.add_argument("--output", required=True, help="folder latents/{dataset}/...")
+    args = parser.parse_args()
+    gather.latents(args.dataset, args.shards, args.output)
+
+
+if __name__ == "__main__":
+    main()
