@@ -84,6 +84,6 @@ def expected(source):
         return source["count"]
     # by name, so that a change in one kind of source invalidates only the sources of that kind
     module = importlib.import_module(f"emaki.sources.{source['type']}")
-    if source["type"] == "folder":
+    if source["type"] in ("folder", "hub"):
         return module.total(source)
     return len(source.get("names") or module.catalogue()) * source.get("views", 1)

@@ -43,6 +43,16 @@ def test_mistakes(workplace, model, told):
         read(workplace, model)
 
 
+def test_a_dataset_without_a_commit_is_told_with_the_alternatives(workplace):
+    more = "sources:\n  rooms: {type: hub, repo: a/gone}\n"
+    with pytest.raises(UserError) as caught:
+        read(workplace, "path: resources/tiny-sd", more)
+    told = str(caught.value)
+    assert "sources.rooms.revision is missing: `make pin CONFIG=my.yaml` prints" in told
+    for alternative in ("type: hub", "type: folder", "type: dicebear"):
+        assert alternative in told
+
+
 def read_models(workplace, entry):
     """A config whose evaluators and captioner are all that `entry` of the hub."""
     judges = f"clip: {{{entry}}}, features: {{type: dinov2, model: {{{entry}}}}}"

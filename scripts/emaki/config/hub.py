@@ -20,6 +20,14 @@ def resolve(config, file):
             if "revision" not in holder[key]:
                 yield (*where, "revision"), missing
             holder[key] = folder(holder[key])
+    for name, source in config["sources"].items():
+        if source["type"] == "hub" and "revision" not in source:
+            yield (
+                ("sources", name, "revision"),
+                f"{missing}; if {source['repo']} is gone, give sources.{name} another value: "
+                "{type: hub, repo: owner/name}, {type: folder, path: my/pictures} or "
+                "{type: dicebear, style: critters, count: 720}",
+            )
 
 
 def folder(entry):
