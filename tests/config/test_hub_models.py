@@ -35,7 +35,10 @@ def test_a_model_of_the_hub_has_a_path_of_its_commits(workplace):
         ("repo: b", "but must be a repository of the hub as owner/name"),
         (f"repo: a/b, path: resources/tiny-sd, revision: '{COMMIT}'", "either path or repo"),
         (f"path: resources/tiny-sd, revision: '{COMMIT}'", "goes with repo only"),
-        (f"repo: a/b, revision: '{COMMIT}'", "but its model has no non_ema_revision"),
+        (
+            f"repo: a/b, revision: '{COMMIT}'",
+            "non_ema_revision is missing, but critters-compvis, critters-non-ema, rooms-v2",
+        ),
     ],
 )
 def test_mistakes(workplace, model, told):

@@ -117,7 +117,7 @@ class Handler(BaseHTTPRequestHandler):
     def send(self, value):
         body = json.dumps(value).encode()
         self.begin(200, len(body), {"Content-Type": "application/json"})
-        if self.command == "GET":
+        if self.command != "HEAD":
             self.wfile.write(body)
 
     def refuse(self, status, code, headers=None):

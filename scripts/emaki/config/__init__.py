@@ -13,7 +13,7 @@ from emaki.config.reading import read
 from emaki.errors import UserError
 from emaki.files import replacing
 
-__all__ = ["kept_steps", "load", "overrides", "save", "steps_of", "variants"]
+__all__ = ["kept_steps", "load", "overrides", "save", "shaped", "steps_of", "variants"]
 
 
 def load(path):
@@ -24,18 +24,25 @@ def load(path):
     where the YAML names a file) or {"dataset": ..., "count": ...}. Relative paths are left as
     they are: they count from the working directory. Raises UserError with one line per mistake.
     """
-    path, here = (
-        Path(path),
-        Path.cwd(),
-    )  # Snakemake gives an absolute path; people read the messages
+    document = shaped(path)
+    if mistakes := checks.check(document):
+        raise UserError("\n".join(dict.fromkeys(mistakes)))
+    return document.data
+
+
+def shaped(path):
+    """The Document of a config whose shape is right; what it refers to is not looked at.
+
+    Raises UserError with one line per mistake.
+    """
+    # Snakemake gives an absolute path; people read the messages
+    path, here = Path(path), Path.cwd()
     document = read(path.relative_to(here) if path.is_relative_to(here) else path)
     mistakes = runs.resolve(document)
     mistakes += schema.check(document)
-    if not mistakes:
-        mistakes = checks.check(document)
     if mistakes:
         raise UserError("\n".join(dict.fromkeys(mistakes)))
-    return document.data
+    return document
 
 
 def save(config, path):
