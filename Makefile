@@ -2,6 +2,7 @@
 # make report PICTURES=folder    the same questions about your own pictures
 # make report CONFIG=file.yaml   your own study
 # make plan CONFIG=file.yaml     what it would take: time, memory, disk, cost (PROFILE=: on what)
+# make pin CONFIG=file.yaml      the commits of the hub that it lacks, to put in
 # make report PROFILE=slurm      somewhere else than here: profiles/README.md
 # make test                      everything that must hold, with its own set-up
 PYTHON ?= python3
@@ -16,7 +17,7 @@ ifneq ($(PICTURES),)
 CONFIG := results/pictures.yaml
 endif
 
-.PHONY: report plan unlock resume test test-slurm test-slurm-whole test-envs test-cloud lint tiny lock chromium
+.PHONY: report plan pin unlock resume test test-slurm test-slurm-whole test-envs test-cloud lint tiny lock chromium
 
 report: $(INSTALLED)
 ifneq ($(PICTURES),)
@@ -30,6 +31,10 @@ endif
 plan: $(INSTALLED)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python scripts/plan.py --profile profiles/$(PROFILE) \
 	    $(if $(CONFIG),--config "$(CONFIG)")
+
+# The commits of the hub's repositories that a config lacks.
+pin: $(INSTALLED)
+	@$(BIN)/python scripts/pin.py $(if $(CONFIG),--config "$(CONFIG)")
 
 # After a run that was killed outright (Ctrl-C needs nothing): let go of the folder.
 unlock: $(INSTALLED)

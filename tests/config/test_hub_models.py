@@ -35,12 +35,25 @@ def test_a_model_of_the_hub_has_a_path_of_its_commits(workplace):
         ("repo: b", "but must be a repository of the hub as owner/name"),
         (f"repo: a/b, path: resources/tiny-sd, revision: '{COMMIT}'", "either path or repo"),
         (f"path: resources/tiny-sd, revision: '{COMMIT}'", "goes with repo only"),
-        (f"repo: a/b, revision: '{COMMIT}'", "but its model has no non_ema_revision"),
+        (
+            f"repo: a/b, revision: '{COMMIT}'",
+            "non_ema_revision is missing, but critters-compvis, critters-non-ema, rooms-v2",
+        ),
     ],
 )
 def test_mistakes(workplace, model, told):
     with pytest.raises(UserError, match=told):
         read(workplace, model)
+
+
+def test_a_dataset_without_a_commit_is_told_with_the_alternatives(workplace):
+    more = "sources:\n  rooms: {type: hub, repo: a/gone}\n"
+    with pytest.raises(UserError) as caught:
+        read(workplace, "path: resources/tiny-sd", more)
+    told = str(caught.value)
+    assert "sources.rooms.revision is missing: `make pin CONFIG=my.yaml` prints" in told
+    for alternative in ("type: hub", "type: folder", "type: dicebear"):
+        assert alternative in told
 
 
 def read_models(workplace, entry):

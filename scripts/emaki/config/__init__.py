@@ -13,7 +13,7 @@ from emaki.config.reading import read
 from emaki.errors import UserError
 from emaki.files import replacing
 
-__all__ = ["kept_steps", "load", "overrides", "save", "shards_of", "steps_of", "variants"]
+__all__ = ["kept_steps", "load", "overrides", "save", "shaped", "shards_of", "steps_of", "variants"]
 
 
 def load(path, machine=None):
@@ -25,20 +25,27 @@ def load(path, machine=None):
     they are: they count from the working directory. `machine`, where a profile names one, takes
     the place of the file's. Raises UserError with one line per mistake.
     """
-    path, here = (
-        Path(path),
-        Path.cwd(),
-    )  # Snakemake gives an absolute path; people read the messages
+    document = shaped(path, machine)
+    if mistakes := checks.check(document):
+        raise UserError("\n".join(dict.fromkeys(mistakes)))
+    return document.data
+
+
+def shaped(path, machine=None):
+    """The Document of a config whose shape is right; what it refers to is not looked at.
+
+    Raises UserError with one line per mistake.
+    """
+    # Snakemake gives an absolute path; people read the messages
+    path, here = Path(path), Path.cwd()
     document = read(path.relative_to(here) if path.is_relative_to(here) else path)
     if machine is not None:
         document.replace("machine", machine, "the profile's config")
     mistakes = runs.resolve(document)
     mistakes += schema.check(document)
-    if not mistakes:
-        mistakes = checks.check(document)
     if mistakes:
         raise UserError("\n".join(dict.fromkeys(mistakes)))
-    return document.data
+    return document
 
 
 def save(config, path):

@@ -49,12 +49,18 @@ def _files(config):
     for name, captioner in config["captions"].items():
         if captioner["type"] == "table" and not Path(captioner["path"]).is_file():
             yield ("captions", name, "path"), f"is {captioner['path']}, which is no file"
+    advice = {}
     for name, source in config["sources"].items():
         if source["type"] in ("folder", "unsplash"):
             wanted["sources", name, "path"] = Path(source["path"]).expanduser()
+        if source["type"] == "unsplash":
+            what = (
+                "accept the licence of the Unsplash Lite dataset and name the folder where it lies"
+            )
+            advice["sources", name, "path"] = f": {what}"
     for where, path in wanted.items():
         if not Path(path).is_dir():
-            yield where, f"is {path}, which is no folder"
+            yield where, f"is {path}, which is no folder{advice.get(where, '')}"
     for name, source in config["sources"].items():
         if source["type"] == "webdataset":
             try:
@@ -186,14 +192,12 @@ def _weights(config, name, own):
     run = config["runs"][name]
     starts = {"train_init": run["train_init"], "ema": (run["ema"] or {}).get("init")}
     model = config["models"].get(run["model"], {})
+    if "repo" in model:  # its weights come when they are needed
+        return
     file = Path(model.get("path", ".")) / "unet" / "diffusion_pytorch_model.non_ema.safetensors"
     for key, start in starts.items():
         where = ("runs", name, _said(own, key, "recipe", "model"))
-        if start == "non_ema" and "repo" in model:
-            if "non_ema_revision" not in model:
-                problem = "but its model has no non_ema_revision"
-                yield where, f"asks for non-EMA weights, {problem}"
-        elif start == "non_ema" and file.parent.is_dir() and not file.is_file():
+        if start == "non_ema" and file.parent.is_dir() and not file.is_file():
             yield where, f"asks for non-EMA weights, but there is no file {file}"
 
 

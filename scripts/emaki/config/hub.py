@@ -8,18 +8,49 @@ def resolve(config, file):
 
     A base model keeps its mapping and gets a `path`. `file` is the config's, for the message.
     """
-    missing = f"is missing: `make pin CONFIG={file}` prints the commit to put in"
-    for name, model in config["models"].items():
+    for path, entry, key in list(unpinned(config)):
+        what = "is missing"
+        if key == "non_ema_revision":
+            what += f", but {', '.join(raw_starts(config, path[1]))} start from non-EMA weights"
+        what += f": `make pin CONFIG={file}` prints the commit to put in"
+        if path[0] == "sources":
+            what += (
+                f"; if {entry['repo']} is gone, give {'.'.join(path)} another value: {{type: hub, "
+                "repo: owner/name}, {type: folder, path: my/pictures} or "
+                "{type: dicebear, style: critters, count: 720}"
+            )
+        yield (*path, key), what
+    for model in config["models"].values():
         if "repo" in model and "path" not in model:
-            if "revision" not in model:
-                yield ("models", name, "revision"), missing
             model["path"] = folder(model)
         model.setdefault("path", ".")
-    for where, holder, key in transformers_models(config):
+    for _, holder, key in transformers_models(config):
         if isinstance(holder[key], dict):
-            if "revision" not in holder[key]:
-                yield (*where, "revision"), missing
             holder[key] = folder(holder[key])
+
+
+def unpinned(config):
+    """(path of keys, entry, key) of each commit that an entry with a `repo` lacks."""
+    for name, model in config["models"].items():
+        if "repo" in model and "revision" not in model:
+            yield ("models", name), model, "revision"
+        if "repo" in model and "non_ema_revision" not in model and raw_starts(config, name):
+            yield ("models", name), model, "non_ema_revision"
+    found = [(where, holder[key]) for where, holder, key in transformers_models(config)]
+    found += [(("sources", name), source) for name, source in config["sources"].items()]
+    for path, entry in found:
+        if isinstance(entry, dict) and "repo" in entry and "revision" not in entry:
+            yield path, entry, "revision"
+
+
+def raw_starts(config, model):
+    """The runs that start from the raw (non-EMA) weights of a model."""
+    return [
+        name
+        for name, run in config["runs"].items()
+        if run["model"] == model
+        and "non_ema" in (run["train_init"], (run["ema"] or {}).get("init"))
+    ]
 
 
 def folder(entry):
