@@ -81,10 +81,3 @@ def test_a_trained_text_encoder_is_in_the_file(tmp_path, model, latents):
         trained = trainer.modules["text_encoder"](tokens)[0]
     torch.testing.assert_close(loaded, trained)
     assert (loaded - base).abs().max() > 1e-3
-
-
-def test_the_text_encoder_is_trained_by_lora_only():
-    from emaki.errors import UserError
-
-    with pytest.raises(UserError, match="method: 'lora' was expected"):
-        settings.read('{"method": "full", "train_text_encoder": true}')

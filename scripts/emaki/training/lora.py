@@ -5,6 +5,7 @@ import json
 import torch
 
 from emaki.errors import UserError
+from emaki.training import models
 
 FILE = "pytorch_lora_weights.safetensors"
 TEXT_ENCODER_MODULES = ("q_proj", "k_proj", "v_proj", "out_proj")
@@ -65,10 +66,5 @@ def _in_diffusers_format(model, part, weights):
     from diffusers.utils import convert_state_dict_to_diffusers
     from peft.utils import get_peft_model_state_dict
 
-    text = "text_encoder."
-    own = {
-        name.removeprefix(text): tensor
-        for name, tensor in weights.items()
-        if name.startswith(text) == (part == "text_encoder")
-    }
+    own = models.of_part(weights, part)
     return convert_state_dict_to_diffusers(get_peft_model_state_dict(model, state_dict=own))
