@@ -150,6 +150,8 @@ def checkpoint_bytes(config, run):
     entry = config["runs"][run]
     size = size_of(config["models"][entry["model"]])
     kinds = 2 if entry["ema"] else 1
+    if entry["method"] == "lora":
+        kinds *= 2  # each once more for web UIs
     width, trained = BYTES[entry["save_precision"]], trained_parameters(entry, size)
     source = f"{trained / 1e6:,.1f} M parameters x {width} bytes x {kinds} ({size.source})"
     return Figure(trained * width * kinds, source)
