@@ -187,12 +187,21 @@ def trained_files(wildcards):
     return [*model_files(run["model"], *parts), *chain.from_iterable(map(start_files, starts))]
 
 
+def merged_files(wildcards):
+    """The base model's files that a merge reads."""
+    run = config["runs"][wildcards.run]
+    parts = ["unet", "text_encoder"] if run["train_text_encoder"] else ["unet"]
+    return model_files(run["model"], *parts)
+
+
 def start_files(start):
     """The files that stand for a start from a checkpoint or a folder (see run.schema.yaml)."""
     if not isinstance(start, dict):
         return []
     if "folder" in start:
-        return [f"{start['folder']}/diffusion_pytorch_model.safetensors"]
+        weights = ["diffusion_pytorch_model.safetensors", "text_encoder/model.safetensors"]
+        paths = [f"{start['folder']}/{file}" for file in weights]
+        return [path for path in paths if path == paths[0] or Path(path).exists()]
     tuned = f"{STUDY}/runs/{start['run']}/{start['step']:06d}"
     return [f"{tuned}/checkpoint.json", ancient(f"{tuned}/weights")]
 

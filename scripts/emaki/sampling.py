@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 from diffusers import StableDiffusionPipeline, UNet2DConditionModel
+from transformers.models.clip.modeling_clip import CLIPTextModel
 
 from emaki import parquet
 from emaki.files import replacing, sha256
@@ -30,11 +31,14 @@ SCHEMA = parquet.schema(prompt="string", seed="int64", image="image", key="strin
 def load_pipeline(model, *, unet=None, lora=None, lora_scale=1.0, scheduler="ddim"):
     """A StableDiffusionPipeline of `model`, with another U-Net folder or a LoRA folder fused in.
 
-    On a GPU in float16, on a CPU in float32.
+    A U-Net that was trained together with its text encoder has that in its folder, and it is taken
+    too. On a GPU in float16, on a CPU in float32.
     """
     cuda = torch.cuda.is_available()
     dtype = torch.float16 if cuda else torch.float32
     parts = {"unet": UNet2DConditionModel.from_pretrained(unet, torch_dtype=dtype)} if unet else {}
+    if unet and (encoder := Path(unet) / "text_encoder").is_dir():
+        parts["text_encoder"] = CLIPTextModel.from_pretrained(encoder, dtype=dtype)
     pipeline = StableDiffusionPipeline.from_pretrained(
         model, **parts, torch_dtype=dtype, safety_checker=None, requires_safety_checker=False
     )
