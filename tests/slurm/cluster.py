@@ -1,6 +1,7 @@
 """A SLURM cluster on this one machine: real daemons, pretended nodes, pretended GPUs.
 
-    python tests/slurm/cluster.py up FOLDER      (root, Debian; installs SLURM where it is missing)
+    python tests/slurm/cluster.py install        (root, Debian; nothing to do where SLURM is)
+    python tests/slurm/cluster.py up FOLDER      (installs it where it is missing)
     python tests/slurm/cluster.py down FOLDER
 
 Each node is a slurmd of its own on the loopback address. A GPU is a link to /dev/null: SLURM sets
@@ -229,5 +230,8 @@ def wait_for(condition, seconds):
 
 
 if __name__ == "__main__":
-    action, where = sys.argv[1:]
-    getattr(Cluster(where), action)()
+    action, *where = sys.argv[1:]
+    if action == "install":
+        install()
+    else:
+        getattr(Cluster(*where), action)()
