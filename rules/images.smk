@@ -31,7 +31,7 @@ rule images:
 use rule images as images_tar with:
     input:
         script="scripts/images.py",
-        modules=source_modules,
+        modules=modules_of("scripts/images.py", "emaki.sources.webdataset"),
         files=tar_of,
     output:
         metadata=f"{STUDY}/images/{{source}}/metadata.parquet",
