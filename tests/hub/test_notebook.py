@@ -158,7 +158,7 @@ def as_pickle(data):
     from safetensors.torch import load
 
     buffer = io.BytesIO()
-    torch.save(load(data), buffer)
+    torch.save(dict(sorted(load(data).items())), buffer)  # the same bytes each time
     return buffer.getvalue()
 
 
