@@ -39,9 +39,10 @@ def load_pipeline(model, *, unet=None, lora=None, lora_scale=1.0, scheduler="ddi
     parts = {"unet": UNet2DConditionModel.from_pretrained(unet, torch_dtype=dtype)} if unet else {}
     if unet and (encoder := Path(unet) / "text_encoder").is_dir():
         parts["text_encoder"] = CLIPTextModel.from_pretrained(encoder, dtype=dtype)
-    pipeline = StableDiffusionPipeline.from_pretrained(
-        model, **parts, torch_dtype=dtype, safety_checker=None, requires_safety_checker=False
-    )
+    # The checker and what prepares its pictures are left out; older repositories name classes for
+    # them that transformers has no more.
+    parts |= {"safety_checker": None, "feature_extractor": None, "requires_safety_checker": False}
+    pipeline = StableDiffusionPipeline.from_pretrained(model, **parts, torch_dtype=dtype)
     if lora:
         pipeline.load_lora_weights(lora)
         pipeline.fuse_lora(lora_scale=lora_scale)

@@ -28,7 +28,14 @@ from emaki.pictures import to_png
 ROOT = Path(__file__).parents[2]
 RESOURCES = ROOT / "resources"
 PATCH = Path(__file__).with_name("sd14-small.yaml")
-REPORT = "results/sd14/report.html"
+REPORT = "results/report.html"
+# As in the repository of that name, and not in the tiny one.
+PNDM = {"_class_name": "PNDMScheduler", "skip_prk_steps": True}
+PARTS = {
+    "scheduler": ["diffusers", "PNDMScheduler"],
+    "safety_checker": ["stable_diffusion", "StableDiffusionSafetyChecker"],
+    "feature_extractor": ["transformers", "CLIPFeatureExtractor"],  # gone from transformers
+}
 REPLACED = {"revision", "non_ema_revision", "non_ema_sha256", "path", "file"}
 REPLACED |= {"count", "min_size", "resolution", "batch_size", "steps", "checkpoint_every"}
 REPLACED |= {"checkpoints", "mixed_precision"}
@@ -115,6 +122,9 @@ def fill(hub, folder):
     """Repositories by the names of config/sd14.yaml; the commits and the pickle's digest."""
     tiny = contents(RESOURCES / "tiny-sd")
     raw = tiny.pop("unet/diffusion_pytorch_model.non_ema.safetensors")
+    scheduler = json.loads(tiny["scheduler/scheduler_config.json"])
+    tiny["scheduler/scheduler_config.json"] = as_json(scheduler | PNDM)
+    tiny["model_index.json"] = as_json(json.loads(tiny["model_index.json"]) | PARTS)
     pickle = as_pickle(raw)
     clip = contents(RESOURCES / "tiny-clip")
     name = "CompVis/stable-diffusion-v1-4"
@@ -139,12 +149,16 @@ def contents(folder):
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
 
 
+def as_json(value):
+    return json.dumps(value).encode()
+
+
 def as_pickle(data):
     import torch
     from safetensors.torch import load
 
     buffer = io.BytesIO()
-    torch.save(load(data), buffer)
+    torch.save(dict(sorted(load(data).items())), buffer)  # the same bytes each time
     return buffer.getvalue()
 
 
