@@ -119,7 +119,7 @@ def test_sigterm_loses_no_step(train, tmp_path, model, latents):
     while job.poll() is None and not _is_training(job.pid):
         time.sleep(0.02)
     job.send_signal(signal.SIGTERM)
-    assert job.wait(20) == segment.STOPPED, log.read_text()
+    assert job.wait(60) == segment.STOPPED, log.read_text()
     left = json.loads((tmp_path / "two/.state.interrupted/state.json").read_text())
     assert 0 < left["step"] < steps
     assert not (tmp_path / "two/run").exists()
