@@ -1,7 +1,8 @@
 # make report                    the notebook in miniature -> results/report.html
 # make report PICTURES=folder    the same questions about your own pictures
 # make report CONFIG=file.yaml   your own study
-# make plan CONFIG=file.yaml     what it would take: time, memory, disk, cost
+# make plan CONFIG=file.yaml     what it would take: time, memory, disk, cost (PROFILE=: on what)
+# make pin CONFIG=file.yaml      the commits of the hub that it lacks, to put in
 # make report PROFILE=slurm      somewhere else than here: profiles/README.md
 # make test                      everything that must hold, with its own set-up
 PYTHON ?= python3
@@ -16,7 +17,7 @@ ifneq ($(PICTURES),)
 CONFIG := results/pictures.yaml
 endif
 
-.PHONY: report plan unlock resume test test-slurm test-envs test-cloud lint tiny lock chromium
+.PHONY: report plan pin unlock resume test test-slurm test-slurm-whole test-envs test-full-scale test-cloud lint tiny lock chromium
 
 report: $(INSTALLED)
 ifneq ($(PICTURES),)
@@ -28,7 +29,12 @@ endif
 
 # What a study would take, without running it.
 plan: $(INSTALLED)
-	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python scripts/plan.py $(if $(CONFIG),--config "$(CONFIG)")
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python scripts/plan.py --profile profiles/$(PROFILE) \
+	    $(if $(CONFIG),--config "$(CONFIG)")
+
+# The commits of the hub's repositories that a config lacks.
+pin: $(INSTALLED)
+	@$(BIN)/python scripts/pin.py $(if $(CONFIG),--config "$(CONFIG)")
 
 # After a run that was killed outright (Ctrl-C needs nothing): let go of the folder.
 unlock: $(INSTALLED)
@@ -46,15 +52,23 @@ test: lint chromium
 test-envs: $(INSTALLED)
 	EMAKI_TEST_ENVS=1 $(BIN)/python -m pytest tests/envs
 
-# The task for SkyPilot, read by SkyPilot; its packages conflict with ours.
+# The task for SkyPilot, read and tried dry by SkyPilot; its packages conflict with ours.
 test-cloud:
 	test -x .venv-cloud/bin/sky || { $(PYTHON) -m venv .venv-cloud \
 	    && .venv-cloud/bin/python -m pip install --quiet "skypilot[lambda]==0.14.1"; }
 	.venv-cloud/bin/python tests/envs/check_cloud.py
 
+# config/sd14.yaml in miniature from nothing to its report, on a hub on loopback: minutes.
+test-full-scale: $(INSTALLED)
+	EMAKI_TEST_FULL_SCALE=1 $(BIN)/python -m pytest tests/hub/test_notebook.py
+
 # A real SLURM on this machine, with pretended nodes and GPUs. Needs root on Debian, or SLURM.
 test-slurm: $(INSTALLED)
 	$(BIN)/python -m pytest tests/slurm -m slurm
+
+# The whole miniature, here and there: an hour on two cores.
+test-slurm-whole: report
+	EMAKI_TEST_WHOLE=1 $(BIN)/python -m pytest tests/slurm/test_whole.py -m slurm -s
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check

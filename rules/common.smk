@@ -10,6 +10,7 @@ os.environ.update(PATH=f"{Path(sys.executable).parent}:{os.getenv('PATH', '')}")
 sys.path.insert(0, f"{workflow.basedir}/scripts")
 
 from emaki.config import kept_steps, load, shards_of, steps_of
+from emaki.config.hub import repository
 from emaki.errors import UserError
 from emaki.imports import modules_of
 from emaki.plans import comparisons, grids
@@ -19,7 +20,8 @@ from emaki.sources import folder, unsplash, webdataset
 # keep the last of two entries with one name.
 CONFIG_FILE = (workflow.overwrite_configfiles or ["config/config.yaml"])[-1]
 try:
-    config.update(load(CONFIG_FILE))
+    # Where it runs is for the profile to say.
+    config.update(load(CONFIG_FILE, workflow.config_settings.config.get("machine")))
 except UserError as error:
     sys.exit(f"error: {error}")
 

@@ -87,16 +87,25 @@ def edits_of(wildcards):
     return captioner["path"] if captioner["type"] == "table" else []
 
 
+def transformers_files(*folders):
+    """What decides the output of models in folders that transformers wrote."""
+    return [f"{path}/{file}" for path in folders for file in ("config.json", "model.safetensors")]
+
+
 def blip_files(wildcards):
-    path = config["captions"][wildcards.captioner]["model"]
-    return [f"{path}/config.json", f"{path}/model.safetensors"]
+    return transformers_files(config["captions"][wildcards.captioner]["model"])
 
 
 def image_text_files(wildcards):
-    """All that transformers may read of such a model: settings, tokenizer, chat template, weights."""
-    path = Path(config["captions"][wildcards.captioner]["model"])
+    """All that transformers may read of such a model: settings, tokenizer, chat template, weights.
+
+    Of one of the hub that is the list that its rule makes of it.
+    """
+    path = config["captions"][wildcards.captioner]["model"]
+    if repository(path):
+        return [f"{path}/files.json"]
     kinds = {".json", ".jinja", ".model", ".txt", ".safetensors"}
-    return sorted(str(file) for file in path.iterdir() if file.suffix in kinds)
+    return sorted(str(file) for file in Path(path).iterdir() if file.suffix in kinds)
 
 
 def dataset_entry(wildcards):
@@ -181,12 +190,21 @@ def trained_files(wildcards):
     return [*model_files(run["model"], *parts), *chain.from_iterable(map(start_files, starts))]
 
 
+def merged_files(wildcards):
+    """The base model's files that a merge reads."""
+    run = config["runs"][wildcards.run]
+    parts = ["unet", "text_encoder"] if run["train_text_encoder"] else ["unet"]
+    return model_files(run["model"], *parts)
+
+
 def start_files(start):
     """The files that stand for a start from a checkpoint or a folder (see run.schema.yaml)."""
     if not isinstance(start, dict):
         return []
     if "folder" in start:
-        return [f"{start['folder']}/diffusion_pytorch_model.safetensors"]
+        weights = ["diffusion_pytorch_model.safetensors", "text_encoder/model.safetensors"]
+        paths = [f"{start['folder']}/{file}" for file in weights]
+        return [path for path in paths if path == paths[0] or Path(path).exists()]
     tuned = f"{STUDY}/runs/{start['run']}/{start['step']:06d}"
     return [f"{tuned}/checkpoint.json", ancient(f"{tuned}/weights")]
 
@@ -272,15 +290,10 @@ def reference_of(wildcards):
     return f"{STUDY}/references/{config['experiments'][wildcards.experiment]['reference']}.parquet"
 
 
-def transformer_files(*folders):
-    """What decides the output of models in folders that transformers wrote."""
-    return [f"{path}/{file}" for path in folders for file in ("config.json", "model.safetensors")]
-
-
 JUDGES = config["evaluators"]
 DINO = [JUDGES["features"]["model"]] if JUDGES["features"] != "efficientnet-lite0" else []
-SCORING_FILES = transformer_files(*DINO, *filter(None, [JUDGES["preference"]]))
-REFERENCE_FILES = transformer_files(*DINO, *([JUDGES["clip"]] if JUDGES["cmmd"] else []))
+SCORING_FILES = transformers_files(*DINO, *filter(None, [JUDGES["preference"]]))
+REFERENCE_FILES = transformers_files(*DINO, *([JUDGES["clip"]] if JUDGES["cmmd"] else []))
 
 
 def samples_of(wildcards):

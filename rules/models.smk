@@ -22,16 +22,26 @@ rule hub_pipeline:
         folder=lambda wildcards, output: str(Path(output[0]).parent),
     shell:
         "python scripts/run.py --log {log} {input.script} --repo {wildcards.repo}"
-        " --revision {params.commit} --folder {params.folder} --files {params.files}"
+        " --revision {params.commit} --folder {params.folder} --files {params.files:q}"
 
 
 # Evaluators and captioners: one model of transformers.
 use rule hub_pipeline as hub_model with:
     output:
-        [f"{HUB}/{file}" for file in ["config.json", "model.safetensors"]],
+        transformers_files(HUB),
     params:
         commit=lambda wildcards: wildcards.revision,
         files=["config.json", "model.safetensors"],
+        folder=lambda wildcards, output: str(Path(output[0]).parent),
+
+
+# Larger ones may be in several files, whose number only the repository knows.
+use rule hub_pipeline as hub_image_text with:
+    output:
+        f"{HUB}/files.json",
+    params:
+        commit=lambda wildcards: wildcards.revision,
+        files=["config.json", "model*.safetensors"],
         folder=lambda wildcards, output: str(Path(output[0]).parent),
 
 

@@ -1,5 +1,6 @@
 # What jobs ask of a scheduler: minutes, memory and GPUs. None of it decides a result, so none of it
 # is a parameter. A job that is tried again asks for more time and memory.
+from emaki import estimates
 
 # A profile that has GPUs to give says how many (`resources: gpu=N`), and jobs with a model ask for
 # theirs; elsewhere they take what PyTorch finds. A profile must give at least one: Snakemake cuts a
@@ -30,10 +31,31 @@ def megabytes(base, copies=1):
     return lambda wildcards, input, attempt: int(base + copies * input.size_mb) * attempt
 
 
+def name_of_run(wildcards):
+    return wildcards.segment.split("/")[0]
+
+
 def minutes_of_training(wildcards, attempt):
-    """Start, validation and weights in a quarter of an hour; at 512 pixels 0.4 s for a picture."""
-    run = run_of(wildcards)
-    steps = int(Path(wildcards.segment).name) - step_before(wildcards)
-    pictures = steps * run["batch_size"] * run["gradient_accumulation_steps"]
-    seconds = 0.4 * pictures * (run["resolution"] / 512) ** 2
-    return (15 + math.ceil(seconds / 60)) * attempt
+    """A quarter of an hour for start, validation and weights, and three times what is reckoned.
+
+    The reckoning is good for a factor of two, and with a batch of 1 a GPU waits for the CPU.
+    """
+    steps = run_of(wildcards)["checkpoint_every"]
+    return (15 + 3 * estimates.training_minutes(config, name_of_run(wildcards), steps)) * attempt
+
+
+def memory_of_training(wildcards, input, attempt):
+    """Main memory in MB: what each process holds, and what the job reads."""
+    held = estimates.main_memory_mb(config, name_of_run(wildcards))
+    return int(held * run_of(wildcards)["processes"] + input.size_mb) * attempt
+
+
+def gpu_memory_of_training(wildcards):
+    """MB on each of its GPUs. The same on every attempt: another GPU gives other last bits."""
+    return estimates.gpu_memory_mb(config, name_of_run(wildcards)) if GIVES_GPUS else 0
+
+
+def gpu_model_of_training(wildcards):
+    """The model of GPU to ask a scheduler for; "" is any."""
+    needed = gpu_memory_of_training(wildcards)
+    return estimates.gpu_model(config, needed) if GIVES_GPUS else ""

@@ -3,11 +3,7 @@ rule score:
         script="scripts/score.py",
         modules=modules_of("scripts/score.py"),
         samples=f"{STUDY}/samples/{{variant}}/{{prompts}}.parquet",
-        clip=expand(
-            "{clip}/{file}",
-            clip=config["evaluators"]["clip"],
-            file=["config.json", "model.safetensors"],
-        ),
+        clip=transformers_files(JUDGES["clip"]),
         models=SCORING_FILES,
     output:
         f"{STUDY}/scores/{{variant}}/{{prompts}}.parquet",
@@ -54,7 +50,7 @@ rule reference:
     params:
         resolution=config["sampling"]["resolution"],
         features=as_json(config["evaluators"]["features"]),
-        clip=f"--clip {quote(config['evaluators']['clip'])}" if config["evaluators"]["cmmd"] else "",
+        clip=f"--clip {quote(JUDGES['clip'])}" if JUDGES["cmmd"] else "",
     shell:
         "python scripts/run.py --warm --gpus {resources.gpu} --log {log} {input.script}"
         " --pictures {input.pictures:q}"

@@ -24,8 +24,10 @@ rule train:
     threads: lambda wildcards: run_of(wildcards)["threads"]
     resources:
         gpu=gpus_of_run,
+        gpu_mb=gpu_memory_of_training,
+        gpu_model=gpu_model_of_training,
         runtime=minutes_of_training,
-        mem_mb=megabytes(4000, copies=5),
+        mem_mb=memory_of_training,
     params:
         run=hyper_parameters,
         model=lambda wildcards: config["models"][run_of(wildcards)["model"]]["path"],

@@ -11,8 +11,9 @@ scores/{variant}/{set}.parquet for every variant in the plan and every set in it
 import argparse
 import json
 
+from emaki.arguments import read_named
 from emaki.comparison import compare, read_reference, read_scores
-from emaki.errors import UserError, friendly
+from emaki.errors import friendly
 from emaki.files import replacing
 
 
@@ -20,13 +21,14 @@ from emaki.files import replacing
 def main():
     arguments = parse_arguments()
     plan = json.loads(arguments.plan)
-    paths = dict(pair.rsplit("=", 1) for pair in arguments.scores)
-    scores = {}
-    for variant in plan["variants"]:
-        for role, prompt_set in plan["prompts"].items():
-            if (key := f"{variant}:{prompt_set}") not in paths:
-                raise UserError(f"--scores has no {key}")
-            scores[variant, role] = read_scores(paths[key])
+    roles = plan["prompts"]
+    wanted = [(variant, sets) for variant in plan["variants"] for sets in roles.values()]
+    found = read_named("--scores", arguments.scores, wanted, read_scores)
+    scores = {
+        (variant, role): found[variant, sets]
+        for variant in plan["variants"]
+        for role, sets in roles.items()
+    }
     answers = compare(plan, scores, read_reference(arguments.reference))
     with replacing(arguments.output) as temporary:
         temporary.write_text(json.dumps(answers, indent=1, sort_keys=True) + "\n", encoding="utf-8")

@@ -9,7 +9,8 @@ samples/{variant}/{set}.parquet for every variant and set of prompts in the plan
 import argparse
 import json
 
-from emaki.errors import UserError, friendly
+from emaki.arguments import read_named
+from emaki.errors import friendly
 from emaki.files import replacing
 from emaki.grids import draw, read_samples, save
 
@@ -18,13 +19,9 @@ from emaki.grids import draw, read_samples, save
 def main():
     arguments = parse_arguments()
     plan = json.loads(arguments.plan)
-    paths = dict(pair.rsplit("=", 1) for pair in arguments.samples)
-    samples = {}
-    for variant in {column["variant"]: None for column in plan["columns"]}:
-        for prompt_set, _ in plan["rows"]:
-            if (key := f"{variant}:{prompt_set}") not in paths:
-                raise UserError(f"--samples has no {key}")
-            samples[variant, prompt_set] = read_samples(paths[key])
+    variants = {column["variant"]: None for column in plan["columns"]}
+    wanted = [(variant, prompt_set) for variant in variants for prompt_set, _ in plan["rows"]]
+    samples = read_named("--samples", arguments.samples, wanted, read_samples)
     with replacing(arguments.output) as temporary:
         save(*draw(plan, samples), temporary)
 

@@ -1,14 +1,19 @@
-"""Bring a pinned model from the hub as a folder of links into the hub's cache."""
+"""Bring a pinned model from the hub as a folder of links into the hub's cache, with a list of them.
+
+files.json has each file's digest as the commit gives it: SHA-256 of a large one, else git's SHA-1.
+"""
 
 import argparse
+import json
 import os
 from pathlib import Path
 
 from emaki import hub
 from emaki.errors import UserError, friendly
+from emaki.files import replacing
 
-# Configurations, vocabularies and safetensors; never pickles, code or other precisions.
-SIDE = ["*.json", "*/*.json", "*/merges.txt", "merges.txt", "vocab.txt"]
+# Configurations, vocabularies and templates; never pickles, code or other precisions.
+SIDE = ["*.json", "*/*.json", "*/merges.txt", "merges.txt", "vocab.txt", "*.jinja", "*.model"]
 
 
 @friendly
@@ -17,19 +22,23 @@ def main():
     parser.add_argument("--repo", required=True)
     parser.add_argument("--revision", required=True, help="commit hash")
     parser.add_argument("--folder", type=Path, required=True)
-    parser.add_argument("--files", nargs="+", required=True, help="what must be there")
+    parser.add_argument("--files", nargs="+", required=True, help="what must be there: patterns")
     args = parser.parse_args()
     snapshot = hub.fetch(args.repo, args.revision, [*args.files, *SIDE])
-    missing = [file for file in args.files if not (snapshot / file).is_file()]
+    missing = [pattern for pattern in args.files if not any(snapshot.glob(pattern))]
     if missing:
         raise UserError(f"{args.repo} at {args.revision} has no {', '.join(missing)}")
-    for path in snapshot.rglob("*"):
+    digests = {}
+    for path in sorted(snapshot.rglob("*")):
         file = path.relative_to(snapshot)
-        if path.is_file() and (str(file) in args.files or any(map(file.match, SIDE))):
+        if path.is_file() and any(map(file.match, [*args.files, *SIDE])):
             link = args.folder / file
             link.parent.mkdir(parents=True, exist_ok=True)
             link.unlink(missing_ok=True)
             os.symlink(path.resolve(), link)
+            digests[file.as_posix()] = path.resolve().name
+    with replacing(args.folder / "files.json") as temporary:
+        temporary.write_text(json.dumps(digests, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ import argparse
 import json
 from pathlib import Path
 
+from emaki.arguments import named
 from emaki.errors import UserError, friendly
 from emaki.files import replacing
 from emaki.report.page import render
@@ -21,10 +22,10 @@ from emaki.report.page import render
 def main():
     arguments = parse_arguments()
     grids, metrics = {}, {}
-    for name, path in named(arguments.grids):
+    for name, path in named(arguments.grids).items():
         experiment, _, grid = name.partition("/")
         grids.setdefault(experiment, {})[grid] = path
-    for name, path in named(arguments.metrics):
+    for name, path in named(arguments.metrics).items():
         metrics.setdefault(name.partition("/")[0], []).append(path)
     page = render(
         config=read_json(arguments.config),
@@ -36,11 +37,6 @@ def main():
     )
     with replacing(arguments.output) as temporary:
         temporary.write_text(page, encoding="utf-8")
-
-
-def named(pairs):
-    """(name, path) of NAME=PATH arguments."""
-    return [pair.split("=", 1) for pair in pairs]
 
 
 def read_json(path):

@@ -72,6 +72,25 @@ def test_eight_bit_adam_is_what_makes_a_full_fine_tune_fit_a_t4(config):
     assert estimates.gpu_memory_mb(config, "full-8bit") > 16_000
 
 
+def test_a_training_asks_for_the_smallest_gpu_that_it_fits(config):
+    config["machine"] |= {"gpu_models": {"a100": 40, "t4": 16, "a10": 24}}
+    assert [estimates.gpu_model(config, mb) for mb in (15_000, 20_000, 99_000)] == [
+        *("t4", "a10"),
+        "a100",  # an estimate is no reason to refuse
+    ]
+    config["machine"] = {"gpu": "T4"}
+    assert estimates.gpu_model(config, 15_000) == ""
+
+
+def test_a_state_passes_through_main_memory(config):
+    # 12.8 GiB, as below
+    averaged = estimates.main_memory_mb(config, "critters-non-ema")
+    assert averaged == pytest.approx(4000 + 12.8 * 1024**3 / 1e6, rel=0.02)
+    assert estimates.main_memory_mb(config, "lora-r4") < 4100
+    config["machine"] = {"gpu": "cpu"}  # the activations are there too
+    assert estimates.main_memory_mb(config, "critters-non-ema") > averaged
+
+
 def test_time_grows_with_the_work_and_says_what_it_rests_on(config):
     run = config["runs"]["full-8bit"]
     once = estimates.seconds_per_step(config, "full-8bit")
@@ -97,10 +116,12 @@ def test_the_schema_knows_the_gpus():
 
 
 def test_the_size_of_what_is_written(config):
-    weights = {"full-8bit": 859.5 * 4, "lora-r4": 0.797 * 4, "critters-non-ema": 859.5 * 8}
+    weights = {"full-8bit": 859.5 * 4, "lora-r4": 0.797 * 8, "critters-non-ema": 859.5 * 8}
     for run, megabytes in weights.items():
         counted = estimates.checkpoint_bytes(config, run).value / 1e6
         assert counted == pytest.approx(megabytes, rel=0.01)
+    config["runs"]["full-8bit"]["train_text_encoder"] = True
+    assert estimates.checkpoint_bytes(config, "full-8bit").value == (859_520_964 + 123_060_480) * 4
     # 12.8 GiB is what diffusers' script writes for a full fine-tune with an average
     state = estimates.state_bytes(config, "critters-non-ema").value
     assert state / 2**30 == pytest.approx(12.8, abs=0.1)

@@ -64,6 +64,15 @@ def test_weights_and_settings_are_part_of_what_a_picture_is(tmp_path):
     assert sampling.identity(MODEL, [weights], SETTINGS) != first
 
 
+def test_what_the_model_predicts_is_part_of_what_a_picture_is(tmp_path):
+    scheduler = tmp_path / "scheduler" / "scheduler_config.json"
+    scheduler.parent.mkdir()
+    scheduler.write_text('{"prediction_type": "epsilon"}')
+    first = sampling.identity(tmp_path, [], SETTINGS)
+    scheduler.write_text('{"prediction_type": "v_prediction"}')
+    assert sampling.identity(tmp_path, [], SETTINGS) != first
+
+
 def test_the_file_is_read_by_the_datasets_library(tmp_path, pipeline):
     table = draw(["pig", "red heart"], tmp_path / "store", lambda: pipeline)
     sampling.write(table, tmp_path / "samples.parquet")

@@ -9,23 +9,13 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from emaki import contact_sheet, pictures
+from emaki import contact_sheet, parquet, pictures
 from emaki.errors import UserError
 from emaki.files import replacing, sha256
 from emaki.progress import bar
 from emaki.rejects import explain
 
-IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
-# What datasets.Features would store, so that `load_dataset` decodes the pictures.
-FEATURES = {
-    "id": {"dtype": "string", "_type": "Value"},
-    "image": {"_type": "Image"},
-    "text": {"dtype": "string", "_type": "Value"},
-}
-SCHEMA = pa.schema(
-    [("id", pa.string()), ("image", IMAGE), ("text", pa.string())],
-    metadata={"huggingface": json.dumps({"info": {"features": FEATURES}})},
-)
+SCHEMA = parquet.schema(id="string", image="image", text="string")
 GROUP_BYTES = 64 << 20  # of pictures in a row group: bounds the memory of writer and reader
 SPLITS = ("train", "validation")
 LONGEST_LIST = 50

@@ -70,6 +70,8 @@ KEPT_MIB = {
 }
 # CUDA's context, cuDNN's and cuBLAS's workspaces, fragments: assumed.
 CONTEXT_MB = 1500
+# Main memory of a process with PyTorch and CUDA's libraries: assumed.
+PROGRAM_MB = 4000
 # Bytes per trained parameter that an optimizer keeps; 8 bits with their scales per 256 of them.
 MOMENTS = {"adamw": 8, "adamw8bit": 2 + 2 * 4 / 256, "adafactor": 0.1}
 BYTES = {"fp16": 2, "fp32": 4}
@@ -90,6 +92,27 @@ def training_minutes(config, run, steps):
 def gpu_memory_mb(config, run):
     """MB of GPU memory that each process of a run's training needs at its peak, rounded up."""
     return math.ceil(training_memory(config, run).value / MB)
+
+
+def main_memory_mb(config, run):
+    """MB of main memory that each process of a run's training needs at its peak, rounded up.
+
+    Without a GPU the training is there. With one, the state is when it is read or written. What the
+    job reads, the base model and latents, comes in addition.
+    """
+    held = training_memory if gpu_of(config) is None else state_bytes
+    return PROGRAM_MB + math.ceil(held(config, run).value / MB)
+
+
+def gpu_model(config, megabytes):
+    """The smallest of the machine's `gpu_models` with so much memory, else the largest.
+
+    An estimate is no reason to refuse a job. "" where the machine has no such table.
+    """
+    models = config.get("machine", {}).get("gpu_models", {})
+    fitting = [name for name in models if models[name] * 1000 >= megabytes]
+    choose, names = (min, fitting) if fitting else (max, models)
+    return choose(names, key=models.get, default="")
 
 
 def seconds_per_step(config, run):
@@ -120,7 +143,7 @@ def training_memory(config, run):
     size = size_of(config["models"][entry["model"]])
     kept, half = _kept(entry, size), entry["mixed_precision"] != "no"
     trained = trained_parameters(entry, size)
-    frozen = size.unet - trained if entry["method"] == "full" else size.unet
+    frozen = 0 if entry["method"] == "full" else size.unet
     parts = {
         "frozen weights": frozen * (2 if half else 4),
         "trained weights and gradients": trained * (8 + 2 * half),  # autocast keeps 16-bit copies
@@ -129,18 +152,20 @@ def training_memory(config, run):
         f"activations of {entry['batch_size']} pictures": kept * entry["batch_size"],
         "context and workspace": CONTEXT_MB * MB,
     }
-    if entry["train_text_encoder"]:
+    if entry["train_text_encoder"] and entry["method"] == "lora":
         parts["text encoder"] = size.text_encoder * 4
     said = " + ".join(f"{value / 1e9:.1f} {name}" for name, value in parts.items() if value > 5e7)
     return Figure(sum(parts.values()), f"estimated, not measured, GB: {said} ({size.source})")
 
 
 def trained_parameters(entry, size):
-    """How many parameters a run (its entry) trains: the U-Net's, or the LoRA's on its attention.
+    """How many parameters a run (its entry) trains: whole models', or the LoRA's on the U-Net.
 
     A LoRA's `target_modules` are taken to be the default ones, its text encoder's not counted.
     """
-    return size.lora * entry["rank"] if entry["method"] == "lora" else size.unet
+    if entry["method"] == "lora":
+        return size.lora * entry["rank"]
+    return size.unet + (size.text_encoder if entry["train_text_encoder"] else 0)
 
 
 def checkpoint_bytes(config, run):
@@ -148,6 +173,8 @@ def checkpoint_bytes(config, run):
     entry = config["runs"][run]
     size = size_of(config["models"][entry["model"]])
     kinds = 2 if entry["ema"] else 1
+    if entry["method"] == "lora":
+        kinds *= 2  # each once more for web UIs
     width, trained = BYTES[entry["save_precision"]], trained_parameters(entry, size)
     source = f"{trained / 1e6:,.1f} M parameters x {width} bytes x {kinds} ({size.source})"
     return Figure(trained * width * kinds, source)

@@ -1,32 +1,49 @@
 """Files and folders that are either whole or not there."""
 
 import contextlib
+import errno
 import hashlib
 import os
+import platform
+import re
 import shutil
+import time
 from pathlib import Path
+
+ABANDONED = 24 * 3600  # seconds; by then nobody on another machine still writes
 
 
 @contextlib.contextmanager
 def replacing(path):
     """Yield a temporary path beside `path` and rename it to `path` when the block succeeds.
 
-    The block may create a file or a folder there. After an exception nothing is left behind
-    and an older `path` stays as it was. The temporary name keeps the suffix of `path`. Files get
-    the mode that the umask asks for: safetensors makes its own 0600, which a group cannot read.
+    The block may create a file or a folder there. It is on the disk before it gets its name, so
+    that a loss of power leaves no empty file. After an exception nothing is left behind and an
+    older `path` stays as it was; what a process that was killed left behind is removed by the next
+    that writes `path`. The temporary name keeps the suffix of `path`. Files get the mode that the
+    umask asks for: safetensors makes its own 0600, which a group cannot read.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
-    _remove(temporary)
+    _remove_leftovers(path)
+    owner = f".{path.stem}.{platform.node()}-{os.getpid()}"
+    temporary, old = (
+        path.with_name(owner + path.suffix),
+        path.with_name(f"{owner}.old{path.suffix}"),
+    )
     try:
         yield temporary
         _set_modes(temporary)
-        if temporary.is_dir():
-            _remove(path)
+        _sync(temporary)
+        if temporary.is_dir() and path.exists():  # a folder takes the place of none
+            os.replace(path, old)
         os.replace(temporary, path)
+        _sync(path.parent, deep=False)
+        _remove(old)
     except BaseException:
         _remove(temporary)
+        if old.exists() and not path.exists():
+            os.replace(old, path)
         raise
 
 
@@ -34,6 +51,35 @@ def sha256(path):
     """The hexadecimal SHA-256 of a file's bytes."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _remove_leftovers(path):
+    """Remove the temporary files of `path` whose writers are gone."""
+    name = re.compile(
+        rf"\.{re.escape(path.stem)}\.(.+)-(\d+)(?:\.old)?{re.escape(path.suffix)}", re.DOTALL
+    )
+    for other in path.parent.iterdir():
+        if (match := name.fullmatch(other.name)) and _is_left_over(other, match[1], int(match[2])):
+            _remove(other)
+
+
+def _is_left_over(path, host, pid):
+    """Whether the process `pid` of `host` writes `path` no more; of other hosts' its age tells."""
+    if host == platform.node():
+        return pid == os.getpid() or not _is_alive(pid)
+    with contextlib.suppress(FileNotFoundError):  # its owner was just done
+        return time.time() - path.lstat().st_mtime > ABANDONED
+    return False
+
+
+def _is_alive(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # somebody else's
+        pass
+    return True
 
 
 def _set_modes(path):
@@ -44,8 +90,23 @@ def _set_modes(path):
             file.chmod(0o666 & ~umask)
 
 
+def _sync(path, deep=True):
+    """Wait until a file, or a folder with all in it, is on the disk."""
+    for file in [path, *path.rglob("*")] if deep else [path]:
+        if file.is_symlink():
+            continue
+        descriptor = os.open(file, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        except OSError as error:  # some file systems do not sync folders
+            if error.errno != errno.EINVAL or not file.is_dir():
+                raise
+        finally:
+            os.close(descriptor)
+
+
 def _remove(path):
-    if path.is_dir():
-        shutil.rmtree(path)
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
     else:
         path.unlink(missing_ok=True)

@@ -14,6 +14,12 @@ from pathlib import Path
 from emaki.errors import UserError
 from emaki.files import sha256
 
+ALTERNATIVES = {
+    "model": "or name another repository or a folder in the config",
+    "dataset": "or give the source another value: {type: hub, repo: owner/name, revision: ...}, "
+    "{type: folder, path: my/pictures} or {type: dicebear, style: critters, count: 720}",
+}
+
 
 def fetch(repo, revision, patterns, repo_type="model"):
     """Download the files of a repository that match `patterns`; check them; return their folder.
@@ -24,14 +30,13 @@ def fetch(repo, revision, patterns, repo_type="model"):
     """
     from huggingface_hub import HfApi, snapshot_download
 
-    token = os.environ.get("HF_TOKEN") or False  # False: never a token that lies on the disk
-    with telling(repo, revision):
+    with telling(repo, revision, repo_type):
         folder = Path(
             snapshot_download(
-                repo, repo_type=repo_type, revision=revision, allow_patterns=patterns, token=token
+                repo, repo_type=repo_type, revision=revision, allow_patterns=patterns, token=token()
             )
         )
-        entries = HfApi(token=token).list_repo_tree(
+        entries = HfApi(token=token()).list_repo_tree(
             repo, recursive=True, revision=revision, repo_type=repo_type
         )
         known = {entry.path: entry for entry in entries if hasattr(entry, "blob_id")}
@@ -50,13 +55,18 @@ def fetch(repo, revision, patterns, repo_type="model"):
     return folder
 
 
+def token():
+    """The token of the environment, or False: never one that lies on the disk."""
+    return os.environ.get("HF_TOKEN") or False
+
+
 @contextmanager
-def telling(repo, revision):
+def telling(repo, revision, repo_type="model"):
     """Turn what the hub's client raises into a UserError that says what to do."""
     import httpx2
     from huggingface_hub import errors
 
-    alternatives = "or name another repository or a folder in the config"
+    alternatives = ALTERNATIVES[repo_type]
     offline = f"{repo} is to be read, but HF_HUB_OFFLINE is set: unset it, {alternatives}"
     try:
         yield
@@ -66,7 +76,9 @@ def telling(repo, revision):
             f"{alternatives}"
         ) from None
     except errors.RevisionNotFoundError:
-        raise UserError(f"{repo} has no commit {revision}: look it up in its history") from None
+        raise UserError(
+            f"{repo} has no commit {revision}: look it up in its history, {alternatives}"
+        ) from None
     except errors.RepositoryNotFoundError:
         raise UserError(
             f"{repo} is not on the hub, or is private: check the name, set HF_TOKEN if it is "

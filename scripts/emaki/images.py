@@ -91,6 +91,6 @@ def expected(source):
         return source["count"]
     # by name, so that a change in one kind of source invalidates only the sources of that kind
     module = importlib.import_module(f"emaki.sources.{source['type']}")
-    if source["type"] in ("folder", "webdataset"):
+    if source["type"] in ("folder", "hub", "webdataset"):
         return module.total(source)
     return len(source.get("names") or module.catalogue()) * source.get("views", 1)

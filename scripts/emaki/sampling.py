@@ -10,7 +10,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 from diffusers import StableDiffusionPipeline, UNet2DConditionModel
+from transformers.models.clip.modeling_clip import CLIPTextModel
 
+from emaki import parquet
 from emaki.files import replacing, sha256
 from emaki.progress import bar, tell
 
@@ -22,27 +24,25 @@ SCHEDULERS = {
     "pndm": "PNDMScheduler",
     "unipc": "UniPCMultistepScheduler",
 }
-IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
-# Tells the `datasets` library that the column holds pictures.
-FEATURES = {
-    "prompt": {"dtype": "string", "_type": "Value"},
-    "seed": {"dtype": "int64", "_type": "Value"},
-    "image": {"_type": "Image"},
-    "key": {"dtype": "string", "_type": "Value"},
-}
+READ = {".json", ".safetensors", ".txt"}  # what a pipeline is loaded from
+SCHEMA = parquet.schema(prompt="string", seed="int64", image="image", key="string")
 
 
 def load_pipeline(model, *, unet=None, lora=None, lora_scale=1.0, scheduler="ddim"):
     """A StableDiffusionPipeline of `model`, with another U-Net folder or a LoRA folder fused in.
 
-    On a GPU in float16, on a CPU in float32.
+    A U-Net that was trained together with its text encoder has that in its folder, and it is taken
+    too. On a GPU in float16, on a CPU in float32.
     """
     cuda = torch.cuda.is_available()
     dtype = torch.float16 if cuda else torch.float32
     parts = {"unet": UNet2DConditionModel.from_pretrained(unet, torch_dtype=dtype)} if unet else {}
-    pipeline = StableDiffusionPipeline.from_pretrained(
-        model, **parts, torch_dtype=dtype, safety_checker=None, requires_safety_checker=False
-    )
+    if unet and (encoder := Path(unet) / "text_encoder").is_dir():
+        parts["text_encoder"] = CLIPTextModel.from_pretrained(encoder, dtype=dtype)
+    # The checker and what prepares its pictures are left out; older repositories name classes for
+    # them that transformers has no more.
+    parts |= {"safety_checker": None, "feature_extractor": None, "requires_safety_checker": False}
+    pipeline = StableDiffusionPipeline.from_pretrained(model, **parts, torch_dtype=dtype)
     if lora:
         pipeline.load_lora_weights(lora)
         pipeline.fuse_lora(lora_scale=lora_scale)
@@ -59,8 +59,9 @@ def identity(model, weights, sampling):
     `model` is a pipeline folder, `weights` a list of safetensors files, `sampling` the settings;
     the seeds count because the pictures of one prompt are drawn as one batch.
     """
-    files = sorted(Path(model).rglob("*.safetensors")) + [Path(path) for path in weights]
-    parts = [sha256(path) for path in files if ".non_ema." not in path.name]
+    of_model = [path for path in sorted(Path(model).rglob("*")) if path.suffix in READ]
+    files = [path for path in of_model if ".non_ema." not in path.name] + list(weights)
+    parts = [sha256(path) for path in files]
     parts += [json.dumps(sampling, sort_keys=True), sha256(__file__), diffusers.__version__]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
@@ -82,18 +83,13 @@ def sample(prompts, sampling, identity, load, store, label=""):
         for seed, path in zip(sampling["seeds"], files):
             rows.append((prompt, seed, {"bytes": path.read_bytes(), "path": None}, path.stem))
     tell(f"{label}: {drawn} pictures drawn, {len(rows) - drawn} kept")
-    names = ("prompt", "seed", "image", "key")
-    return dict(zip(names, map(list, zip(*rows))))
+    return dict(zip(SCHEMA.names, map(list, zip(*rows))))
 
 
 def write(columns, output):
     """Write samples as parquet: prompt, seed, image (PNG bytes), key; read by `datasets`."""
-    schema = pa.schema(
-        [("prompt", pa.string()), ("seed", pa.int64()), ("image", IMAGE), ("key", pa.string())],
-        metadata={"huggingface": json.dumps({"info": {"features": FEATURES}})},
-    )
     with replacing(output) as temporary:
-        pq.write_table(pa.table(columns, schema=schema), temporary)
+        pq.write_table(pa.table(columns, schema=SCHEMA), temporary)
 
 
 def _stored(store, identity, prompt, seed):

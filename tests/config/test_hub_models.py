@@ -3,6 +3,7 @@
 import pytest
 
 from emaki.config import load
+from emaki.config.hub import repository
 from emaki.errors import UserError
 
 COMMIT = "0123456789" * 4
@@ -27,13 +28,63 @@ def test_a_model_of_the_hub_has_a_path_of_its_commits(workplace):
     [
         ("repo: a/b, revision: main", "models.tiny.revision is 'main', but must be a commit hash"),
         (f"repo: a/b, revision: '{COMMIT}', non_ema_revision: non-ema", "so pin the commit"),
-        ("repo: a/b", "models.tiny.revision is missing: pin a commit"),
+        (
+            "repo: a/b",
+            "tiny.revision is missing: `make pin CONFIG=my.yaml` prints the commit",
+        ),
         ("repo: b", "but must be a repository of the hub as owner/name"),
         (f"repo: a/b, path: resources/tiny-sd, revision: '{COMMIT}'", "either path or repo"),
         (f"path: resources/tiny-sd, revision: '{COMMIT}'", "goes with repo only"),
-        (f"repo: a/b, revision: '{COMMIT}'", "but its model has no non_ema_revision"),
+        (
+            f"repo: a/b, revision: '{COMMIT}'",
+            "non_ema_revision is missing, but critters-compvis, critters-non-ema, rooms-v2",
+        ),
     ],
 )
 def test_mistakes(workplace, model, told):
     with pytest.raises(UserError, match=told):
         read(workplace, model)
+
+
+def test_a_dataset_without_a_commit_is_told_with_the_alternatives(workplace):
+    more = "sources:\n  rooms: {type: hub, repo: a/gone}\n"
+    with pytest.raises(UserError) as caught:
+        read(workplace, "path: resources/tiny-sd", more)
+    told = str(caught.value)
+    assert "sources.rooms.revision is missing: `make pin CONFIG=my.yaml` prints" in told
+    for alternative in ("type: hub", "type: folder", "type: dicebear"):
+        assert alternative in told
+
+
+def read_models(workplace, entry):
+    """A config whose evaluators and captioner are all that `entry` of the hub."""
+    judges = f"clip: {{{entry}}}, features: {{type: dinov2, model: {{{entry}}}}}"
+    more = f"evaluators: {{{judges}, preference: {{{entry}}}}}\n"
+    more += f"captions:\n  blip: {{type: blip, model: {{{entry}}}}}\n"
+    return read(workplace, "path: resources/tiny-sd", more)
+
+
+def test_evaluators_and_captioners_of_the_hub_have_a_folder(workplace):
+    config = read_models(workplace, f"repo: a/b, revision: '{COMMIT}'")
+    folder = f"results/hub/a/b/{COMMIT}"
+    judges = config["evaluators"]
+    assert (judges["clip"], judges["preference"]) == (folder, folder)
+    assert (judges["features"]["model"], config["captions"]["blip"]["model"]) == (folder, folder)
+    assert (repository(folder), repository("resources/tiny-clip")) == ("a/b", None)
+
+
+@pytest.mark.parametrize(
+    ("entry", "told"),
+    [
+        ("repo: a/b", "{}.revision is missing: `make pin CONFIG=my.yaml` prints"),
+        ("repo: a/b, revision: main", "{}.revision is 'main', but must be a commit hash"),
+        (f"revision: '{COMMIT}'", "{}.repo is missing"),
+        (f"repo: a/b, revision: '{COMMIT}', rev: x", "{}.rev is not a key here"),
+    ],
+)
+def test_mistakes_in_evaluators_and_captioners(workplace, entry, told):
+    with pytest.raises(UserError) as caught:
+        read_models(workplace, entry)
+    places = ["evaluators.clip", "evaluators.preference", "evaluators.features.model"]
+    for place in [*places, "captions.blip.model"]:
+        assert told.format(place) in str(caught.value)

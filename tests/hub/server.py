@@ -5,11 +5,15 @@ import json
 import re
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import unquote, urlsplit
+from pathlib import PurePosixPath
+from urllib.parse import parse_qs, unquote, urlsplit
 
-TREE = re.compile(r"/api/(models|datasets)/([^/]+/[^/]+)/tree/([^/]+)")
+TREE = re.compile(r"/api/(models|datasets)/([^/]+/[^/]+)/tree/([^/]+)(?:/(.+))?")
+PATHS = re.compile(r"/api/(models|datasets)/([^/]+/[^/]+)/paths-info/([^/]+)")
+REFS = re.compile(r"/api/(models|datasets)/([^/]+/[^/]+)/(refs)")
 INFO = re.compile(r"/api/(models|datasets)/([^/]+/[^/]+)(?:/revision/([^/]+))?")
 FILE = re.compile(r"/(datasets/)?([^/]+/[^/]+)/resolve/([^/]+)/(.+)")
+KINDS = (TREE, PATHS, REFS, FILE, INFO)
 
 
 class Hub(ThreadingHTTPServer):
@@ -52,26 +56,37 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self):
         hub = self.server
         path = unquote(urlsplit(self.path).path)
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        self.asked = parse_qs(urlsplit(self.path).query) | parse_qs(body.decode())
         hub.log.append((self.command, path, self.headers.get("Range")))
         if hub.has_fault("busy"):
             self.refuse(429, "", {"Retry-After": "1", "RateLimit": '"api";r=0;t=1'})
-        elif match := TREE.fullmatch(path) or FILE.fullmatch(path) or INFO.fullmatch(path):
+        elif match := next(filter(None, (kind.fullmatch(path) for kind in KINDS)), None):
             self.answer(match)
         else:
             self.refuse(404, "RepoNotFound")
 
-    do_HEAD = do_GET  # noqa: N815
+    do_HEAD = do_POST = do_GET  # noqa: N815
 
     def answer(self, match):
         hub, (_, repo, revision, *file) = self.server, match.groups()
         if repo not in hub.repos:
             return self.refuse(401, "RepoNotFound")
+        if match.re is REFS:
+            heads = [(ref, commit) for (of, ref), commit in hub.refs.items() if of == repo]
+            keys = ("name", "ref", "targetCommit")
+            branches = [dict(zip(keys, (n, f"refs/heads/{n}", commit))) for n, commit in heads]
+            return self.send({"branches": branches, "converts": [], "tags": []})
         commit = hub.refs.get((repo, revision or "main"), revision)
         files = hub.repos[repo].get(commit)
         if files is None:
             return self.refuse(404, "RevisionNotFound")
         if match.re is TREE:
-            return self.send([entry(*item) for item in files.items()])
+            deep = self.asked.get("recursive", ["false"])[0].lower() == "true"
+            return self.send(listing(files, file[0] or "", deep))
+        if match.re is PATHS:
+            known = {item["path"]: item for item in listing(files, "", True)}
+            return self.send([known[path] for path in self.asked["paths"] if path in known])
         if match.re is INFO:
             siblings = [{"rfilename": name} for name in files]
             return self.send({"id": repo, "sha": commit, "siblings": siblings})
@@ -102,7 +117,7 @@ class Handler(BaseHTTPRequestHandler):
     def send(self, value):
         body = json.dumps(value).encode()
         self.begin(200, len(body), {"Content-Type": "application/json"})
-        if self.command == "GET":
+        if self.command != "HEAD":
             self.wfile.write(body)
 
     def refuse(self, status, code, headers=None):
@@ -126,3 +141,21 @@ def entry(name, data):
         digest = hashlib.sha256(data).hexdigest()
         known["lfs"] = {"oid": digest, "size": len(data), "pointerSize": 130}
     return known
+
+
+def listing(files, folder, deep):
+    """What the tree has below a folder: files and, as entries of their own, folders."""
+    inside = {
+        name: data
+        for name, data in files.items()
+        if name.startswith(f"{folder}/" if folder else "")
+    }
+    found = {name: entry(name, data) for name, data in inside.items()}
+    for name in inside:
+        for parent in list(PurePosixPath(name).parents)[:-1]:
+            found.setdefault(
+                str(parent), {"type": "directory", "path": str(parent), "oid": "0" * 40}
+            )
+    found.pop(folder, None)
+    depth = folder.count("/") + 1 if folder else 0
+    return [item for name, item in sorted(found.items()) if deep or name.count("/") == depth]

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import json
 import os
 import resource
 import subprocess
@@ -58,7 +59,10 @@ def test_a_model_by_commit_once_for_all(hub, model):
     commit = hub.add(REPO, files())
     done, folder = model(commit)
     assert done.returncode == 0, done.stderr
-    assert {path.name for path in folder.iterdir()} == set(files()) - {"evil.py"}
+    listed = json.loads((folder / "files.json").read_text())
+    assert set(listed) == set(files()) - {"evil.py"}
+    assert {path.name for path in folder.iterdir()} == {*listed, "files.json"}
+    assert listed[FILES[1]] == hashlib.sha256(files()[FILES[1]]).hexdigest()
     assert (folder / FILES[1]).read_bytes() == files()[FILES[1]]
     hub.log.clear()
     assert model(commit)[0].returncode == 0
@@ -91,6 +95,22 @@ def test_a_busy_hub_is_waited_for(hub, model):
     hub.fail("busy")
     done, _ = model(commit)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_model_in_several_files(hub, fetch, tmp_path):
+    shards = {f"model-0000{n}-of-00002.safetensors": b"%d" % n for n in (1, 2)}
+    given = {
+        "config.json": b"{}",
+        "model.safetensors.index.json": b"{}",
+        "chat_template.jinja": b"-",
+    }
+    commit = hub.add(REPO, given | shards | {"pytorch_model.bin": b"pickle"})
+    where = ["--repo", REPO, "--revision", commit, "--folder", tmp_path / "model", "--files"]
+    done = fetch(*where, "config.json", "model*.safetensors")
+    assert done.returncode == 0, done.stderr
+    assert set(json.loads((tmp_path / "model/files.json").read_text())) == {*given, *shards}
+    done = fetch(*where, "config.json", "model.safetensors")
+    assert f"error: {REPO} at {commit} has no model.safetensors" in done.stderr
 
 
 def test_what_cannot_be_had_is_told_in_one_sentence(hub, model):

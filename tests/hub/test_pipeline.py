@@ -14,6 +14,7 @@ from server import Hub
 
 ROOT = Path(__file__).parents[2]
 TINY = ROOT / "resources" / "tiny-sd"
+CLIP = ROOT / "resources" / "tiny-clip"
 NON_EMA = "unet/diffusion_pytorch_model.non_ema.safetensors"
 
 
@@ -31,6 +32,8 @@ def test_a_pipeline_and_its_raw_weights_by_commit(tmp_path):
         data = buffer.getvalue()
         digest = hashlib.sha256(data).hexdigest()
         non_ema = hub.add("somebody/sd", {"unet/diffusion_pytorch_model.bin": data}, "non-ema")
+        clip = hub.add("somebody/clip", {path.name: path.read_bytes() for path in CLIP.iterdir()})
+        llava = hub.add("somebody/llava", {"config.json": b"{}", "model-1-of-1.safetensors": b"-"})
         for part in ("Snakefile", "rules", "scripts", "config", "envs", "profiles", "resources"):
             copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copy
             copy(ROOT / part, tmp_path / part)
@@ -40,6 +43,8 @@ def test_a_pipeline_and_its_raw_weights_by_commit(tmp_path):
         )
         folder = f"results/hub/somebody/sd/{main}+{non_ema}"
         targets = [f"{folder}/model_index.json", f"{folder}/{NON_EMA}"]
+        targets += [f"results/hub/somebody/clip/{clip}/model.safetensors"]
+        targets += [f"results/hub/somebody/llava/{llava}/files.json"]
         command = [sys.executable, "-m", "snakemake", *targets, "--profile", "profiles/local"]
         command += ["--configfile", "my.yaml", "--cores", "1"]
         env = {**os.environ, "HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "cache")}

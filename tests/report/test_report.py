@@ -102,6 +102,16 @@ def test_every_entry_has_its_answer(page):
     assert "cannot be read &lt;as a picture&gt;" in page
 
 
+def test_what_was_forgotten_is_told_at_the_head(made, page):
+    answers = [json.loads(path.read_text()) for path in (made / "experiments").iterdir()]
+    headline = [p for answer in answers for p in answer["pairs"] if p["family"] == "headline"]
+    worse = [p["metrics"]["unrelated_clip_score"]["verdict"] for p in headline].count("worse")
+    assert worse > 0
+    head = page[page.index("<header") : page.index("<main")]
+    assert f'unrelated prompts <span class="badge worse">{worse} worse</span>' in head
+    assert [line for line in head.split("</li>") if "forgets" in line and "#full" in line]
+
+
 def test_what_differs_from_the_run_that_it_extends(page):
     start = page.index('id="rank"')
     text = page[start : page.index("</section>", start)]

@@ -1,6 +1,7 @@
 """A SLURM cluster on this one machine: real daemons, pretended nodes, pretended GPUs.
 
-    python tests/slurm/cluster.py up FOLDER      (root, Debian; installs SLURM where it is missing)
+    python tests/slurm/cluster.py install        (root, Debian; nothing to do where SLURM is)
+    python tests/slurm/cluster.py up FOLDER      (installs it where it is missing)
     python tests/slurm/cluster.py down FOLDER
 
 Each node is a slurmd of its own on the loopback address. A GPU is a link to /dev/null: SLURM sets
@@ -8,6 +9,7 @@ CUDA_VISIBLE_DEVICES only for a character device. There is no accounting and no 
 is watched by polling: a job that takes too much is killed within seconds.
 """
 
+import contextlib
 import os
 import shutil
 import signal
@@ -20,7 +22,8 @@ from pathlib import Path
 PACKAGES = ("munge", "slurmctld", "slurmd", "slurm-client")
 # Clients look here when SLURM_CONF is not set, and the executor's job step unsets it.
 CONF = Path("/etc/slurm/slurm.conf")
-NODES = {"cpu1": 0, "gpu1": 2, "gpu2": 2}  # name: GPUs
+NODES = {"cpu1": None, "gpu1": "a10", "gpu2": "a100"}  # name: model of its GPUs
+GPUS = 2  # of a node that has any
 PORT = 16817
 
 SLURM_CONF = """\
@@ -95,6 +98,22 @@ class Cluster:
     def start_node(self, node):
         self._start(["slurmd", "-N", node])
 
+    def lose_node(self, node):
+        """Kill all that runs on a node, as a power cut does: nobody tells the controller."""
+        jobs = ask("squeue", "--noheader", f"--nodelist={node}", "--format=%A").split()
+        keepers = tuple(f"slurmstepd: [{job}." for job in jobs)
+        processes = list(Path("/proc").glob("[0-9]*"))
+        lost = [path for path in processes if read(path / "cmdline").startswith(keepers)]
+        lost += [path for path in processes if env(path).get("SLURMD_NODENAME") == node]
+        for path in lost:  # slurmstepd first: it would tell how its job ended
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(path.name), signal.SIGKILL)
+        self.stop(f"slurmd.{node}", signal.SIGKILL)
+
+    def bring_back_node(self, node):
+        self.start_node(node)
+        wait_for(self._all_idle, 60)
+
     def stop(self, daemon, number=signal.SIGTERM):
         """End a daemon by its pid file: `slurmctld`, `slurmd.gpu1`, `munged`."""
         path = self.folder / f"{daemon}.pid"
@@ -129,17 +148,17 @@ class Cluster:
         (self.folder / "munge.key").write_bytes(os.urandom(128))
         (self.folder / "munge.key").chmod(0o600)
         nodes, gres = [], ["AutoDetect=off"]
-        for number, (node, gpus) in enumerate(NODES.items(), 1):
+        for gpu in range(GPUS):
+            device = self.folder / f"dev/nvidia{gpu}"
+            device.unlink(missing_ok=True)
+            device.symlink_to("/dev/null")
+        for number, (node, model) in enumerate(NODES.items(), 1):
             where = f"NodeHostname={socket.gethostname()} NodeAddr=127.0.0.1 Port={PORT + number}"
-            size = "CPUs=4 RealMemory=32000" + (f" Gres=gpu:a100:{gpus}" if gpus else "")
+            size = "CPUs=4 RealMemory=32000" + (f" Gres=gpu:{model}:{GPUS}" if model else "")
             nodes.append(f"NodeName={node} {where} {size} State=UNKNOWN")
-            for gpu in range(gpus):
-                device = self.folder / f"dev/nvidia{gpu}"
-                device.unlink(missing_ok=True)
-                device.symlink_to("/dev/null")
-            if gpus:
-                files = f"{self.folder}/dev/nvidia[0-{gpus - 1}]"
-                gres.append(f"NodeName={node} Name=gpu Type=a100 File={files}")
+            if model:
+                files = f"{self.folder}/dev/nvidia[0-{GPUS - 1}]"
+                gres.append(f"NodeName={node} Name=gpu Type={model} File={files}")
         text = SLURM_CONF.format(
             host=socket.gethostname(), folder=self.folder, port=PORT, nodes="\n".join(nodes)
         )
@@ -179,6 +198,19 @@ def ask(*command):
     return subprocess.run(command, capture_output=True, text=True, timeout=60).stdout
 
 
+def env(process):
+    """The environment of a process, by its folder in /proc; {} when it has ended."""
+    pairs = (entry.partition("=") for entry in read(process / "environ").split("\0"))
+    return {name: value for name, _, value in pairs}
+
+
+def read(path):
+    try:
+        return path.read_text(errors="replace")
+    except OSError:  # it has ended
+        return ""
+
+
 def ended(pid):
     """Whether a process is gone or only waits to be collected."""
     try:
@@ -198,5 +230,8 @@ def wait_for(condition, seconds):
 
 
 if __name__ == "__main__":
-    action, where = sys.argv[1:]
-    getattr(Cluster(where), action)()
+    action, *where = sys.argv[1:]
+    if action == "install":
+        install()
+    else:
+        getattr(Cluster(*where), action)()

@@ -14,6 +14,8 @@ ROOT = HERE.parents[1]
 PARTS = ("Snakefile", "rules", "scripts", "config", "envs", "profiles", "resources", "slurm")
 REPORT = "results/report.html"
 LONG = "results/tiny-cluster/runs/long/000900/checkpoint.json"
+# What a study makes that holds no times: all but benchmarks, tensorboard and the page.
+COMPARED = (".parquet", ".safetensors", ".json", ".png")
 LOCALLY = ["--profile", "profiles/local"]
 # The profile as it is, but for the environments: jobs run in the interpreter that runs the tests.
 ON_SLURM = ["--profile", "slurm", "--software-deployment-method", "env-modules"]
@@ -21,15 +23,16 @@ ON_SLURM += ["--slurm-init-seconds-before-status-checks", "3", "--latency-wait",
 
 
 class Study:
-    """A folder with the project and its studies."""
+    """A folder with the project and its studies; `config` is that of its report."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, config="study.yaml"):
         self.folder = folder
+        self.config = config
         self.log = folder / "snakemake.log"
         self.started = []
 
     def command(self, target, *arguments):
-        config = "long.yaml" if target == LONG else "study.yaml"
+        config = "long.yaml" if target == LONG else self.config
         return [target, *arguments, "--configfile", config]
 
     def start(self, target, *arguments, program=("-m", "snakemake")):

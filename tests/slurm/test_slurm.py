@@ -8,19 +8,19 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
-from cluster import ask, wait_for
-from cluster_study import LONG, ON_SLURM, REPORT
+from cluster import ask, env, read, wait_for
+from cluster_study import COMPARED, LONG, ON_SLURM, REPORT
 
 pytestmark = [pytest.mark.slurm, pytest.mark.xdist_group("slurm")]
 TRAINING = "rule_train_newest_wildcards_long_000900"
 WEIGHTS = "results/tiny-cluster/runs/long/000900/weights/raw/pytorch_lora_weights.safetensors"
-# What a study makes that holds no times: all but benchmarks, tensorboard and the page.
-COMPARED = (".parquet", ".safetensors", ".json", ".png")
+# The test's nodes, one of each model.
+MACHINE = "machine={gpu: A10, gpu_models: {a10: 24, a100: 40}}"
 ON_GPUS = ("train", "sample", "score", "latents", "reference")
 
 
 def test_a_whole_study_gives_the_bytes_that_it_gives_here(study, undisturbed):
-    study.run(REPORT, *ON_SLURM)
+    study.run(REPORT, *ON_SLURM, "--config", MACHINE)
     made = {
         str(path.relative_to(undisturbed.folder))
         for path in (undisturbed.folder / "results").rglob("*")
@@ -35,7 +35,8 @@ def test_a_whole_study_gives_the_bytes_that_it_gives_here(study, undisturbed):
         gpu = comment.removeprefix("rule_").startswith(ON_GPUS)
         assert job["JobState"] == "COMPLETED"
         assert job["Partition"] == ("gpu" if gpu else "cpu")
-        assert job.get("TresPerJob") == ("gres:gpu:1" if gpu else None)
+        model = "a10:" if comment.startswith("rule_train") else ""
+        assert job.get("TresPerJob") == (f"gres:gpu:{model}1" if gpu else None)
         assert job["JobName"].startswith("emaki_")
     print(overhead(study, [job for (job,) in jobs.values()]))
 
@@ -102,6 +103,23 @@ def test_a_job_that_somebody_cancels_is_tried_again(before_training, undisturbed
     assert_resumed_and_the_same(before_training, undisturbed)
 
 
+def test_a_training_whose_node_is_lost_runs_elsewhere(before_training, undisturbed, cluster):
+    process = before_training.start(LONG, *ON_SLURM)
+    before_training.wait_for_training()
+    (job,) = before_training.slurm_jobs()[TRAINING]
+    lost = job["NodeList"]
+    cluster.lose_node(lost)
+    try:
+        before_training.finish(process)
+    finally:
+        cluster.bring_back_node(lost)
+    (job,) = before_training.slurm_jobs()[TRAINING]
+    assert (job["Restarts"], job["JobState"]) == ("1", "COMPLETED")
+    assert job["NodeList"] in {"gpu1", "gpu2"} - {lost}
+    assert before_training.read(LONG) == undisturbed.read(LONG)
+    assert before_training.read(WEIGHTS) == undisturbed.read(WEIGHTS)
+
+
 def test_the_controller_is_restarted(before_training, undisturbed, cluster):
     process = before_training.start(LONG, *ON_SLURM)
     before_training.wait_for_training()
@@ -142,18 +160,6 @@ def processes(text, count):
 def device_of(process):
     """(node, the device that CUDA would show) of a process."""
     return env(process)["SLURMD_NODENAME"], env(process)["CUDA_VISIBLE_DEVICES"]
-
-
-def env(process):
-    pairs = (entry.partition("=") for entry in read(process / "environ").split("\0"))
-    return {name: value for name, _, value in pairs}
-
-
-def read(path):
-    try:
-        return path.read_text(errors="replace")
-    except OSError:  # it has ended
-        return ""
 
 
 def overhead(study, jobs):

@@ -67,6 +67,7 @@ def contents(folders):
         | {"optimizer": "adamw8bit", "mixed_precision": "bf16", "lr_warmup_steps": 2}
         | {"gradient_accumulation_steps": 3, "lr_scheduler": "cosine", "lr_horizon": 9},
         LORA | {"train_text_encoder": True},
+        FULL | {"train_text_encoder": True, "text_encoder_learning_rate": 1e-5},
     ],
     ids=[
         "full",
@@ -74,7 +75,8 @@ def contents(folders):
         "full-adafactor-bf16",
         "lora",
         "lora-8bit-cosine",
-        "text",
+        "lora-text",
+        "full-text",
     ],
 )
 def test_segments_equal_one_go(train, run):

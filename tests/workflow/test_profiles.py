@@ -69,6 +69,24 @@ def test_on_a_cluster_jobs_that_ask_for_gpus_go_where_they_are(tmp_path):
     assert {rule for rule, asked in jobs if asked["slurm_partition"] == "gpu"} == WITH_A_MODEL
 
 
+def test_trainings_ask_for_the_gpu_memory_and_time_that_they_are_reckoned_to_need(tmp_path):
+    asked = {}
+    for name, models in (("tiny", "{a10: 24, a100: 40}"), ("none", "{}")):
+        machine = f"machine={{gpu: A10, gpu_models: {models}}}"
+        (folder := tmp_path / name).mkdir()
+        jobs = plan(folder, "slurm", *NO_CONDA, "--config", machine)
+        asked[name] = [resources for rule, resources in jobs if rule.startswith("train")]
+    assert {job["gpu_model"] for job in asked["tiny"]} == {"a10"}
+    assert not any("gpu_model" in job for job in asked["none"])
+    assert all(1500 < int(job["gpu_mb"]) < 2000 for job in asked["tiny"])
+    assert {job["runtime"] for job in asked["tiny"]} == {"18"}  # a start, and three times a minute
+
+
+def test_a_machine_that_is_not_known_is_told(tmp_path):
+    with pytest.raises(AssertionError, match=r"machine\.gpu is 'A11', but must be one of"):
+        plan(tmp_path, "slurm", *NO_CONDA, "--config", "machine={gpu: A11}")
+
+
 def test_environments_have_one_absolute_place():
     for name in ("lambda", "slurm"):
         text = (ROOT / f"profiles/{name}/config.yaml").read_text()

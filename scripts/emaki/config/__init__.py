@@ -13,29 +13,39 @@ from emaki.config.reading import read
 from emaki.errors import UserError
 from emaki.files import replacing
 
-__all__ = ["kept_steps", "load", "overrides", "save", "shards_of", "steps_of", "variants"]
+__all__ = ["kept_steps", "load", "overrides", "save", "shaped", "shards_of", "steps_of", "variants"]
 
 
-def load(path):
+def load(path, machine=None):
     """The config at `path` as a plain dict, complete: nothing is left to look up or to default.
 
     What it `extends` is merged in, every run holds all of its hyper-parameters (and `extends`
     still), every experiment its `reference`, and a set of prompts is {"texts": [...]} (also
     where the YAML names a file) or {"dataset": ..., "count": ...}. Relative paths are left as
-    they are: they count from the working directory. Raises UserError with one line per mistake.
+    they are: they count from the working directory. `machine`, where a profile names one, takes
+    the place of the file's. Raises UserError with one line per mistake.
     """
-    path, here = (
-        Path(path),
-        Path.cwd(),
-    )  # Snakemake gives an absolute path; people read the messages
-    document = read(path.relative_to(here) if path.is_relative_to(here) else path)
-    mistakes = runs.resolve(document)
-    mistakes += schema.check(document)
-    if not mistakes:
-        mistakes = checks.check(document)
-    if mistakes:
+    document = shaped(path, machine)
+    if mistakes := checks.check(document):
         raise UserError("\n".join(dict.fromkeys(mistakes)))
     return document.data
+
+
+def shaped(path, machine=None):
+    """The Document of a config whose shape is right; what it refers to is not looked at.
+
+    Raises UserError with one line per mistake.
+    """
+    # Snakemake gives an absolute path; people read the messages
+    path, here = Path(path), Path.cwd()
+    document = read(path.relative_to(here) if path.is_relative_to(here) else path)
+    if machine is not None:
+        document.replace("machine", machine, "the profile's config")
+    mistakes = runs.resolve(document)
+    mistakes += schema.check(document)
+    if mistakes:
+        raise UserError("\n".join(dict.fromkeys(mistakes)))
+    return document
 
 
 def save(config, path):

@@ -3,6 +3,7 @@ and an experiment's keys fit together. Each check yields pairs (path of keys, se
 
 from pathlib import Path
 
+from emaki.config import hub
 from emaki.config.plan import checkpoints, steps_of, weights_of
 from emaki.config.reading import NAMED, unknown
 from emaki.config.runs import LORA_KEYS
@@ -17,8 +18,8 @@ def check(document):
     config = document.data
     for section in NAMED:  # config/tiny.yaml has but few of them
         config.setdefault(section, {})
-    found = []
-    for part in (_names, _files, _captions, _datasets, _prompts, _runs, _experiments):
+    found = [*_models(config["models"]), *_files(config), *hub.resolve(config, document.file)]
+    for part in (_names, _captions, _datasets, _prompts, _runs, _experiments):
         found += part(config, document.own)
     return [document.error(path, text) for path, text in found if document.says_itself(path)]
 
@@ -36,31 +37,30 @@ def _names(config, own):
         yield ("runs", "base"), "is the folder of the base models' pictures; take another name"
 
 
-def _files(config, own):
-    yield from _models(config["models"])
+def _files(config):
     local = {name: model for name, model in config["models"].items() if "repo" not in model}
-    wanted = {("models", name, "path"): model["path"] for name, model in local.items()}
+    wanted = {("models", name, "path"): model.get("path", ".") for name, model in local.items()}
     for where, path in wanted.items():
         if Path(path).is_dir() and not Path(path, "model_index.json").is_file():
             yield where, f"is {path}, which is no diffusers pipeline: it has no model_index.json"
-    if "evaluators" in config:
-        judges = config["evaluators"]
-        wanted["evaluators", "clip"] = judges["clip"]
-        if judges["preference"] is not None:
-            wanted["evaluators", "preference"] = judges["preference"]
-        if isinstance(judges["features"], dict):
-            wanted["evaluators", "features", "model"] = judges["features"]["model"]
+    for where, holder, key in hub.transformers_models(config):
+        if isinstance(holder[key], str):
+            wanted[where] = holder[key]
     for name, captioner in config["captions"].items():
         if captioner["type"] == "table" and not Path(captioner["path"]).is_file():
             yield ("captions", name, "path"), f"is {captioner['path']}, which is no file"
-        if "model" in captioner:
-            wanted["captions", name, "model"] = captioner["model"]
+    advice = {}
     for name, source in config["sources"].items():
         if source["type"] in ("folder", "unsplash"):
             wanted["sources", name, "path"] = Path(source["path"]).expanduser()
+        if source["type"] == "unsplash":
+            what = (
+                "accept the licence of the Unsplash Lite dataset and name the folder where it lies"
+            )
+            advice["sources", name, "path"] = f": {what}"
     for where, path in wanted.items():
         if not Path(path).is_dir():
-            yield where, f"is {path}, which is no folder"
+            yield where, f"is {path}, which is no folder{advice.get(where, '')}"
     for name, source in config["sources"].items():
         if source["type"] == "webdataset":
             try:
@@ -70,22 +70,15 @@ def _files(config, own):
 
 
 def _models(models):
-    """Give a model of the hub the `path` where its rule puts it."""
     for name, model in models.items():
-        hub = [key for key in model if key != "path"]
+        of_hub = [key for key in model if key != "path"]
         if ("path" in model) == ("repo" in model):
             has = "both" if "path" in model else "neither"
             yield ("models", name), f"must have either path or repo; it has {has}"
-        elif "path" in model and hub:
-            yield ("models", name, hub[0]), "goes with repo only"
-        elif "repo" in model and "revision" not in model:
-            yield ("models", name, "revision"), "is missing: pin a commit of the repository"
+        elif "path" in model and of_hub:
+            yield ("models", name, of_hub[0]), "goes with repo only"
         elif "non_ema_sha256" in model and "non_ema_revision" not in model:
             yield ("models", name, "non_ema_sha256"), "goes with non_ema_revision only"
-        if "repo" in model:
-            commits = [model.get("revision", ""), model.get("non_ema_revision")]
-            model["path"] = f"results/hub/{model['repo']}/{'+'.join(filter(None, commits))}"
-        model.setdefault("path", ".")
 
 
 def _captions(config, own):
@@ -188,6 +181,8 @@ def _runs(config, own):
         for key in LORA_KEYS:
             if run["method"] == "full" and key in own[name]:
                 yield (*where, key), "is for method lora, but this run's method is full"
+        if own[name].get("text_encoder_learning_rate") and not run["train_text_encoder"]:
+            yield (*where, "text_encoder_learning_rate"), "goes with train_text_encoder: true"
         yield from _weights(config, name, own[name])
         for key, start in _starts(run).items():
             yield from _start(config, name, own[name], key, start)
@@ -199,14 +194,12 @@ def _weights(config, name, own):
     run = config["runs"][name]
     starts = {"train_init": run["train_init"], "ema": (run["ema"] or {}).get("init")}
     model = config["models"].get(run["model"], {})
+    if "repo" in model:  # its weights come when they are needed
+        return
     file = Path(model.get("path", ".")) / "unet" / "diffusion_pytorch_model.non_ema.safetensors"
     for key, start in starts.items():
         where = ("runs", name, _said(own, key, "recipe", "model"))
-        if start == "non_ema" and "repo" in model:
-            if "non_ema_revision" not in model:
-                problem = "but its model has no non_ema_revision"
-                yield where, f"asks for non-EMA weights, {problem}"
-        elif start == "non_ema" and file.parent.is_dir() and not file.is_file():
+        if start == "non_ema" and file.parent.is_dir() and not file.is_file():
             yield where, f"asks for non-EMA weights, but there is no file {file}"
 
 
@@ -243,6 +236,8 @@ def _of_other_run(config, run, start):
         yield "which is a LoRA, not a whole U-Net"
     if other["model"] != run["model"]:
         yield f"whose model is {other['model']}, but this run's is {run['model']}"
+    if other["train_text_encoder"] and not run["train_text_encoder"]:
+        yield "which has trained its text encoder: give train_text_encoder: true here too"
     if start["step"] not in steps:
         yield f"which has no checkpoint {start['step']}, but every {steps[0]} up to {steps[-1]}"
     if start["weights"] not in weights_of(config, start["run"]):

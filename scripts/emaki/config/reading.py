@@ -52,6 +52,12 @@ class Document:
         file, line = self.places.get(known, (self.file, 1))
         return f"{file}:{line}: {spell(path) or 'the config'} {message}"
 
+    def replace(self, section, value, file):
+        """Put `value`, which is from another file, in the place of a whole section."""
+        self.data[section] = from_text(value)
+        kept = {path: place for path, place in self.places.items() if path[:1] != (section,)}
+        self.places = kept | {(section,): (file, 1)}
+
     def says_itself(self, path):
         """Whether `path` is not within a key that a run inherits by `extends`."""
         if len(path) < 3 or path[0] != "runs":
@@ -156,6 +162,13 @@ def _value(loader, node, path, document):
         document.places[(*path, key)] = (document.file, line)
         result[key] = _value(loader, value_node, (*path, key), document)
     return result
+
+
+def from_text(value):
+    """A value with numbers in it that Snakemake's `--config` made text."""
+    if isinstance(value, dict):
+        return {key: from_text(entry) for key, entry in value.items()}
+    return yaml.load(str(value), Loader)
 
 
 def spell(path):

@@ -104,6 +104,7 @@ def _experiment(config, name, answers, grids, losses, timings):
         **families,
         "fewest_prompts": min(m["prompts"] for m in families["headline"][0]["metrics"].values()),
         "verdict": summary.together(pair["verdict"] for pair in families["headline"]),
+        "forgetting": summary.forgetting(answers),
         "summary": summary.rows(answers),
         "answers": answers["answers"],
         "strengths": answers["strengths"],

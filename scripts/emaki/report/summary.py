@@ -14,6 +14,13 @@ def tally(answers):
     return found
 
 
+def forgetting(answers):
+    """How many of an experiment's headline comparisons have unrelated prompts come out worse."""
+    headline = [pair["metrics"] for pair in answers["pairs"] if pair["family"] == "headline"]
+    unrelated = [metrics.get("unrelated_clip_score", {}).get("verdict") for metrics in headline]
+    return unrelated.count("worse")
+
+
 def together(verdicts):
     """The verdict that all give who give one, "mixed" if they disagree."""
     said = set(verdicts) - {"no clear difference"}

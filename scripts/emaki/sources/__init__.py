@@ -13,7 +13,7 @@ from emaki.errors import UserError
 if TYPE_CHECKING:
     from PIL import Image
 
-TYPES = ("rooms", "openmoji", "dicebear", "folder", "unsplash", "webdataset")
+TYPES = ("rooms", "openmoji", "dicebear", "folder", "unsplash", "hub", "webdataset")
 
 
 @dataclass(frozen=True)
