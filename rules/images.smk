@@ -38,6 +38,9 @@ use rule images as images_tar with:
         rejects=f"{STUDY}/images/{{source}}/rejects.parquet",
     wildcard_constraints:
         source=f"({pattern(TARS)}){SHARD}",
+    resources:
+        runtime=minutes(120),
+        mem_mb=megabytes(2000, copies=0),
     params:
         source=source_entry,
         folder=folder_of("metadata"),
