@@ -46,7 +46,7 @@ def names(section, **wanted):
 
 
 # A shard of a source or dataset is one by itself, and goes the same road by the same rules.
-SHARD = "/shards/[^/]+"
+SHARD = "[/]shards/[^/]+"  # the brackets, lest the linter takes it for an absolute path
 
 
 wildcard_constraints:

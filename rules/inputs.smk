@@ -36,7 +36,8 @@ def shards_of_dataset(path):
 
 
 def source_modules(wildcards):
-    kind = config["sources"][wildcards.source.split("/")[0]]["type"]
+    name, *_ = Path(wildcards.source).parts
+    kind = config["sources"][name]["type"]
     return modules_of("scripts/images.py", f"emaki.sources.{kind}")
 
 
@@ -58,7 +59,8 @@ def source_files(wildcards):
 
 def source_stamps(wildcards):
     """What stands for the files whose names Snakemake cannot hold."""
-    source = config["sources"][wildcards.source.split("/")[0]]
+    name, *_ = Path(wildcards.source).parts
+    source = config["sources"][name]
     return as_json(folder.stamps(source)) if source["type"] == "folder" else ""
 
 
