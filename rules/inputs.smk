@@ -35,9 +35,14 @@ def shards_of_dataset(path):
     ]
 
 
-def source_modules(wildcards):
+def source_config(wildcards):
+    """The config's entry of a source, or of that which a shard is of."""
     name, *_ = Path(wildcards.source).parts
-    kind = config["sources"][name]["type"]
+    return config["sources"][name]
+
+
+def source_modules(wildcards):
+    kind = source_config(wildcards)["type"]
     return modules_of("scripts/images.py", f"emaki.sources.{kind}")
 
 
@@ -59,8 +64,7 @@ def source_files(wildcards):
 
 def source_stamps(wildcards):
     """What stands for the files whose names Snakemake cannot hold."""
-    name, *_ = Path(wildcards.source).parts
-    source = config["sources"][name]
+    source = source_config(wildcards)
     return as_json(folder.stamps(source)) if source["type"] == "folder" else ""
 
 
@@ -160,8 +164,12 @@ def transform_arguments(wildcards):
     return f"--resolution {resolution} --random-flip {int(bool(flip))}"
 
 
+def name_of_run(wildcards):
+    return str(Path(wildcards.segment).parent)
+
+
 def run_of(wildcards):
-    return config["runs"][wildcards.segment.split("/")[0]]
+    return config["runs"][name_of_run(wildcards)]
 
 
 def training_env(wildcards):
@@ -228,7 +236,7 @@ def state_before(wildcards):
     before = step_before(wildcards)
     # Not `ancient`: after an interruption Snakemake 9.27.1 would take a segment whose only way to
     # an unfinished one is an `ancient` file for done, whether its outputs are there or not.
-    return f"{STUDY}/states/{Path(wildcards.segment).parent}/{before:06d}" if before > 0 else []
+    return f"{STUDY}/states/{name_of_run(wildcards)}/{before:06d}" if before > 0 else []
 
 
 def hyper_parameters(wildcards):

@@ -31,10 +31,6 @@ def megabytes(base, copies=1):
     return lambda wildcards, input, attempt: int(base + copies * input.size_mb) * attempt
 
 
-def name_of_run(wildcards):
-    return wildcards.segment.split("/")[0]
-
-
 def minutes_of_training(wildcards, attempt):
     """A quarter of an hour for start, validation and weights, and three times what is reckoned.
 

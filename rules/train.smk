@@ -32,7 +32,7 @@ rule train:
         run=hyper_parameters,
         model=lambda wildcards: config["models"][run_of(wildcards)["model"]]["path"],
         latents=folder_of_input("manifest"),
-        name=lambda wildcards: str(Path(wildcards.segment).parent),
+        name=name_of_run,
         start=step_before,
         end=lambda wildcards: int(Path(wildcards.segment).name),
         state=lambda wildcards, input: f"--state {input.state}" if input.state else "",

@@ -1,7 +1,9 @@
 """What captioners share that write a text token by token with transformers' `generate`."""
 
+import argparse
 import hashlib
 import io
+import json
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -14,6 +16,9 @@ from transformers import (
     TopPLogitsWarper,
 )
 
+from emaki import captions as tables
+from emaki.batches import filled
+from emaki.errors import friendly
 from emaki.pictures import stored
 from emaki.progress import bar
 
@@ -51,6 +56,18 @@ def seed(key):
     return int.from_bytes(hashlib.sha256(f"{SEED} {key}".encode()).digest()[:8]) >> 1
 
 
+@friendly
+def main(captioner, label, description):
+    """The command of a rule's script: write the table of captions by a Captioner class."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--captioner", type=json.loads, required=True, help="its mapping as JSON")
+    parser.add_argument("--images", required=True, help="folder images/{source}")
+    parser.add_argument("--output", required=True, help="captions/{source}/{captioner}.parquet")
+    args = parser.parse_args()
+    options = {name: value for name, value in args.captioner.items() if name != "type"}
+    tables.write(captions(args.images, captioner(**options), label), args.output)
+
+
 def captions(images, captioner, label="captions"):
     """(id, caption or None) of the pictures of a folder of the images stage, in its order.
 
@@ -65,9 +82,9 @@ def captions(images, captioner, label="captions"):
     starts = range(0, len(order), BATCH)
     for start in bar(starts, unit="batches", label=label):
         batch = order[start : start + BATCH]
-        filled = batch + batch[-1:] * (BATCH - len(batch))
-        pictures = [_open(images, row) for row in filled]
-        texts = captioner.caption(pictures, [row["sha256"] for row in filled])
+        full = filled(batch, BATCH)
+        pictures = [_open(images, row) for row in full]
+        texts = captioner.caption(pictures, [row["sha256"] for row in full])
         found |= {row["id"]: " ".join(text.split()) or None for row, text in zip(batch, texts)}
     return [(row["id"], found[row["id"]]) for row in rows]
 

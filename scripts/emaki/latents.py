@@ -15,6 +15,7 @@ from pathlib import Path
 import torch
 
 from emaki import files
+from emaki.batches import filled
 from emaki.errors import UserError
 from emaki.progress import bar
 
@@ -137,12 +138,6 @@ def nothing(vae, edge):
     """The moments of a split without pictures."""
     empty = torch.empty(0, 1, vae.config.latent_channels, edge, edge)
     return {"mean": empty, "std": empty}
-
-
-def filled(batch, size):
-    """A batch with the last of it repeated up to `size`: sums are rounded in the same way whatever
-    the number of pictures, and a dataset's shards give what it gives in one piece."""
-    return [*batch, *batch[-1:] * (size - len(batch))]
 
 
 @torch.no_grad()

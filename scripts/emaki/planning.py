@@ -24,8 +24,9 @@ PNG_BYTES_PER_PIXEL = 1.6
 def plan(config, jobs, free, place="the config", lacking=()):
     """The plan as text. `jobs` are lines of Snakemake's table, `free` the disk's free bytes,
     `place` is where the machine is from, and `lacking` what the config does not say yet."""
-    parts = ["Left open: these are not given yet", *(f"  {what}" for what in lacking), ""]
-    parts = parts if lacking else []
+    parts = []
+    if lacking:
+        parts += ["Left open: these are not given yet", *(f"  {what}" for what in lacking), ""]
     parts += ["Jobs (a dry run of Snakemake)", *(jobs or ["nothing to be done"]), ""]
     parts += [f"Machine: {_machine(config, place)}", ""]
     parts += ["Trainings, all from the beginning", *_runs(config), ""]

@@ -12,19 +12,11 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from server import Hub
 
 ROOT = Path(__file__).parents[2]
 TINY = ROOT / "resources" / "tiny-clip"
 FILES = ["config.json", "model.safetensors"]
 REPO = "somebody/tiny"
-
-
-@pytest.fixture
-def hub():
-    with Hub() as server:
-        yield server
-        server.shutdown()
 
 
 @pytest.fixture

@@ -11,7 +11,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
-from server import Hub
 
 ROOT = Path(__file__).parents[2]
 REPO = "somebody/creatures"
@@ -28,13 +27,6 @@ for number, source in enumerate(json.load(sys.stdin)):
         print(json.dumps(str(error)))
 """
 CARD = b"---\nlicense: cc0-1.0\n---\n# Creatures\n"
-
-
-@pytest.fixture
-def hub():
-    with Hub() as server:
-        yield server
-        server.shutdown()
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ The library `datasets` finds the split's files and reads them: Parquet, folders 
 metadata, tar files. They are brought and checked as models are (emaki.hub).
 """
 
+import dataclasses
 import functools
 import glob
 import itertools
@@ -17,11 +18,11 @@ from pathlib import Path
 from emaki import hub
 from emaki.errors import UserError
 from emaki.sources import Reject
-from emaki.sources.folder import FilePicture
+from emaki.sources.folder import picture
 
 
 def pictures(source):
-    """Yield a `FilePicture` or a `Reject` for every row.
+    """Yield a `FilePicture` (emaki.sources.folder) or a `Reject` for every row.
 
     Raises UserError where the dataset, its split or a column is not there, with what there is.
     """
@@ -97,29 +98,32 @@ def _check(source, row):
 
 
 def _picture(source, place, row, card):
-    from emaki.pictures import BadPicture, decode, is_plain
+    from emaki.pictures import BadPicture
 
-    about = {name: value for name, value in row.items() if isinstance(value, str)}
+    texts = {name: value for name, value in row.items() if isinstance(value, str)}
     column = source.get("text_column", "text")
-    if column is not None and row[column] is not None and column not in about:
+    if column is not None and row[column] is not None and column not in texts:
         kind = type(row[column]).__name__
         raise UserError(f"{source['repo']} {place}: column {column!r} holds a {kind}, not a text")
     try:
         data = _bytes(source, place, row[source.get("image_column", "image")])
-        image = decode(data, source.get("min_size", 32))
     except BadPicture as reason:
         return Reject(place, str(reason))
+    own = {
+        "caption": " ".join(texts.get(column, "").split()) or None,
+        "licence": texts.get("licence") or texts.get("license"),
+        "credit": texts.get("credit"),
+    }
+    general = {
+        "min_size": source.get("min_size", 32),
+        "licence": str(source.get("licence") or card.get("license") or "unknown"),
+        "credit": source.get("credit") or source["repo"],
+    }
+    made = picture(general, place, data, own)
+    if isinstance(made, Reject):
+        return made
     name, number = source["repo"].split("/")[1], int(place.split()[-1])
-    licence = source.get("licence") or card.get("license") or "unknown"
-    return FilePicture(
-        id=f"{name}-{number:06d}",
-        image=image,
-        caption=" ".join(about.get(column, "").split()) or None,
-        licence=about.get("licence") or about.get("license") or str(licence),
-        credit=about.get("credit") or source.get("credit") or source["repo"],
-        file=place,
-        data=data if is_plain(data) else None,
-    )
+    return dataclasses.replace(made, id=f"{name}-{number:06d}")
 
 
 def _bytes(source, place, value):
