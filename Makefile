@@ -17,7 +17,7 @@ ifneq ($(PICTURES),)
 CONFIG := results/pictures.yaml
 endif
 
-.PHONY: report plan pin unlock resume test test-slurm test-slurm-whole test-envs test-cloud lint tiny lock chromium
+.PHONY: report plan pin unlock resume test test-slurm test-slurm-whole test-envs test-full-scale test-cloud lint tiny lock chromium
 
 report: $(INSTALLED)
 ifneq ($(PICTURES),)
@@ -57,6 +57,10 @@ test-cloud:
 	test -x .venv-cloud/bin/sky || { $(PYTHON) -m venv .venv-cloud \
 	    && .venv-cloud/bin/python -m pip install --quiet "skypilot[lambda]==0.14.1"; }
 	.venv-cloud/bin/python tests/envs/check_cloud.py
+
+# config/sd14.yaml in miniature from nothing to its report, on a hub on loopback: minutes.
+test-full-scale: $(INSTALLED)
+	EMAKI_TEST_FULL_SCALE=1 $(BIN)/python -m pytest tests/hub/test_notebook.py
 
 # A real SLURM on this machine, with pretended nodes and GPUs. Needs root on Debian, or SLURM.
 test-slurm: $(INSTALLED)

@@ -15,13 +15,22 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "scripts"))
 
 def main():
     wanted = json.loads(sys.argv[1])
-    from emaki.training import imports, models, optimizers, recipes
+    from emaki.training import imports, recipes
 
     keys = ("method", "batch_size", "mixed_precision")
     run = recipes.resolve({key: wanted[key] for key in keys})
     imports.hide_unused(run)
     torch.set_num_threads(1)
-    unet = models.load_unet(wanted["model"], run, torch.device("cpu"))
+    step = make_step(wanted["model"], run)
+    for _ in range(wanted["steps"]):
+        step()
+
+
+def make_step(model, run):
+    """A function that trains one step of `run` on the pipeline folder `model`."""
+    from emaki.training import models, optimizers
+
+    unet = models.load_unet(model, run, torch.device("cpu"))
     precision = models.DTYPES[run["mixed_precision"]]
     if run["method"] == "lora":
         from emaki.training import lora
@@ -34,12 +43,15 @@ def main():
     timesteps = torch.randint(0, 1000, shape[:1])
     text = torch.randn(shape[0], 77, unet.config.cross_attention_dim)
     mixed = precision != torch.float32
-    for _ in range(wanted["steps"]):
+
+    def step():
         with torch.autocast("cpu", precision if mixed else None, enabled=mixed):
             prediction = unet(latents, timesteps, text, return_dict=False)[0]
         torch.nn.functional.mse_loss(prediction.float(), noise).backward()
         optimizer.step()
         optimizer.zero_grad()
+
+    return step
 
 
 if __name__ == "__main__":

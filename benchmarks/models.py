@@ -2,7 +2,11 @@
 
 import io
 import json
+import sys
 import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests/training"))
 
 # Of encode + text + U-Net forward and backward, by FLOPs at 512 px. The text encoder's share is
 # 0.004 there, so it is as small as can be here.
@@ -21,11 +25,12 @@ def make_model(folder, vae_share=None):
     """
     import torch
     from diffusers import DDPMScheduler, StableDiffusionPipeline, UNet2DConditionModel
+    from small import make_tokenizer
     from transformers import CLIPTextConfig, CLIPTextModel
 
     torch.manual_seed(0)
     torch.set_num_threads(1)
-    tokenizer = make_tokenizer(folder / "words")
+    tokenizer = make_tokenizer(folder / "words", longest=77)
     text_encoder = CLIPTextModel(
         CLIPTextConfig(
             vocab_size=len(tokenizer),
@@ -87,20 +92,6 @@ def make_vae(width):
         norm_num_groups=8,
         sample_size=SIZE,
         mid_block_add_attention=False,
-    )
-
-
-def make_tokenizer(folder):
-    from transformers import CLIPTokenizer
-
-    letters = "abcdefghijklmnopqrstuvwxyz"
-    tokens = [*letters, *(f"{letter}</w>" for letter in letters)]
-    tokens += ["<|startoftext|>", "<|endoftext|>"]
-    folder.mkdir(parents=True)
-    (folder / "vocab.json").write_text(json.dumps({t: i for i, t in enumerate(tokens)}))
-    (folder / "merges.txt").write_text("#version: 0.2\n")
-    return CLIPTokenizer(
-        str(folder / "vocab.json"), str(folder / "merges.txt"), model_max_length=77
     )
 
 

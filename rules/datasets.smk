@@ -50,6 +50,9 @@ use rule dataset as dataset_shard with:
         rejects=f"{STUDY}/datasets/{{dataset}}/rejects.parquet",
     wildcard_constraints:
         dataset=f"({pattern(SHARDED)}){SHARD}",
+    resources:
+        runtime=minutes(30),
+        mem_mb=megabytes(2000, copies=0),
     params:
         dataset=lambda wildcards: as_json(dataset_entry(wildcards)),
         images=folder_of_input("metadata"),

@@ -31,13 +31,16 @@ rule images:
 use rule images as images_tar with:
     input:
         script="scripts/images.py",
-        modules=source_modules,
+        modules=modules_of("scripts/images.py", "emaki.sources.webdataset"),
         files=tar_of,
     output:
         metadata=f"{STUDY}/images/{{source}}/metadata.parquet",
         rejects=f"{STUDY}/images/{{source}}/rejects.parquet",
     wildcard_constraints:
         source=f"({pattern(TARS)}){SHARD}",
+    resources:
+        runtime=minutes(120),
+        mem_mb=megabytes(2000, copies=0),
     params:
         source=source_entry,
         folder=folder_of("metadata"),

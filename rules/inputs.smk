@@ -9,6 +9,12 @@ PASSING = [
 ]
 
 
+# {source: {shard: path}} of those that are tars.
+TARS = {
+    name: webdataset.shards(source)
+    for name, source in config["sources"].items()
+    if source["type"] == "webdataset"
+}
 # {source or dataset: names of its shards}, of those that are not in one piece.
 SHARDED_SOURCES = {
     name: shards for name, source in config["sources"].items() if (shards := shards_of(source))
@@ -20,7 +26,6 @@ SHARDED = {
 }
 WHOLE = [name for name in config["datasets"] if name not in SHARDED]
 PIECES = f"{pattern(WHOLE)}|({pattern(SHARDED)}){SHARD}"
-TARS = [name for name, source in config["sources"].items() if source["type"] == "webdataset"]
 
 
 def shards_of_dataset(path):
@@ -40,7 +45,7 @@ def source_entry(wildcards):
     name, _, shard = wildcards.source.partition("/shards/")
     source = {key: value for key, value in config["sources"][name].items() if key != "shards"}
     if shard:
-        source["path"] = webdataset.shards(source)[shard]
+        source["path"] = TARS[name][shard]
     return as_json(source)
 
 
@@ -60,15 +65,13 @@ def source_stamps(wildcards):
 def tar_of(wildcards):
     """The tar that is a shard of a source."""
     name, _, shard = wildcards.source.partition("/shards/")
-    return webdataset.shards(config["sources"][name])[shard]
+    return TARS[name][shard]
 
 
 def stored_pictures(source):
     """Where the pictures of a source or shard are: their folder, which shards share, or the tar."""
     name, _, shard = source.partition("/shards/")
-    if config["sources"][name]["type"] == "webdataset":
-        return webdataset.shards(config["sources"][name])[shard]
-    return f"{STUDY}/images/{name}/pictures"
+    return TARS[name][shard] if name in TARS else f"{STUDY}/images/{name}/pictures"
 
 
 def captions_below(wildcards):
@@ -187,12 +190,21 @@ def trained_files(wildcards):
     return [*model_files(run["model"], *parts), *chain.from_iterable(map(start_files, starts))]
 
 
+def merged_files(wildcards):
+    """The base model's files that a merge reads."""
+    run = config["runs"][wildcards.run]
+    parts = ["unet", "text_encoder"] if run["train_text_encoder"] else ["unet"]
+    return model_files(run["model"], *parts)
+
+
 def start_files(start):
     """The files that stand for a start from a checkpoint or a folder (see run.schema.yaml)."""
     if not isinstance(start, dict):
         return []
     if "folder" in start:
-        return [f"{start['folder']}/diffusion_pytorch_model.safetensors"]
+        weights = ["diffusion_pytorch_model.safetensors", "text_encoder/model.safetensors"]
+        paths = [f"{start['folder']}/{file}" for file in weights]
+        return [path for path in paths if path == paths[0] or Path(path).exists()]
     tuned = f"{STUDY}/runs/{start['run']}/{start['step']:06d}"
     return [f"{tuned}/checkpoint.json", ancient(f"{tuned}/weights")]
 

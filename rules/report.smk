@@ -52,7 +52,10 @@ rule config:
     conda:
         "../envs/report.yaml"
     params:
-        config=as_json({key: value for key, value in config.items() if key != "machine"}),
+        # a function, because a string's braces would be wildcards
+        config=lambda wildcards: as_json(
+            {key: value for key, value in config.items() if key != "machine"}
+        ),
     shell:
         "printf '%s\n' {params.config:q} > {output:q} 2> {log:q}"
 

@@ -9,12 +9,12 @@ from emaki.merging import merge
 @friendly
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--base", required=True, help="U-Net folder of the base model")
+    parser.add_argument("--model", required=True, help="pipeline folder of the base model")
     parser.add_argument("--tuned", required=True, help="U-Net folder of the checkpoint")
     parser.add_argument("--alpha", required=True, type=float)
     parser.add_argument("--output", required=True, help="U-Net folder to write")
     arguments = parser.parse_args()
-    merge(arguments.base, arguments.tuned, arguments.alpha, arguments.output)
+    merge(arguments.model, arguments.tuned, arguments.alpha, arguments.output)
 
 
 if __name__ == "__main__":

@@ -1,17 +1,19 @@
 """Print what a study will take, without running it: jobs, time, memory, disk, download and cost."""
 
 import argparse
+import json
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import yte
 
 from emaki.config import load
 from emaki.errors import UserError, friendly
-from emaki.planning import plan
+from emaki.planning import plan, provisional
 
 
 @friendly
@@ -21,10 +23,21 @@ def main():
     parser.add_argument("--profile", default="profiles/local", help="where it would run")
     arguments = parser.parse_args()
     machine = machine_of(arguments.profile)
-    config = load(arguments.config, machine)
     free = shutil.disk_usage("results" if Path("results").is_dir() else ".").free
-    jobs = dry_run(arguments.config, arguments.profile)
-    print(plan(config, jobs, free, arguments.config if machine is None else arguments.profile))
+    written, lacking = provisional(arguments.config)
+    with tempfile.TemporaryDirectory() as folder:
+        path = arguments.config
+        if lacking:
+            path = f"{folder}/plan.yaml"
+            Path(path).write_text(json.dumps(written))
+        try:
+            config = load(path, machine)
+        except UserError:
+            load(arguments.config)  # tells what is wrong by the lines of the user's own file
+            raise
+        jobs = dry_run(path, arguments.profile)
+    source = arguments.config if machine is None else arguments.profile
+    print(plan(config, jobs, free, source, lacking))
 
 
 def machine_of(profile):

@@ -17,7 +17,7 @@ def main():
     torch.set_num_threads(arguments.threads)
     settings = arguments.sampling
     weights = arguments.unet or arguments.lora
-    files = sorted(Path(weights).glob("*.safetensors")) if weights else []
+    files = sorted(Path(weights).rglob("*.safetensors")) if weights else []
     load = functools.partial(
         sampling.load_pipeline,
         arguments.model,
@@ -44,7 +44,10 @@ def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", required=True, help="pipeline folder")
     kind = parser.add_mutually_exclusive_group()
-    kind.add_argument("--unet", help="U-Net folder that takes the place of the model's own")
+    kind.add_argument(
+        "--unet",
+        help="U-Net folder (and text_encoder/) in place of the model's own",
+    )
     kind.add_argument("--lora", help="folder with pytorch_lora_weights.safetensors")
     parser.add_argument("--lora-scale", type=float, default=1.0)
     parser.add_argument("--sampling", required=True, type=json.loads, help="the config's entry")

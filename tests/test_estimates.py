@@ -116,10 +116,12 @@ def test_the_schema_knows_the_gpus():
 
 
 def test_the_size_of_what_is_written(config):
-    weights = {"full-8bit": 859.5 * 4, "lora-r4": 0.797 * 4, "critters-non-ema": 859.5 * 8}
+    weights = {"full-8bit": 859.5 * 4, "lora-r4": 0.797 * 8, "critters-non-ema": 859.5 * 8}
     for run, megabytes in weights.items():
         counted = estimates.checkpoint_bytes(config, run).value / 1e6
         assert counted == pytest.approx(megabytes, rel=0.01)
+    config["runs"]["full-8bit"]["train_text_encoder"] = True
+    assert estimates.checkpoint_bytes(config, "full-8bit").value == (859_520_964 + 123_060_480) * 4
     # 12.8 GiB is what diffusers' script writes for a full fine-tune with an average
     state = estimates.state_bytes(config, "critters-non-ema").value
     assert state / 2**30 == pytest.approx(12.8, abs=0.1)

@@ -14,7 +14,7 @@ from emaki.merging import UNET_WEIGHTS, merge
 @pytest.fixture
 def unets(tmp_path):
     torch.manual_seed(0)
-    make_unet().save_pretrained(tmp_path / "base")
+    make_unet().save_pretrained(tmp_path / "base" / "unet")
     make_unet().half().save_pretrained(tmp_path / "tuned")
     return tmp_path
 
@@ -36,7 +36,7 @@ def make_unet(channels=8):
 def test_is_the_weighted_sum_and_loads_with_diffusers(unets, alpha):
     merge(unets / "base", unets / "tuned", alpha, unets / "merge")
     load = UNet2DConditionModel.from_pretrained
-    base, tuned, merged = (load(unets / name).float() for name in ("base", "tuned", "merge"))
+    base, tuned, merged = (load(unets / name).float() for name in ("base/unet", "tuned", "merge"))
     for a, b, c in zip(base.parameters(), tuned.parameters(), merged.parameters()):
         assert torch.allclose(c, (1 - alpha) * a + alpha * b, atol=2e-3)
 

@@ -44,7 +44,8 @@ def test_the_jobs_are_those_that_snakemake_counts(folder):
 def test_at_full_size_the_gpu_the_disk_and_the_cost_are_told(config):
     config["models"]["tiny"] = SD14
     config["machine"] = {"gpu": "T4", "price_per_hour": 0.5, "disk_gb": 1}
-    config["evaluators"]["clip"] = {"repo": "openai/clip-vit-large-patch14"}
+    config["evaluators"]["clip"] = f"results/hub/openai/clip-vit-large-patch14/{'0' * 40}"
+    config["sources"]["rooms"] = {"type": "hub", "repo": "somebody/rooms", "revision": "0" * 40}
     for run in config["runs"].values():
         run |= {"resolution": 512, "mixed_precision": "fp16", "gradient_checkpointing": True}
     text = planning.plan(config, [], 0)
@@ -54,6 +55,7 @@ def test_at_full_size_the_gpu_the_disk_and_the_cost_are_told(config):
     assert re.search(r"cost \d+\.\d\d: x 0.5 an hour", text)
     assert "openai/clip-vit-large-patch14: 1.71 GB" in text
     assert "CompVis/stable-diffusion-v1-4: 7.70 GB" in text
+    assert "somebody/rooms: size not known" in text
 
 
 def test_the_profile_says_on_what(folder):

@@ -143,7 +143,7 @@ def training_memory(config, run):
     size = size_of(config["models"][entry["model"]])
     kept, half = _kept(entry, size), entry["mixed_precision"] != "no"
     trained = trained_parameters(entry, size)
-    frozen = size.unet - trained if entry["method"] == "full" else size.unet
+    frozen = 0 if entry["method"] == "full" else size.unet
     parts = {
         "frozen weights": frozen * (2 if half else 4),
         "trained weights and gradients": trained * (8 + 2 * half),  # autocast keeps 16-bit copies
@@ -152,18 +152,20 @@ def training_memory(config, run):
         f"activations of {entry['batch_size']} pictures": kept * entry["batch_size"],
         "context and workspace": CONTEXT_MB * MB,
     }
-    if entry["train_text_encoder"]:
+    if entry["train_text_encoder"] and entry["method"] == "lora":
         parts["text encoder"] = size.text_encoder * 4
     said = " + ".join(f"{value / 1e9:.1f} {name}" for name, value in parts.items() if value > 5e7)
     return Figure(sum(parts.values()), f"estimated, not measured, GB: {said} ({size.source})")
 
 
 def trained_parameters(entry, size):
-    """How many parameters a run (its entry) trains: the U-Net's, or the LoRA's on its attention.
+    """How many parameters a run (its entry) trains: whole models', or the LoRA's on the U-Net.
 
     A LoRA's `target_modules` are taken to be the default ones, its text encoder's not counted.
     """
-    return size.lora * entry["rank"] if entry["method"] == "lora" else size.unet
+    if entry["method"] == "lora":
+        return size.lora * entry["rank"]
+    return size.unet + (size.text_encoder if entry["train_text_encoder"] else 0)
 
 
 def checkpoint_bytes(config, run):
@@ -171,6 +173,8 @@ def checkpoint_bytes(config, run):
     entry = config["runs"][run]
     size = size_of(config["models"][entry["model"]])
     kinds = 2 if entry["ema"] else 1
+    if entry["method"] == "lora":
+        kinds *= 2  # each once more for web UIs
     width, trained = BYTES[entry["save_precision"]], trained_parameters(entry, size)
     source = f"{trained / 1e6:,.1f} M parameters x {width} bytes x {kinds} ({size.source})"
     return Figure(trained * width * kinds, source)

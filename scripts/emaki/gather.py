@@ -42,8 +42,10 @@ def dataset(name, dataset, shards, output):
         with replacing(output / "data" / f"{part}.parquet") as temporary:
             pq.write_table(index, temporary)
     about = datasets.card(name, dataset, table, rejects, held_out)
-    digests = {shard: sha256(output / "shards" / shard / "content.json") for shard in shards}
-    digests |= {part: sha256(output / "data" / f"{part}.parquet") for part in datasets.SPLITS}
+    digests = {part: sha256(output / "data" / f"{part}.parquet") for part in datasets.SPLITS}
+    digests["shards"] = {
+        shard: sha256(output / "shards" / shard / "content.json") for shard in shards
+    }
     folders = [f"shards/{shard}/data" for shard in shards]
     for file, text in (
         ("content.json", datasets.as_json(digests)),

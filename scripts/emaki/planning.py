@@ -1,30 +1,56 @@
 """The plan of a study: what emaki.estimates says of it, in lines for people."""
 
+import functools
+import hashlib
 import shutil
 from pathlib import Path
 
 from emaki import estimates
-from emaki.config import kept_steps
+from emaki.config import kept_steps, shaped
+from emaki.config.hub import repository, transformers_models, unpinned
 from emaki.config.plan import variants
+from emaki.config.reading import read, spell
 from emaki.errors import UserError
 from emaki.estimates import GPUS, VAE_DECODER_GFLOP, Figure, gpu_of
 from emaki.sizes import size_of
 
 GB = 1_000_000_000
+# Not zeros: Snakemake takes what repeats itself in a path for a rule that feeds itself.
+ANY_COMMIT = hashlib.sha1(usedforsecurity=False).hexdigest()
 # Assumed: a PNG of a drawn picture; kept once by itself and once in its table.
 PNG_BYTES_PER_PIXEL = 1.6
 
 
-def plan(config, jobs, free, place="the config"):
-    """The plan as text. `jobs` are lines of Snakemake's table, `free` the disk's free bytes, and
-    `place` is where the machine is from."""
-    parts = ["Jobs (a dry run of Snakemake)", *(jobs or ["nothing to be done"]), ""]
+def plan(config, jobs, free, place="the config", lacking=()):
+    """The plan as text. `jobs` are lines of Snakemake's table, `free` the disk's free bytes,
+    `place` is where the machine is from, and `lacking` what the config does not say yet."""
+    parts = ["Left open: these are not given yet", *(f"  {what}" for what in lacking), ""]
+    parts = parts if lacking else []
+    parts += ["Jobs (a dry run of Snakemake)", *(jobs or ["nothing to be done"]), ""]
     parts += [f"Machine: {_machine(config, place)}", ""]
     parts += ["Trainings, all from the beginning", *_runs(config), ""]
     parts += ["Time and cost", *_time(config), ""]
     parts += ["Download", *_download(config), ""]
     parts += ["Disk", *_disk(config, free)]
     return "\n".join(parts)
+
+
+def provisional(path):
+    """The config at `path`, as it is written, with something where only its user can give it.
+
+    That is any commit where none is pinned, and rooms for an Unsplash dataset that is not
+    there: a plan comes out the same. Returns (mapping, texts that say what was not given).
+    """
+    written, known, lacking = read(path).data, shaped(path).data, []
+    for keys, entry, key in unpinned(known):
+        functools.reduce(dict.__getitem__, keys, written)[key] = ANY_COMMIT
+        lacking.append(f"{spell((*keys, key))}, a commit of {entry['repo']}")
+    for name, source in known["sources"].items():
+        if source["type"] == "unsplash" and not Path(source["path"]).expanduser().is_dir():
+            kept = {key: source[key] for key in ("count", "shards") if key in source}
+            written["sources"][name] = {"type": "rooms", **kept}
+            lacking.append(f"sources.{name}.path, the folder of the Unsplash Lite dataset")
+    return written, lacking
 
 
 def disk(config):
@@ -186,21 +212,21 @@ def _download(config):
             raw = size.unet if model.get("non_ema_revision") else 0
             parameters = size.unet + raw + size.vae + size.text_encoder
             wanted[model["repo"]] = Figure(4 * parameters, f"fp32, {size.source}")
-    for entry in _repositories(config):
-        known = estimates.DOWNLOADS.get(entry)
-        wanted[entry] = Figure(known, "table of known repositories") if known else None
+    for repo in _repositories(config):
+        known = estimates.DOWNLOADS.get(repo)
+        wanted[repo] = Figure(known, "table of known repositories") if known else None
     for name, figure in wanted.items():
         told = f"{figure.value / GB:.2f} GB ({figure.source})" if figure else "size not known"
         yield f"  {name}: {told}"
     total = sum(figure.value for figure in wanted.values() if figure)
-    yield f"  together {total / GB:.2f} GB, once; pictures of sources not counted"
+    yield f"  together {total / GB:.2f} GB, once; not counted: what is not known, photographs"
 
 
 def _repositories(config):
-    """Repositories of the hub that judges and captioners name."""
-    entries = [*config["evaluators"].values()]
-    entries += [captioner.get("model") for captioner in config["captions"].values()]
-    return dict.fromkeys(entry["repo"] for entry in entries if isinstance(entry, dict))
+    """Repositories of the hub that judges, captioners and sources name."""
+    found = [repository(holder[key]) for _, holder, key in transformers_models(config)]
+    found += [source.get("repo") for source in config["sources"].values()]
+    return dict.fromkeys(filter(None, found))
 
 
 def _disk(config, free):

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 from diffusers import StableDiffusionPipeline, UNet2DConditionModel
+from transformers.models.clip.modeling_clip import CLIPTextModel
 
 from emaki import parquet
 from emaki.files import replacing, sha256
@@ -30,14 +31,18 @@ SCHEMA = parquet.schema(prompt="string", seed="int64", image="image", key="strin
 def load_pipeline(model, *, unet=None, lora=None, lora_scale=1.0, scheduler="ddim"):
     """A StableDiffusionPipeline of `model`, with another U-Net folder or a LoRA folder fused in.
 
-    On a GPU in float16, on a CPU in float32.
+    A U-Net that was trained together with its text encoder has that in its folder, and it is taken
+    too. On a GPU in float16, on a CPU in float32.
     """
     cuda = torch.cuda.is_available()
     dtype = torch.float16 if cuda else torch.float32
     parts = {"unet": UNet2DConditionModel.from_pretrained(unet, torch_dtype=dtype)} if unet else {}
-    pipeline = StableDiffusionPipeline.from_pretrained(
-        model, **parts, torch_dtype=dtype, safety_checker=None, requires_safety_checker=False
-    )
+    if unet and (encoder := Path(unet) / "text_encoder").is_dir():
+        parts["text_encoder"] = CLIPTextModel.from_pretrained(encoder, dtype=dtype)
+    # The checker and what prepares its pictures are left out; older repositories name classes for
+    # them that transformers has no more.
+    parts |= {"safety_checker": None, "feature_extractor": None, "requires_safety_checker": False}
+    pipeline = StableDiffusionPipeline.from_pretrained(model, **parts, torch_dtype=dtype)
     if lora:
         pipeline.load_lora_weights(lora)
         pipeline.fuse_lora(lora_scale=lora_scale)

@@ -293,6 +293,15 @@ MISTAKES = {
         " b: {extends: critters-8bit, ema: {init: {run: a, step: 50, weights: raw}}}}",
         r"runs.a.train_init goes round in a circle: a would start from its own weights$",
     ),
+    "start from another text encoder": (
+        "runs: {a: {extends: critters-8bit, train_text_encoder: true},"
+        " b: {extends: critters-8bit, train_init: {run: a, step: 50, weights: raw}}}",
+        r"b.train_init starts from a, which has trained its text encoder: give train_text_encoder",
+    ),
+    "a rate of nothing": (
+        A_FULL % "text_encoder_learning_rate: 1e-5",
+        r"a.text_encoder_learning_rate goes with train_text_encoder: true$",
+    ),
     "start from itself": (
         "runs: {a: {extends: critters-8bit, train_init: {run: b, step: 50, weights: raw}},"
         " b: {extends: a}}",

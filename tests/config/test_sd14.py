@@ -1,5 +1,6 @@
-"""config/sd14.yaml, with only models, pictures, sizes and steps replaced."""
+"""config/sd14.yaml as it is, but for the three things that its user puts in."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -7,92 +8,116 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from emaki.config import load
+from emaki.config.reading import Loader
+from emaki.errors import UserError
 
 ROOT = Path(__file__).parents[2]
-# The whole difference. 500 steps become one, so that no list of checkpoints changes its meaning.
-PATCH = """\
-extends: sd14-steps.yaml
-study: sd14
-models:
-  sd14: {path: resources/tiny-sd}
-evaluators: {clip: resources/tiny-clip, features: efficientnet-lite0}
-sampling: {resolution: 64, steps: 2}
-sources:
-  rooms: {type: rooms, count: 24, captions: sparse}
-  rooms-v2: {type: rooms, count: 24, seed: 2, captions: sparse}
-  pokemon: {type: dicebear, style: critters, count: 24}
-captions:
-  blip: {type: blip, model: resources/tiny-blip, preset: kohya_gui}
-"""
-STEPS = r"(?:(?<=steps: )|(?<=checkpoint_every: )|(?<=[\[ ]))(\d+_?000|500)(?=[,\]\n]| #)"
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
-@pytest.fixture
-def workplace(tmp_path, monkeypatch):
-    """A copy of the project with sd14-small.yaml beside sd14.yaml."""
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory):
+    """A copy of the project with an (empty) Unsplash dataset."""
+    folder = tmp_path_factory.mktemp("sd14")
     for part in ("Snakefile", "rules", "scripts", "config", "envs", "profiles", "resources"):
         source = ROOT / part
         if part == "resources":
-            (tmp_path / part).symlink_to(source)
+            (folder / part).symlink_to(source)
         else:
             copy = shutil.copytree if source.is_dir() else shutil.copy
-            copy(source, tmp_path / part)
-    text = (ROOT / "config/sd14.yaml").read_text()
-    text = re.sub(STEPS, lambda match: str(int(match[0]) // 500), text)
-    text = text.replace("resolution: 512", "resolution: 64")
-    text = text.replace("mixed_precision: fp16", "mixed_precision: bf16")
-    (tmp_path / "config/sd14-steps.yaml").write_text(text)
-    (tmp_path / "config/sd14-small.yaml").write_text(PATCH)
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
+            copy(source, folder / part)
+    (folder / "unsplash").mkdir()
+    for stem in ("photos", "keywords"):
+        (folder / f"unsplash/{stem}.tsv000").touch()
+    (folder / "config/mine.yaml").write_text(json.dumps(with_inputs()))
+    return folder
 
 
-def shown(config):
-    command = [sys.executable, "-m", "snakemake", "-n", "results/report.html"]
-    command += ["--profile", "profiles/local", "--configfile", config, "--quiet", "host"]
-    done = subprocess.run(command, capture_output=True, text=True)
+@pytest.fixture(autouse=True)
+def _inside(workplace, monkeypatch):
+    monkeypatch.chdir(workplace)
+
+
+def with_inputs():
+    """What config/sd14.yaml says, with its user's three inputs."""
+    config = yaml.load((ROOT / "config/sd14.yaml").read_text(), Loader)
+    config["models"]["sd14"]["non_ema_revision"] = COMMIT
+    for name in ("rooms", "rooms-v2"):
+        config["sources"][name]["path"] = "unsplash"
+    config["sources"]["pokemon"]["revision"] = COMMIT
+    return config
+
+
+def run(*command):
+    done = subprocess.run([sys.executable, *command], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
 
 
-def dry_run(config):
-    return dict(re.findall(r"^(\w+) +(\d+)$", shown(config), re.MULTILINE))
+def shown(config):
+    command = ["-m", "snakemake", "-n", "results/report.html", "--configfile", config]
+    return run(*command, "--profile", "profiles/local", "--quiet", "host")
 
 
-def test_every_run_has_30_checkpoints_and_the_jobs_follow(workplace):
-    config = load("config/sd14-small.yaml")
-    assert len(config["experiments"]) == 10
-    jobs = dry_run("config/sd14-small.yaml")
-    trained = sum(int(count) for rule, count in jobs.items() if rule.startswith("train"))
-    assert trained == 30 * len(config["runs"])
-    assert int(jobs["compare"]) == 10
+def test_what_its_user_puts_in_is_told_at_once():
+    with pytest.raises(UserError) as caught:
+        load("config/sd14.yaml")
+    lines = str(caught.value).splitlines()
+    assert [re.search(r"\d+: (\S+)", line)[1] for line in lines] == [
+        "sources.rooms.path",
+        "sources.rooms-v2.path",
+        "models.sd14.non_ema_revision",
+        "sources.pokemon.revision",
+    ]
+    assert all("accept the licence" in line for line in lines[:2])
+    assert all("`make pin CONFIG=config/sd14.yaml` prints" in line for line in lines[2:])
+    assert "if lambdalabs/pokemon-blip-captions is gone" in lines[3]
 
 
-def test_the_flags_are_the_logs(workplace):
-    flags = load("config/sd14-small.yaml")["runs"]["rooms-v3"]
+def test_the_plan_is_made_without_them():
+    text = run("scripts/plan.py", "--config", "config/sd14.yaml")
+    assert "sources.pokemon.revision, a commit of lambdalabs/pokemon-blip-captions" in text
+    jobs = {name: int(count) for name, count in re.findall(r"^(\w+) +(\d+)$", text, re.MULTILINE)}
+    trained = sum(count for rule, count in jobs.items() if rule.startswith("train"))
+    assert trained == 10 * 15_000 / 500
+    assert jobs["compare"] == 10
+    assert (jobs["hub_pipeline"], jobs["hub_non_ema"], jobs["hub_model"]) == (1, 1, 4)
+    for repo in ("clip-vit-large-patch14", "PickScore_v1", "dinov2-base", "captioning-large"):
+        assert re.search(rf"{repo}: \d\.\d\d GB", text)
+    assert re.search(r"full-8bit: .* 12\.1 GB of GPU memory fits 48, smallest GPU: T4", text)
+    assert re.search(r"cost \d+\.\d\d: x 0.8 an hour", text)
+    assert "it fits: 1000 GB (machine.disk_gb)" in text
+
+
+def test_the_flags_are_the_logs():
+    flags = load("config/mine.yaml")["runs"]["rooms-v3"]
     said = {
-        "steps": 30,  # x 500
-        "checkpoint_every": 1,
+        "steps": 15_000,
+        "checkpoint_every": 500,
         "batch_size": 8,
         "gradient_accumulation_steps": 1,
         "gradient_checkpointing": True,
         "learning_rate": 1e-4,
         "max_grad_norm": 1.0,
+        "mixed_precision": "fp16",
         "lr_scheduler": "constant",
         "lr_warmup_steps": 0,
         "random_flip": True,
+        "resolution": 512,
         "train_init": "non_ema",
     }
     assert {key: flags[key] for key in said} == said
     assert flags["ema"]["preset"] == "diffusers"
 
 
-def test_the_two_studies_write_to_folders_of_their_own(workplace):
-    for config, study in (("sd14-small", "sd14"), ("config", "miniature")):
+def test_the_two_studies_write_to_folders_of_their_own():
+    for config, study in (("mine", "sd14"), ("config", "miniature")):
         written = re.findall(r"^    output: (.*)$", shown(f"config/{config}.yaml"), re.MULTILINE)
         files = {file.split(" ")[0] for line in written for file in line.split(", ")}
         assert len(files) > 100
-        shared = {file for file in files if not file.startswith(f"results/{study}/")}
+        ours = (f"results/{study}/", "results/hub/")  # models by commit are for all studies
+        shared = {file for file in files if not file.startswith(ours)}
         assert shared == {"results/report.html"}  # a copy: always that of the config in use

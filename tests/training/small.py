@@ -25,7 +25,8 @@ def make_unet(seed):
     )
 
 
-def make_tokenizer(folder):
+def make_tokenizer(folder, longest=16):
+    """A CLIP tokenizer of letters and digits, which cuts at `longest` tokens."""
     from transformers.models.clip.tokenization_clip import CLIPTokenizer
 
     letters = "abcdefghijklmnopqrstuvwxyz0123456789"
@@ -35,7 +36,7 @@ def make_tokenizer(folder):
     (folder / "vocab.json").write_text(json.dumps({t: i for i, t in enumerate(tokens)}))
     (folder / "merges.txt").write_text("#version: 0.2\n")
     return CLIPTokenizer(
-        str(folder / "vocab.json"), str(folder / "merges.txt"), model_max_length=16
+        str(folder / "vocab.json"), str(folder / "merges.txt"), model_max_length=longest
     )
 
 

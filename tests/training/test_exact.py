@@ -67,6 +67,7 @@ def contents(folders):
         | {"optimizer": "adamw8bit", "mixed_precision": "bf16", "lr_warmup_steps": 2}
         | {"gradient_accumulation_steps": 3, "lr_scheduler": "cosine", "lr_horizon": 9},
         LORA | {"train_text_encoder": True},
+        FULL | {"train_text_encoder": True, "text_encoder_learning_rate": 1e-5},
     ],
     ids=[
         "full",
@@ -74,7 +75,8 @@ def contents(folders):
         "full-adafactor-bf16",
         "lora",
         "lora-8bit-cosine",
-        "text",
+        "lora-text",
+        "full-text",
     ],
 )
 def test_segments_equal_one_go(train, run):
@@ -117,7 +119,7 @@ def test_sigterm_loses_no_step(train, tmp_path, model, latents):
     while job.poll() is None and not _is_training(job.pid):
         time.sleep(0.02)
     job.send_signal(signal.SIGTERM)
-    assert job.wait(20) == segment.STOPPED, log.read_text()
+    assert job.wait(60) == segment.STOPPED, log.read_text()
     left = json.loads((tmp_path / "two/.state.interrupted/state.json").read_text())
     assert 0 < left["step"] < steps
     assert not (tmp_path / "two/run").exists()

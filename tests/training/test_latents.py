@@ -122,3 +122,11 @@ def test_a_dataset_without_validation_can_be_trained_on(tmp_path, model):
     trainer = loop.make_trainer(run, model, made, torch.device("cpu"))
     loop.train(trainer, 0, 1, "no validation")
     assert loop.validate(trainer) == {}
+
+
+def test_a_shard_that_was_deleted_is_named(tmp_path, latents):
+    about = {"scaling_factor": 1, "shards": [{"folder": "shards/a"}]}
+    (tmp_path / "manifest.json").write_text(json.dumps(about))
+    (tmp_path / "index.parquet").write_bytes((latents / "index.parquet").read_bytes())
+    with pytest.raises(UserError, match=r"shards/a holds no moments.safetensors any more"):
+        Latents(tmp_path, "train")

@@ -83,8 +83,59 @@ def test_a_trained_text_encoder_is_in_the_file(tmp_path, model, latents):
     assert (loaded - base).abs().max() > 1e-3
 
 
-def test_the_text_encoder_is_trained_by_lora_only():
-    from emaki.errors import UserError
+@pytest.mark.parametrize(
+    "run",
+    [
+        {"rank": 4, "lora_alpha": 1, "train_text_encoder": True},
+        {"target_modules": ["to_v", "ff.net.0.proj", "proj_in", "conv1", "time_emb_proj"]},
+    ],
+    ids=["both", "other-layers"],
+)
+def test_the_file_for_web_uis_is_the_same_lora(tmp_path, model, latents, run):
+    """diffusers reads kohya's names too, and its own converter says which they are."""
+    from diffusers import StableDiffusionPipeline
+    from diffusers.utils import convert_all_state_dict_to_peft, convert_unet_state_dict_to_peft
+    from diffusers.utils.state_dict_utils import convert_state_dict_to_kohya
 
-    with pytest.raises(UserError, match="method: 'lora' was expected"):
-        settings.read('{"method": "full", "train_text_encoder": true}')
+    trainer = a_trainer({"rank": 2, "learning_rate": 0.05} | run, model, latents)
+    loop.train(trainer, 0, 3, "lora")
+    loop.save_weights(trainer, tmp_path)
+    ours = load_file(tmp_path / "raw" / lora.WEBUI_FILE)
+    peft = convert_all_state_dict_to_peft(load_file(tmp_path / "raw" / lora.FILE))
+    theirs = convert_state_dict_to_kohya(convert_unet_state_dict_to_peft(peft))
+    # It calls the text encoder lora_te1, as in SDXL; sd-scripts says lora_te where there is one.
+    assert ours.keys() == {name.replace("lora_te1_", "lora_te_") for name in theirs}
+    alphas = {float(tensor) for name, tensor in ours.items() if name.endswith(".alpha")}
+    assert alphas == {trainer.run["lora_alpha"]}
+
+    pipeline = StableDiffusionPipeline.from_pretrained(model)
+    pipeline.load_lora_weights(tmp_path / "raw" / lora.WEBUI_FILE)
+    inputs = (torch.randn(1, 4, 8, 8), torch.tensor([10]), torch.randn(1, 16, 32))
+    tokens = torch.arange(16)[None]
+    with torch.no_grad():
+        loaded = pipeline.unet(*inputs).sample
+        torch.testing.assert_close(loaded, trainer.modules["unet"](*inputs).sample)
+        if "text_encoder" in trainer.modules:
+            trained = trainer.modules["text_encoder"](tokens)[0]
+            torch.testing.assert_close(pipeline.text_encoder(tokens)[0], trained)
+
+
+def test_names_are_those_that_web_uis_look_for(tmp_path, model, latents):
+    """As read in their sources (docs/training.md): a layer's name in diffusers with underscores."""
+    trainer = a_trainer({"rank": 2, "train_text_encoder": True}, model, latents)
+    loop.save_weights(trainer, tmp_path)
+    layers = {
+        f"lora_unet_{name.replace('.', '_')}"
+        for name, module in trainer.modules["unet"].named_modules()
+        if name.endswith((".to_q", ".to_k", ".to_v", ".to_out.0"))
+    }
+    layers |= {
+        f"lora_te_text_model_encoder_layers_{number}_self_attn_{part}_proj"
+        for number in range(trainer.modules["text_encoder"].config.num_hidden_layers)
+        for part in ("q", "k", "v", "out")
+    }
+    kinds = ("alpha", "lora_down.weight", "lora_up.weight")
+    expected = {f"{layer}.{kind}" for layer in layers for kind in kinds}
+    assert load_file(tmp_path / "raw" / lora.WEBUI_FILE).keys() == expected
+    text = [n for n in load_file(tmp_path / "raw" / lora.FILE) if n.startswith("text_encoder.")]
+    assert all(name.startswith("text_encoder.text_model.encoder.layers.") for name in text)

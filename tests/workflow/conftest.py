@@ -18,20 +18,19 @@ TARGET_RULES = {"all"}
 class Study:
     """A folder with the project, a config and what was made from it."""
 
-    def __init__(self, folder):
-        self.folder = folder
-        self.config = folder / CONFIG
+    def __init__(self, folder, config=CONFIG):
+        self.folder, self.config = folder, config
 
     def snakemake(self, *arguments, check=True):
         command = [sys.executable, "-m", "snakemake", *arguments, "--profile", "profiles/local"]
-        command += ["--configfile", CONFIG, "--cores", "2"]
+        command += ["--configfile", self.config, "--cores", "2"]
         done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True)
         assert not check or done.returncode == 0, done.stdout + done.stderr
         return done
 
-    def jobs(self, target="results/report.html"):
+    def jobs(self, *targets):
         """The jobs that a dry run lists: "rule" and, where it has one, its output's short name."""
-        shown = self.snakemake(target, "-n", "--quiet", "host")
+        shown = self.snakemake(*(targets or ["results/report.html"]), "-n", "--quiet", "host")
         blocks = re.findall(
             r"^(?:local)?rule (\w+):\n((?:    .*\n)*)", shown.stdout + shown.stderr, re.MULTILINE
         )
@@ -45,20 +44,30 @@ class Study:
         path.write_text(text.replace(old, new))
 
     def change(self, old, new):
-        self.edit(CONFIG, old, new)
+        self.edit(self.config, old, new)
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory):
+def new_study(tmp_path_factory):
+    """Make a Study of a config that lies here, with `files` beside it; nothing has run yet."""
+
+    def make(config, *files):
+        folder = tmp_path_factory.mktemp(Path(config).stem)
+        for part in PARTS:
+            source = ROOT / part
+            copy = shutil.copytree if source.is_dir() else shutil.copy
+            copy(source, folder / part)
+        for file in (config, *files):
+            shutil.copy(Path(__file__).with_name(file), folder)
+        return Study(folder, config)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def finished(new_study):
     """The small study, run from nothing to its report. Not to be changed."""
-    folder = tmp_path_factory.mktemp("finished")
-    for part in PARTS:
-        source = ROOT / part
-        copy = shutil.copytree if source.is_dir() else shutil.copy
-        copy(source, folder / part)
-    for file in (CONFIG, "edits.csv"):
-        shutil.copy(Path(__file__).with_name(file), folder)
-    study = Study(folder)
+    study = new_study(CONFIG, "edits.csv")
     study.snakemake("results/report.html")
     return study
 

@@ -129,6 +129,20 @@ def test_a_run_that_starts_from_a_checkpoint_of_another(study):
     assert study.jobs(target) == sorted([*train("full", 1, 3)[:2], *train("more", 1, 2)])
 
 
+def test_a_text_encoder_that_is_trained_too_is_merged_and_drawn_with(study):
+    full = "{extends: lora, method: full, dataset: rooms-blip, steps: 3"
+    study.change(full, f"{full}, train_text_encoder: true")
+    changed = [job.replace("merge ", "merge_text_encoder ") for job in merges()]
+    expected = ["config small/config", *train("full", 1, 3), *changed, *pictures(FULL)]
+    assert_jobs(study, [*expected, *answers("merging")])
+    target = "results/small/samples/full/000003/ema/0.5/rooms.parquet"
+    before = (study.folder / target).read_bytes()
+    study.snakemake(target)
+    assert (study.folder / target).read_bytes() != before
+    merge = study.folder / "results/small/merges/full/000003/ema/0.5"
+    assert (merge / "text_encoder/model.safetensors").is_file()
+
+
 def test_a_new_alpha(study):
     study.change("merge_alphas: [0.5]", "merge_alphas: [0.25, 0.5]")
     new = [f"full/000003/{weights}/0.25" for weights in ("raw", "ema")]

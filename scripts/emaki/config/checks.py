@@ -181,6 +181,8 @@ def _runs(config, own):
         for key in LORA_KEYS:
             if run["method"] == "full" and key in own[name]:
                 yield (*where, key), "is for method lora, but this run's method is full"
+        if own[name].get("text_encoder_learning_rate") and not run["train_text_encoder"]:
+            yield (*where, "text_encoder_learning_rate"), "goes with train_text_encoder: true"
         yield from _weights(config, name, own[name])
         for key, start in _starts(run).items():
             yield from _start(config, name, own[name], key, start)
@@ -234,6 +236,8 @@ def _of_other_run(config, run, start):
         yield "which is a LoRA, not a whole U-Net"
     if other["model"] != run["model"]:
         yield f"whose model is {other['model']}, but this run's is {run['model']}"
+    if other["train_text_encoder"] and not run["train_text_encoder"]:
+        yield "which has trained its text encoder: give train_text_encoder: true here too"
     if start["step"] not in steps:
         yield f"which has no checkpoint {start['step']}, but every {steps[0]} up to {steps[-1]}"
     if start["weights"] not in weights_of(config, start["run"]):

@@ -10,6 +10,7 @@ metadata, tar files. They are brought and checked as models are (emaki.hub).
 """
 
 import functools
+import glob
 import itertools
 from pathlib import Path
 
@@ -67,7 +68,7 @@ def _bring(repo, revision, config, split):
         raise UserError(f"{repo} has no split {split!r}, only {', '.join(sorted(splits))}")
     root = f"hf://datasets/{repo}@{revision}/"
     names = sorted(url.removeprefix(root) for url in splits[split])
-    folder = hub.fetch(repo, revision, names, "dataset")
+    folder = hub.fetch(repo, revision, [glob.escape(name) for name in names], "dataset")
     card = DatasetCard.load(page).data.to_dict() if page.is_file() else {}
     return builder.name, [folder / name for name in names], card
 
@@ -75,9 +76,11 @@ def _bring(repo, revision, config, split):
 def _builder(repo, revision, config):
     from datasets import exceptions, load_dataset_builder
 
+    known = (ValueError, RuntimeError, FileNotFoundError, ConnectionError, exceptions.DatasetsError)
     try:
-        return load_dataset_builder(repo, config, revision=revision, token=hub.token())
-    except (ValueError, RuntimeError, FileNotFoundError, exceptions.DatasetsError) as error:
+        with hub.telling(repo, revision, "dataset"):
+            return load_dataset_builder(repo, config, revision=revision, token=hub.token())
+    except known as error:
         reason = " ".join(str(error).split())
         raise UserError(
             f"{repo} at {revision} cannot be read as a dataset (its code, if it has any, is never "

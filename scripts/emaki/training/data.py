@@ -104,6 +104,8 @@ def read_index(folder, split):
 
 def _open(folder, split, tokens):
     """Mean, std and captions of a split, and the text, as they lie in one folder."""
+    if not (folder / "moments.safetensors").exists():
+        raise UserError(f"{folder} holds no moments.safetensors any more: make these latents again")
     with safe_open(folder / "moments.safetensors", "pt") as file:
         moments = [file.get_tensor(f"{split}.{name}") for name in ("mean", "std", "captions")]
     with safe_open(folder / "text.safetensors", "pt") as file:

@@ -14,6 +14,6 @@ def hide_unused(run):
     if run["optimizer"] != "adamw8bit":
         unused.append("bitsandbytes")
     if run["method"] == "full":
-        unused += ["peft", "transformers"]
+        unused += ["peft"] if run["train_text_encoder"] else ["peft", "transformers"]
     for package in unused:
         sys.modules.setdefault(package, None)  # None makes Python find no such module

@@ -69,7 +69,7 @@ def make_trainer(run, model, latents, device):
         device=device,
         modules=modules,
         parameters=parameters,
-        optimizer=optimizers.make(run, list(parameters.values())),
+        optimizer=optimizers.make(run, _groups(run, parameters)),
         scaler=torch.amp.GradScaler(device.type, enabled=run["mixed_precision"] == "fp16"),
         ema=_make_ema(run, model, parameters, device),
         diffusion=Diffusion(model, device),
@@ -79,10 +79,19 @@ def make_trainer(run, model, latents, device):
     )
 
 
+def _groups(run, parameters):
+    """The optimizer's groups of parameters: those that have the same learning rate."""
+    groups = [{"params": list(models.of_part(parameters, "unet").values())}]
+    if text := list(models.of_part(parameters, "text_encoder").values()):
+        rate = run["text_encoder_learning_rate"] or run["learning_rate"]
+        groups.append({"params": text, "share": rate / run["learning_rate"]})
+    return groups
+
+
 def _make_modules(run, model, device):
     modules = {"unet": models.load_unet(model, run, device)}
     if run["train_text_encoder"]:
-        modules["text_encoder"] = models.load_text_encoder(model, device)
+        modules["text_encoder"] = models.load_text_encoder(model, run["train_init"], device)
     if run["method"] == "lora":
         from emaki.training import lora
 
@@ -99,7 +108,11 @@ def _make_ema(run, model, parameters, device):
         return None
     if run["ema"]["init"] in ("train", run["train_init"]):
         return Ema(parameters, run["ema"])
-    start = models.load_weights(model, run["ema"]["init"], parameters)
+    init = run["ema"]["init"]
+    start = models.load_weights(model, init, models.of_part(parameters, "unet"))
+    if run["train_text_encoder"]:
+        text = models.load_text_encoder(model, init, device)
+        start |= {f"text_encoder.{name}": p for name, p in text.named_parameters()}
     return Ema({name: start[name].to(device) for name in parameters}, run["ema"])
 
 
@@ -184,7 +197,7 @@ def save_weights(trainer, folder):
     if trainer.run["method"] == "lora":
         from emaki.training.lora import save
     else:
-        save = models.save_unet
+        from emaki.training.models import save
     for kind, weights in kinds.items():
         save(trainer.modules, weights, Path(folder) / kind, trainer.run["save_precision"])
     return sorted(kinds)

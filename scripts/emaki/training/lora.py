@@ -3,10 +3,22 @@
 import json
 
 import torch
+from diffusers.utils import convert_state_dict_to_diffusers
+from peft import LoraConfig
+from peft.utils import get_peft_model_state_dict
+from safetensors.torch import save_file
 
 from emaki.errors import UserError
+from emaki.training import models
 
 FILE = "pytorch_lora_weights.safetensors"
+WEBUI_FILE = "webui/lora.safetensors"
+KOHYA = {
+    "unet": "lora_unet",
+    "text_encoder": "lora_te",
+    "A.weight": "lora_down.weight",
+    "B.weight": "lora_up.weight",
+}
 TEXT_ENCODER_MODULES = ("q_proj", "k_proj", "v_proj", "out_proj")
 
 
@@ -16,8 +28,6 @@ def add(model, run, modules, dtype):
     A starts normal with standard deviation 1 / rank, from the run's seed, and B starts at 0, so
     the model is unchanged at first. Layers are scaled by lora_alpha / rank.
     """
-    from peft import LoraConfig
-
     config = LoraConfig(
         r=run["rank"],
         lora_alpha=run["lora_alpha"],
@@ -39,36 +49,54 @@ def add(model, run, modules, dtype):
 
 
 def save(modules, weights, folder, precision):
-    """Write the LoRA `weights` (name: tensor) as `load_lora_weights` reads them.
+    """Write the LoRA `weights` (name: tensor), once for diffusers and once for web UIs.
 
-    `modules` are the models by their names in the pipeline ("unet", "text_encoder"). Alpha and
-    rank are in the file's metadata, so that the loaded LoRA has the trained scale.
+    `modules` are the models by their names in the pipeline ("unet", "text_encoder"). FILE is what
+    `load_lora_weights` reads; alpha and rank are in its metadata, so that the loaded LoRA has the
+    trained scale. WEBUI_FILE has the names of kohya's sd-scripts, and alpha beside each pair.
     """
-    from safetensors.torch import save_file
-
-    folder.mkdir(parents=True)
     dtype = {"fp32": torch.float32, "fp16": torch.float16}[precision]
-    tensors, metadata = {}, {}
+    (folder / WEBUI_FILE).parent.mkdir(parents=True)
+    tensors, for_web_uis, metadata = {}, {}, {}
     for part, model in modules.items():
-        for name, tensor in _in_diffusers_format(model, part, weights).items():
-            tensors[f"{part}.{name}"] = tensor.detach().to("cpu", dtype).contiguous()
-        for key, value in model.peft_config["default"].to_dict().items():
+        config = model.peft_config["default"].to_dict()
+        own = {
+            name: tensor.detach().to("cpu", dtype).contiguous()
+            for name, tensor in _named_by_peft(model, part, weights).items()
+        }
+        tensors |= _named_by_diffusers(own, part)
+        for_web_uis |= _named_by_kohya(own, part, config["lora_alpha"])
+        for key, value in config.items():
             if value is not None:
                 metadata[f"{part}.{key}"] = sorted(value) if isinstance(value, set) else value
     text = json.dumps(metadata, indent=2, sort_keys=True)
     # One entry only: safetensors writes several in an order that changes from process to process.
     save_file(tensors, folder / FILE, metadata={"lora_adapter_metadata": text})
+    save_file(for_web_uis, folder / WEBUI_FILE)
 
 
-def _in_diffusers_format(model, part, weights):
-    """The `weights` of one part (see loop.Trainer), named as diffusers does."""
-    from diffusers.utils import convert_state_dict_to_diffusers
-    from peft.utils import get_peft_model_state_dict
+def _named_by_peft(model, part, weights):
+    """The `weights` of one part (see loop.Trainer): LAYER.lora_A.weight and LAYER.lora_B.weight.
 
-    text = "text_encoder."
-    own = {
-        name.removeprefix(text): tensor
-        for name, tensor in weights.items()
-        if name.startswith(text) == (part == "text_encoder")
-    }
-    return convert_state_dict_to_diffusers(get_peft_model_state_dict(model, state_dict=own))
+    transformers 5.6 took CLIP's layers out of `text_model`, where all that reads a LoRA, diffusers
+    included, still looks for them.
+    """
+    own = get_peft_model_state_dict(model, state_dict=models.of_part(weights, part))
+    if part == "unet":
+        return own
+    return {f"text_model.{name.removeprefix('text_model.')}": own[name] for name in own}
+
+
+def _named_by_diffusers(own, part):
+    converted = convert_state_dict_to_diffusers(own)
+    return {f"{part}.{name}": tensor for name, tensor in converted.items()}
+
+
+def _named_by_kohya(own, part, alpha):
+    named = {}
+    for name, tensor in own.items():
+        layer, _, side = name.rpartition(".lora_")
+        key = f"{KOHYA[part]}_{layer.replace('.', '_')}"
+        named[f"{key}.{KOHYA[side]}"] = tensor
+        named[f"{key}.alpha"] = torch.tensor(float(alpha))
+    return named

@@ -1,4 +1,4 @@
-"""The U-Net that is trained: loading, precision, attention, saving."""
+"""The models that are trained: loading, precision, attention, saving."""
 
 import json
 from pathlib import Path
@@ -25,7 +25,13 @@ def place(device, rank):
 
 
 def check(run, where):
-    """Raise UserError where this machine cannot train as the run says."""
+    """Raise UserError where the run cannot be trained as it says, or not on this machine."""
+    for start in (run["train_init"], (run["ema"] or {}).get("init")):
+        if own_text_encoder(start) and not run["train_text_encoder"]:
+            raise UserError(
+                f"{start['folder']} has a text encoder of its own, which the cached captions are "
+                "not from: give train_text_encoder: true"
+            )
     if where.type == "cuda" and run["processes"] > torch.cuda.device_count():
         raise UserError(
             f"processes {run['processes']}: this job has {torch.cuda.device_count()} GPUs"
@@ -91,24 +97,54 @@ def load_unet(model, run, where):
     return unet
 
 
-def load_text_encoder(model, where):
-    """The text encoder on the device `where`, in float32, without dropout."""
+def own_text_encoder(start):
+    """The folder of the text encoder that was trained with the U-Net that `start` means, if any."""
+    if not isinstance(start, dict) or "folder" not in start:
+        return None
+    folder = Path(start["folder"]) / "text_encoder"
+    return folder if folder.is_dir() else None
+
+
+def load_text_encoder(model, start, where):
+    """The text encoder on the device `where`, in float32, without dropout.
+
+    It is that of the checkpoint `start` (see `weights_file`), else that of the pipeline `model`.
+    """
     from transformers.models.clip.modeling_clip import CLIPTextModel
 
-    encoder = CLIPTextModel.from_pretrained(model, subfolder="text_encoder", dtype=torch.float32)
-    return encoder.to(where).eval()
+    folder = own_text_encoder(start) or Path(model) / "text_encoder"
+    return CLIPTextModel.from_pretrained(folder, dtype=torch.float32).to(where).eval()
 
 
-def save_unet(modules, weights, folder, precision):
-    """Write `weights` (name: tensor) as a diffusers U-Net folder in `precision` fp32 or fp16."""
-    from safetensors.torch import save_file
+def of_part(weights, part):
+    """The weights of "unet" or "text_encoder" among a Trainer's, under the model's own names."""
+    prefix = "text_encoder."
+    return {
+        name.removeprefix(prefix): tensor
+        for name, tensor in weights.items()
+        if name.startswith(prefix) == (part == "text_encoder")
+    }
 
-    unet = modules["unet"]
+
+def save(modules, weights, folder, precision):
+    """Write `weights` (name: tensor) as a diffusers U-Net folder in `precision` fp32 or fp16.
+
+    A text encoder that was trained too is in its subfolder text_encoder, as transformers reads it.
+    """
     folder.mkdir(parents=True)
     dtype = {"fp32": torch.float32, "fp16": torch.float16}[precision]
     tensors = {
         name: tensor.detach().to("cpu", dtype).contiguous() for name, tensor in weights.items()
     }
+    _save_unet(modules["unet"], of_part(tensors, "unet"), folder)
+    if "text_encoder" in modules:
+        own = of_part(tensors, "text_encoder")
+        modules["text_encoder"].save_pretrained(folder / "text_encoder", state_dict=own)
+
+
+def _save_unet(unet, tensors, folder):
+    from safetensors.torch import save_file
+
     path = folder / "diffusion_pytorch_model.safetensors"
     save_file(tensors, path, metadata={"format": "pt"})
     config = {k: v for k, v in unet.config.items() if k not in ("_name_or_path",)}

@@ -8,7 +8,10 @@ from emaki.errors import UserError
 
 
 def make(run, parameters):
-    """The run's optimizer over `parameters`; its learning rate is set in every step."""
+    """The run's optimizer over `parameters` or groups of them, as torch takes them.
+
+    Its learning rate is set in every step.
+    """
     adam = {
         "betas": (run["adam_beta1"], run["adam_beta2"]),
         "eps": run["adam_epsilon"],
@@ -30,9 +33,9 @@ def _adamw8bit(parameters, adam):
 
 
 def set_learning_rate(optimizer, rate):
-    """Give every parameter group the learning rate `rate`."""
+    """Give every parameter group the learning rate `rate` or, where it has one, its `share`."""
     for group in optimizer.param_groups:
-        group["lr"] = rate
+        group["lr"] = rate * group.get("share", 1.0)
 
 
 def clip(parameters, limit):

@@ -37,6 +37,7 @@ DIFFUSERS = {
     "lora_alpha": None,
     "target_modules": ["to_k", "to_q", "to_v", "to_out.0"],
     "train_text_encoder": False,
+    "text_encoder_learning_rate": None,
     "train_init": "ema",
     "ema": None,
     "save_precision": "fp32",

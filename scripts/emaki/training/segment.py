@@ -88,6 +88,9 @@ def _model_hashes(model, run):
     names = ["unet/config.json", "scheduler/scheduler_config.json"]
     if run["train_text_encoder"]:
         names += ["text_encoder/config.json", "text_encoder/model.safetensors"]
+        for key, start in starts.items():
+            if own := models.own_text_encoder(start):
+                hashes[f"{key}.text_encoder"] = files.sha256(own / "model.safetensors")
     hashes |= {name: files.sha256(Path(model) / name) for name in names}
     return hashes
 

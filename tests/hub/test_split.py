@@ -107,8 +107,10 @@ def test_rows_become_pictures_with_captions_and_the_rest_is_told(hub, images, tm
 
 
 def test_a_folder_of_pictures_with_metadata(hub, images):
-    lines = [{"file_name": f"{n}.png", "caption": f"creature {n}", "credit": "Ada"} for n in (1, 2)]
-    files = {f"train/{n}.png": png(n) for n in (1, 2)} | {"test/3.png": png(3)}
+    lines = [
+        {"file_name": f"[{n}].png", "caption": f"creature {n}", "credit": "Ada"} for n in (1, 2)
+    ]
+    files = {f"train/[{n}].png": png(n) for n in (1, 2)} | {"test/3.png": png(3)}
     text = "\n".join(map(json.dumps, lines))
     commit = hub.add(REPO, {**files, "train/metadata.jsonl": text.encode()})
     ((rows, rejects),) = images(commit, {"text_column": "caption"})

@@ -1,0 +1,226 @@
+"""config/sd14.yaml from nothing to its report, with sd14-small.yaml as the whole difference, on a
+hub and an Unsplash on loopback. Minutes, so `make test-full-scale` runs it, not `make test`."""
+
+import csv
+import functools
+import hashlib
+import html
+import io
+import json
+import os
+import shutil
+import string
+import subprocess
+import sys
+import threading
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import yaml
+from server import Hub
+
+from emaki import sources
+from emaki.config.reading import Loader
+from emaki.pictures import to_png
+
+ROOT = Path(__file__).parents[2]
+RESOURCES = ROOT / "resources"
+PATCH = Path(__file__).with_name("sd14-small.yaml")
+REPORT = "results/report.html"
+# As in the repository of that name, and not in the tiny one.
+PNDM = {"_class_name": "PNDMScheduler", "skip_prk_steps": True}
+PARTS = {
+    "scheduler": ["diffusers", "PNDMScheduler"],
+    "safety_checker": ["stable_diffusion", "StableDiffusionSafetyChecker"],
+    "feature_extractor": ["transformers", "CLIPFeatureExtractor"],  # gone from transformers
+}
+REPLACED = {"revision", "non_ema_revision", "non_ema_sha256", "path", "file"}
+REPLACED |= {"count", "min_size", "resolution", "batch_size", "steps", "checkpoint_every"}
+REPLACED |= {"checkpoints", "mixed_precision"}
+
+
+def read(path):
+    return yaml.load(path.read_text(), Loader)
+
+
+def merged(base, patch):
+    if not (isinstance(base, dict) and isinstance(patch, dict)):
+        return patch
+    return base | {key: merged(base.get(key), value) for key, value in patch.items()}
+
+
+def leaves(tree, path=()):
+    if isinstance(tree, dict):
+        return {p: v for k, branch in tree.items() for p, v in leaves(branch, (*path, k)).items()}
+    return {path: tree}
+
+
+def test_the_patch_replaces_names_sizes_and_steps_alone():
+    full = leaves(read(ROOT / "config/sd14.yaml"))
+    small = leaves(merged(read(ROOT / "config/sd14.yaml"), read(PATCH)))
+    assert full.keys() <= small.keys()
+    assert {path[-1] for path in small if small[path] != full.get(path)} <= REPLACED
+
+
+@pytest.mark.skipif("EMAKI_TEST_FULL_SCALE" not in os.environ, reason="make test-full-scale")
+def test_the_notebook_end_to_end(tmp_path):
+    for part in ("Snakefile", "rules", "scripts", "config", "envs", "profiles"):
+        copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copy
+        copy(ROOT / part, tmp_path / part)
+    write_prompts(tmp_path / "prompts")
+    with Hub() as hub, unsplash(tmp_path) as photographs:
+        commits = fill(hub, tmp_path)
+        patch = yaml.load(string.Template(PATCH.read_text()).substitute(commits), Loader)
+        config = merged(read(ROOT / "config/sd14.yaml"), patch)
+        (tmp_path / "small.yaml").write_text(json.dumps(config))
+        env = {**os.environ, "HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "cache")}
+        base = f"results/hub/CompVis/stable-diffusion-v1-4/{commits['sd14']}+{commits['non_ema']}"
+        # The plan takes an absent model of that name for as large as it is, and refuses to start.
+        snakemake(tmp_path, env, f"{base}/model_index.json")
+        snakemake(tmp_path, env, REPORT)
+        hub.shutdown()
+        photographs.shutdown()
+    again = snakemake(tmp_path, env, REPORT, "-n")
+    assert "Nothing to be done" in again
+    check(tmp_path, config)
+
+
+def snakemake(folder, env, *arguments):
+    command = [sys.executable, "-m", "snakemake", *arguments, "--profile", "profiles/local"]
+    command += ["--configfile", "small.yaml", "--cores", "2"]
+    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def check(folder, config):
+    """What the report and the files beside it must have."""
+    report = html.unescape((folder / REPORT).read_text())
+    for name, entry in config["experiments"].items():
+        assert " ".join(entry["question"].split()) in report
+        answers = json.loads((folder / f"results/sd14/experiments/{name}.json").read_text())
+        metrics = {metric for pair in answers["pairs"] for metric in pair["metrics"]}
+        for judge in ("clip_score", "preference", "kid", "cmmd"):
+            assert f"domain_{judge}" in metrics, name
+    captions = pq.read_table(folder / "results/sd14/captions/rooms/keyword.parquet")
+    assert all(text.endswith("interior design") for text in captions["caption"].to_pylist())
+    described = folder / "results/sd14/captions/rooms-v2/blip.parquet"
+    assert pq.read_table(described).num_rows == 16
+    pictures = pq.read_table(folder / "results/sd14/images/pokemon/metadata.parquet")
+    assert set(pictures["credit"].to_pylist()) == {"lambdalabs/pokemon-blip-captions"}
+
+
+def write_prompts(folder):
+    folder.mkdir()
+    for path in (ROOT / "config/prompts/sd14").iterdir():
+        lines = [line for line in path.read_text().splitlines() if not line.startswith("#")]
+        (folder / path.name).write_text("\n".join(lines[:2]) + "\n")
+
+
+def fill(hub, folder):
+    """Repositories by the names of config/sd14.yaml; the commits and the pickle's digest."""
+    tiny = contents(RESOURCES / "tiny-sd")
+    raw = tiny.pop("unet/diffusion_pytorch_model.non_ema.safetensors")
+    scheduler = json.loads(tiny["scheduler/scheduler_config.json"])
+    tiny["scheduler/scheduler_config.json"] = as_json(scheduler | PNDM)
+    tiny["model_index.json"] = as_json(json.loads(tiny["model_index.json"]) | PARTS)
+    pickle = as_pickle(raw)
+    clip = contents(RESOURCES / "tiny-clip")
+    name = "CompVis/stable-diffusion-v1-4"
+    return {
+        "sd14": hub.add(name, tiny),
+        "non_ema": hub.add(name, {"unet/diffusion_pytorch_model.bin": pickle}, "non-ema"),
+        "pickle": hashlib.sha256(pickle).hexdigest(),
+        "clip": hub.add("openai/clip-vit-large-patch14", clip),
+        "pickscore": hub.add("yuvalkirstain/PickScore_v1", clip),
+        "dinov2": hub.add("facebook/dinov2-base", dinov2(folder / "dinov2")),
+        "blip": hub.add(
+            "Salesforce/blip-image-captioning-large", contents(RESOURCES / "tiny-blip")
+        ),
+        "pokemon": hub.add(
+            "lambdalabs/pokemon-blip-captions", {"data/train-00000-of-00001.parquet": creatures()}
+        ),
+    }
+
+
+def contents(folder):
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+
+
+def as_json(value):
+    return json.dumps(value).encode()
+
+
+def as_pickle(data):
+    import torch
+    from safetensors.torch import load
+
+    buffer = io.BytesIO()
+    torch.save(dict(sorted(load(data).items())), buffer)  # the same bytes each time
+    return buffer.getvalue()
+
+
+def dinov2(folder):
+    """A Dinov2Model with random weights, and its processor."""
+    import torch
+    from transformers import Dinov2Config, Dinov2Model
+    from transformers.models.bit.image_processing_pil_bit import BitImageProcessorPil
+
+    torch.manual_seed(0)
+    size = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
+    Dinov2Model(Dinov2Config(image_size=28, patch_size=14, **size)).save_pretrained(folder)
+    shape = {"size": {"shortest_edge": 32}, "crop_size": {"height": 28, "width": 28}}
+    BitImageProcessorPil(**shape).save_pretrained(folder)
+    return contents(folder)
+
+
+def creatures():
+    """A Parquet file with pictures and captions."""
+    drawn = list(sources.build({"type": "dicebear", "style": "critters", "count": 12}))
+    rows = [{"bytes": to_png(picture.image), "path": None} for picture in drawn]
+    table = pa.table({"image": rows, "text": [picture.caption for picture in drawn]})
+    buffer = io.BytesIO()
+    pq.write_table(table, buffer)
+    return buffer.getvalue()
+
+
+def unsplash(folder):
+    """The Unsplash Lite dataset in unsplash/, and the server that has its photographs."""
+    (folder / "photographs").mkdir()
+    handler = functools.partial(Quiet, directory=folder / "photographs")
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    photos, keywords = [], []
+    rooms = {"type": "rooms", "count": 18, "seed": 1, "captions": "sparse"}
+    for number, room in enumerate(sources.build(rooms)):
+        (folder / "photographs" / room.id).write_bytes(to_png(room.image))
+        photos.append(
+            {
+                "photo_id": room.id,
+                "photo_url": f"page/{room.id}",
+                "photo_image_url": f"http://127.0.0.1:{server.server_port}/{room.id}",
+                "photo_width": 4000,
+                "photo_height": 3000,
+                "photo_description": room.caption,
+                "photographer_first_name": "Ada",
+                "photographer_last_name": "L",
+            }
+        )
+        keyword = "interior design" if number % 4 == 3 else "living room"
+        keywords.append({"photo_id": room.id, "keyword": keyword})
+    (folder / "unsplash").mkdir()
+    for stem, rows in (("photos", photos), ("keywords", keywords)):
+        with open(folder / f"unsplash/{stem}.tsv000", "w", newline="") as file:
+            table = csv.DictWriter(file, rows[0], delimiter="\t")
+            table.writeheader()
+            table.writerows(rows)
+    return server
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
