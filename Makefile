@@ -66,7 +66,7 @@ test-full-scale: $(INSTALLED)
 test-slurm: $(INSTALLED)
 	$(BIN)/python -m pytest tests/slurm -m slurm
 
-# The whole miniature, here and there: an hour on two cores.
+# The whole miniature, here and there: an hour or more on two cores.
 test-slurm-whole: report
 	EMAKI_TEST_WHOLE=1 $(BIN)/python -m pytest tests/slurm/test_whole.py -m slurm -s
 
