@@ -11,10 +11,11 @@ sys.path.insert(0, f"{workflow.basedir}/scripts")
 
 from emaki.config import kept_steps, load, shards_of, steps_of
 from emaki.config.hub import repository
+from emaki.config.plan import ARCHIVES
 from emaki.errors import UserError
 from emaki.imports import modules_of
 from emaki.plans import comparisons, grids
-from emaki.sources import folder, unsplash, webdataset
+from emaki.sources import folder, unsplash
 
 # Emaki reads the file itself: Snakemake would merge it over another one, key by key, and would
 # keep the last of two entries with one name.

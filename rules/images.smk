@@ -12,7 +12,7 @@ rule images:
     benchmark:
         f"{BENCHMARKS}/images/{{source}}.tsv"
     wildcard_constraints:
-        source=pattern(name for name in config["sources"] if name not in TARS),
+        source=pattern(name for name in config["sources"] if name not in ARCHIVED),
     conda:
         "../envs/data.yaml"
     resources:
@@ -27,17 +27,17 @@ rule images:
         " --source {params.source:q} --output {params.folder:q}"
 
 
-# A shard of its own for each tar, in which the pictures stay.
-use rule images as images_tar with:
+# A shard of its own for each file of such a source, in which the pictures stay.
+use rule images as images_archive with:
     input:
         script="scripts/images.py",
-        modules=modules_of("scripts/images.py", "emaki.sources.webdataset"),
-        files=tar_of,
+        modules=source_modules,
+        files=lambda wildcards: stored_pictures(wildcards.source),
     output:
         metadata=f"{STUDY}/images/{{source}}/metadata.parquet",
         rejects=f"{STUDY}/images/{{source}}/rejects.parquet",
     wildcard_constraints:
-        source=f"({pattern(TARS)}){SHARD}",
+        source=f"({pattern(ARCHIVED)}){SHARD}",
     resources:
         runtime=minutes(120),
         mem_mb=megabytes(2000, copies=0),
@@ -48,7 +48,7 @@ use rule images as images_tar with:
 
 # A rule for each source, because each has as many outputs as its `shards` say.
 for source in SHARDED_SOURCES:
-    if source not in TARS:
+    if source not in ARCHIVED:
 
         rule:
             name:

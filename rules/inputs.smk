@@ -9,11 +9,11 @@ PASSING = [
 ]
 
 
-# {source: {shard: path}} of those that are tars.
-TARS = {
-    name: webdataset.shards(source)
+# {source: {shard: path}} of those whose files are a shard each, in which the pictures stay.
+ARCHIVED = {
+    name: ARCHIVES[source["type"]].shards(source)
     for name, source in config["sources"].items()
-    if source["type"] == "webdataset"
+    if source["type"] in ARCHIVES
 }
 # {source or dataset: names of its shards}, of those that are not in one piece.
 SHARDED_SOURCES = {
@@ -47,11 +47,11 @@ def source_modules(wildcards):
 
 
 def source_entry(wildcards):
-    """What decides a source's pictures, as JSON; of a shard of tars its own path."""
+    """What decides a source's pictures, as JSON; of a shard that is a file its own path."""
     name, _, shard = wildcards.source.partition("/shards/")
     source = {key: value for key, value in config["sources"][name].items() if key != "shards"}
     if shard:
-        source["path"] = TARS[name][shard]
+        source["path"] = ARCHIVED[name][shard]
     return as_json(source)
 
 
@@ -68,16 +68,15 @@ def source_stamps(wildcards):
     return as_json(folder.stamps(source)) if source["type"] == "folder" else ""
 
 
-def tar_of(wildcards):
-    """The tar that is a shard of a source."""
-    name, _, shard = wildcards.source.partition("/shards/")
-    return TARS[name][shard]
-
-
 def stored_pictures(source):
-    """Where the pictures of a source or shard are: their folder, which shards share, or the tar."""
+    """Where the pictures of a source or shard are: their folder, which shards share, or the tar.
+
+    Those on the hub are brought by the jobs that read them.
+    """
     name, _, shard = source.partition("/shards/")
-    return TARS[name][shard] if name in TARS else f"{STUDY}/images/{name}/pictures"
+    if name not in ARCHIVED:
+        return f"{STUDY}/images/{name}/pictures"
+    return [] if config["sources"][name]["type"] == "hub_stream" else ARCHIVED[name][shard]
 
 
 def captions_below(wildcards):

@@ -10,15 +10,21 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from emaki import contact_sheet, parquet, pictures
+from emaki.archives import PLACE
 from emaki.errors import UserError
 from emaki.files import replacing, sha256
 from emaki.progress import bar
 from emaki.rejects import explain
 
 SCHEMA = parquet.schema(id="string", image="image", text="string")
+PLACES = parquet.schema(id="string", text="string", sha256="string", **PLACE)
 GROUP_BYTES = 64 << 20  # of pictures in a row group: bounds the memory of writer and reader
 SPLITS = ("train", "validation")
 LONGEST_LIST = 50
+WHERE = (
+    "The pictures stay where they are: `offset` and `size` say where in the `archive`, in bytes of a "
+    "tar; of a Parquet file `offset` is the row."
+)
 LICENCES = {  # the identifiers that the card's header may use
     "CC0 1.0": "cc0-1.0",
     "CC BY 4.0": "cc-by-4.0",
@@ -109,10 +115,17 @@ def parts(rows, held_out):
 
 
 def write_data(name, parts, images, folder):
-    """Write the rows of each split as data/{split}.parquet, and their digests as content.json."""
+    """Write the rows of each split as data/{split}.parquet, and their digests as content.json.
+
+    Pictures in an archive are not copied: the files say where they are (see emaki.archives).
+    """
     (folder / "data").mkdir(parents=True)
     for part, rows in parts.items():
-        _write_part(rows, images, folder / "data" / f"{part}.parquet", f"{name} {part}")
+        path = folder / "data" / f"{part}.parquet"
+        if "archive" in pq.read_schema(Path(images) / "metadata.parquet").names:
+            pq.write_table(pa.Table.from_pylist(rows, PLACES), path)
+        else:
+            _write_part(rows, images, path, f"{name} {part}")
     content = {part: sha256(folder / "data" / f"{part}.parquet") for part in SPLITS}
     (folder / "content.json").write_text(as_json(content), "utf-8")
 
@@ -176,10 +189,10 @@ def _summary(numbers):
     }
 
 
-def readme(about, folders=("data",)):
+def readme(about, folders=("data",), places=False):
     """The dataset's card as Markdown with the YAML header that Hugging Face reads.
 
-    `folders` are where the files of its splits are.
+    `folders` are where the files of its splits are, which hold the pictures or their `places`.
     """
     counts, words, sizes = about["counts"], about["caption_words"], about["sizes"]
     common = ", ".join(f"{size} ({count})" for size, count in sizes["most_common"])
@@ -202,6 +215,7 @@ def readme(about, folders=("data",)):
             f"| height in pixels | {_range(sizes['height'])} |",
             f"| most common sizes | {common} |",
             "",
+            *([WHERE, ""] if places else []),
             "![Some of the pictures with their captions](contact_sheet.png)",
             "",
             "## Licences",

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from emaki import contact_sheet, datasets
+from emaki import contact_sheet, datasets, parquet, pictures
 from emaki.errors import UserError
 from emaki.files import replacing, sha256
 
@@ -50,7 +50,7 @@ def dataset(name, dataset, shards, output):
     for file, text in (
         ("content.json", datasets.as_json(digests)),
         ("card.json", datasets.as_json(about)),
-        ("README.md", datasets.readme(about, folders)),
+        ("README.md", datasets.readme(about, folders, _has_places(output / folders[0]))),
     ):
         with replacing(output / file) as temporary:
             temporary.write_text(text, "utf-8")
@@ -157,11 +157,12 @@ def _shown(table, folder):
 def _picture(folder, row):
     """A picture of a shard as a file in memory; of its data one row group is read."""
     data = pq.ParquetFile(folder / row["shard"] / "data" / f"{row['split']}.parquet")
-    number = row["row"]
-    for group in range(data.num_row_groups):
-        count = data.metadata.row_group(group).num_rows
-        if number < count:
-            break
-        number -= count
-    image = data.read_row_group(group, ["image"])["image"][number].as_py()
-    return io.BytesIO(image["bytes"])
+    group, number = parquet.group_of(data, row["row"])
+    (found,) = data.read_row_group(group).slice(number, 1).to_pylist()
+    whole = found["image"]["bytes"] if "image" in found else pictures.archived(found, whole=False)
+    return io.BytesIO(whole)
+
+
+def _has_places(folder):
+    """Whether a shard's files say where its pictures are instead of holding them."""
+    return "archive" in pq.read_schema(folder / "train.parquet").names

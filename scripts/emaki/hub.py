@@ -8,11 +8,11 @@ needed, comes from the environment (HF_TOKEN); HF_ENDPOINT names another server.
 import errno
 import hashlib
 import os
+import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 
 from emaki.errors import UserError
-from emaki.files import sha256
 
 ALTERNATIVES = {
     "model": "or name another repository or a folder in the config",
@@ -44,15 +44,83 @@ def fetch(repo, revision, patterns, repo_type="model"):
         entry = known.get(path.relative_to(folder).as_posix())
         if entry is None:
             continue
-        right = sha256(path) == entry.lfs.sha256 if entry.lfs else _git(path) == entry.blob_id
+        with open(path, "rb") as file:
+            right = _is_right(file, entry.lfs, entry.blob_id)
         if not right:
             path.resolve().unlink()
             path.unlink(missing_ok=True)
-            raise UserError(
-                f"{entry.path} of {repo} arrived with another checksum than the commit gives: "
-                "it was removed; run again to download it anew"
-            )
+            raise _damaged(entry.path, repo)
     return folder
+
+
+def borrowed(url):
+    """A file of a dataset, hf://datasets/{repo}@{commit}/{path}, open for reading and checked.
+
+    It is brought into a temporary file without a name, so that it is gone once it is closed,
+    however the process ends. Raises UserError for what cannot be had, with what to do.
+    """
+    repo, revision, path = _parts(url)
+    with _files(url) as files:
+        known = files.info(url)
+        file = tempfile.TemporaryFile()
+        files.get_file(url, outfile=file)
+    if not _is_right(file, known["lfs"], known["blob_id"]):
+        raise _damaged(path, repo)
+    return file
+
+
+def looked_into(url):
+    """A file of a dataset as `borrowed`, of which only what is read is brought. It is not checked.
+
+    What is read later may raise what huggingface_hub does.
+    """
+    with _files(url) as files:
+        return files.open(url)
+
+
+def card(repo, revision):
+    """What the card of a dataset says, a mapping; {} if it has none."""
+    from huggingface_hub import DatasetCard, errors, hf_hub_download
+
+    try:
+        with telling(repo, revision, "dataset"):
+            page = hf_hub_download(
+                repo, "README.md", repo_type="dataset", revision=revision, token=token()
+            )
+    except errors.RemoteEntryNotFoundError:
+        return {}
+    return DatasetCard.load(page).data.to_dict()
+
+
+@contextmanager
+def _files(url):
+    """The hub's files of a dataset; what is wrong with `url` becomes a UserError."""
+    from huggingface_hub import HfFileSystem
+
+    repo, revision, path = _parts(url)
+    with telling(repo, revision, "dataset"):
+        try:
+            yield HfFileSystem(token=token())
+        except FileNotFoundError as error:
+            if error.__cause__:
+                raise error.__cause__ from None
+            raise UserError(
+                f"{repo} has no file {path} at {revision}: look it up among its files"
+            ) from None
+
+
+def _parts(url):
+    """(repository, commit, path) of hf://datasets/{repo}@{commit}/{path}."""
+    repo, _, rest = url.removeprefix("hf://datasets/").partition("@")
+    revision, _, path = rest.partition("/")
+    return repo, revision, path
+
+
+def _damaged(path, repo):
+    return UserError(
+        f"{path} of {repo} arrived with another checksum than the commit gives: "
+        "it was removed; run again to download it anew"
+    )
 
 
 def token():
@@ -86,6 +154,8 @@ def telling(repo, revision, repo_type="model"):
         ) from None
     except errors.OfflineModeIsEnabled:
         raise UserError(offline) from None
+    except errors.RemoteEntryNotFoundError:
+        raise  # for who asked to say what the file was for
     except errors.LocalEntryNotFoundError as error:
         if isinstance(error.__cause__, errors.OfflineModeIsEnabled):
             raise UserError(offline) from None
@@ -113,7 +183,14 @@ def _unreachable(repo, status):
     return f"the hub cannot be reached for {repo}{shown}: check the network and run again"
 
 
-def _git(path):
-    """The SHA-1 by which git knows a file."""
-    data = path.read_bytes()
+def _is_right(file, lfs, blob):
+    """Whether an open file is what a commit says, by its entry of large files or its blob's id."""
+    file.seek(0)
+    if lfs:
+        return hashlib.file_digest(file, "sha256").hexdigest() == lfs["sha256"]
+    return _git(file.read()) == blob
+
+
+def _git(data):
+    """The SHA-1 by which git knows a file's bytes."""
     return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()

@@ -5,7 +5,8 @@ import importlib
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from emaki import pictures
+from emaki import parquet, pictures
+from emaki.archives import PLACE
 from emaki.errors import UserError
 from emaki.files import replacing
 from emaki.rejects import SCHEMA as REJECTS
@@ -25,16 +26,15 @@ METADATA = pa.schema(
         ("origin", pa.string()),  # what the source's owner calls it: the name of their file
     ]
 )
-# Where a picture lies that stays in its tar: `file` is then what it would be called.
-PLACE = [("archive", pa.string()), ("offset", pa.int64()), ("size", pa.int64())]
 
 
 def write(items, output):
     """Write the folder `output`: pictures/, metadata.parquet and rejects.parquet.
 
     `items` are `Picture`s and `Reject`s of `emaki.sources`. A picture with the same pixels as an
-    earlier one becomes a reject. `sha256` in the metadata is that of the pixels. Pictures of a tar
-    are not copied: the metadata say where they are. Raises UserError if no picture is left.
+    earlier one becomes a reject. `sha256` in the metadata is that of the pixels. Pictures in an
+    archive are not copied: the metadata say where they are, and `file` what they would be called.
+    Raises UserError if no picture is left.
     """
     rows, rejects, seen = [], [], {}
     with replacing(output) as stage:
@@ -53,8 +53,8 @@ def write(items, output):
         if not rows:
             raise UserError(f"no usable picture; {explain(rejects)}")
         schema = METADATA
-        for name, kind in PLACE if "archive" in rows[0] else ():
-            schema = schema.append(pa.field(name, kind))
+        for name, kind in PLACE.items() if "archive" in rows[0] else ():
+            schema = schema.append(pa.field(name, parquet.ARROW[kind]))
         pq.write_table(pa.Table.from_pylist(rows, schema), stage / "metadata.parquet")
         pq.write_table(pa.Table.from_pylist(rejects, REJECTS), stage / "rejects.parquet")
 
@@ -69,7 +69,7 @@ def _store(picture, folder):
     data = getattr(picture, "data", None)
     jpeg = data is not None and not data.startswith(b"\x89PNG")
     file = picture.id + (".jpg" if jpeg else ".png")
-    place = {name: getattr(picture, name) for name, _ in PLACE if hasattr(picture, name)}
+    place = {name: getattr(picture, name) for name in PLACE if hasattr(picture, name)}
     if not place:
         folder.mkdir(exist_ok=True)
         (folder / file).write_bytes(pictures.to_png(picture.image) if data is None else data)
@@ -91,6 +91,6 @@ def expected(source):
         return source["count"]
     # by name, so that a change in one kind of source invalidates only the sources of that kind
     module = importlib.import_module(f"emaki.sources.{source['type']}")
-    if source["type"] in ("folder", "hub", "webdataset"):
+    if source["type"] in ("folder", "hub", "hub_stream", "webdataset"):
         return module.total(source)
     return len(source.get("names") or module.catalogue()) * source.get("views", 1)

@@ -17,6 +17,7 @@ import torch
 from emaki import files
 from emaki.batches import filled
 from emaki.errors import UserError
+from emaki.pictures import held
 from emaki.progress import bar
 
 SPLITS = ("train", "validation")
@@ -60,13 +61,21 @@ def read(dataset, split, columns):
 
 
 def batches(dataset, split, columns, size):
-    """Yield `size` rows of data/{split}.parquet at a time, as lists of dicts."""
+    """Yield `size` rows of data/{split}.parquet at a time, as lists of dicts.
+
+    Where `columns` has "image" but pictures are in an archive, their places are in its stead.
+    """
     import pyarrow.parquet as pq
+
+    from emaki.archives import PLACE
 
     path = Path(dataset) / f"data/{split}.parquet"
     if not path.exists():
         raise UserError(f"{path} is not there: {dataset} is not a dataset folder")
-    for batch in pq.ParquetFile(path).iter_batches(size, columns=columns):
+    file = pq.ParquetFile(path)
+    if "image" in columns and "archive" in file.schema_arrow.names:
+        columns = [name for name in columns if name != "image"] + list(PLACE)
+    for batch in file.iter_batches(size, columns=columns):
         yield batch.to_pylist()
 
 
@@ -120,7 +129,7 @@ def encode(job, where, shards):
             if paths[-1].exists():
                 continue
             flips = 1 + (job.random_flip and split == "train")
-            data = [row["image"]["bytes"] for row in rows]
+            data = [held(row) for row in rows]
             parts = [
                 posterior(vae, data[start : start + BATCH], job.resolution, flips, where)
                 for start in range(0, len(data), BATCH)
@@ -213,7 +222,7 @@ def describe(job):
         for rows in batches(job.dataset, split, ["id", "image", "text"], SHARD):
             counts[split] += len(rows)
             for row in rows:
-                picture = hashlib.sha256(row["image"]["bytes"]).hexdigest()
+                picture = hashlib.sha256(held(row)).hexdigest()
                 digest.update(json.dumps([split, row["id"], row["text"], picture]).encode())
     model = Path(job.model)
     parts = [

@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from emaki import archives
+
 # Raster formats that Pillow decodes itself; EPS and the like, left out, start programs. A camera's
 # MPO is opened as JPEG.
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
@@ -61,14 +63,23 @@ def is_plain(data):
 def stored(folder, row):
     """The bytes, PNG or JPEG, of the picture that a row of the images stage's metadata describes.
 
-    They are in `folder`/pictures or, where the row says so, in a tar: as they are there, or
-    converted where not any reader would see the same.
+    They are in `folder`/pictures or, where the row says so, in an archive.
     """
     if not row.get("archive"):
         return (Path(folder) / "pictures" / row["file"]).read_bytes()
-    with open(row["archive"], "rb") as tar:
-        tar.seek(row["offset"])
-        data = tar.read(row["size"])
+    return archived(row)
+
+
+def held(row):
+    """The bytes, PNG or JPEG, of the picture of a row of a dataset's file, which holds it or its
+    place in an archive."""
+    return row["image"]["bytes"] if "image" in row else archived(row)
+
+
+def archived(place, whole=True):
+    """The bytes, PNG or JPEG, of the picture at a place (see emaki.archives): as they are there, or
+    converted where not any reader would see the same."""
+    data = archives.read(place, whole)
     return data if is_plain(data) else to_png(decode(data))
 
 

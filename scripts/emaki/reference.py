@@ -1,14 +1,12 @@
 """A dataset's real pictures as the evaluators see them, read as they are needed."""
 
-import bisect
 import functools
 import io
-import itertools
 
 import pyarrow.parquet as pq
 from PIL import Image
 
-from emaki import scoring
+from emaki import parquet, pictures, scoring
 
 
 class Squares:
@@ -21,9 +19,6 @@ class Squares:
     def __init__(self, path, pixels):
         self.file, self.pixels = pq.ParquetFile(path), pixels
         self.count = self.file.metadata.num_rows
-        groups = range(self.file.num_row_groups)
-        sizes = [self.file.metadata.row_group(group).num_rows for group in groups]
-        self.starts = [0, *itertools.accumulate(sizes)]
         self._group = functools.lru_cache(1)(lambda number: self.file.read_row_group(number))
 
     def __len__(self):
@@ -33,18 +28,19 @@ class Squares:
         return [self._square(min(row, self.count - 1)) for row in range(part.start, part.stop)]
 
     def _square(self, row):
-        group = bisect.bisect_right(self.starts, row) - 1
-        data = self._group(group)["image"][row - self.starts[group]].as_py()["bytes"]
+        group, row = parquet.group_of(self.file, row)
+        (found,) = self._group(group).slice(row, 1).to_pylist()
+        data = pictures.held(found)
         with Image.open(io.BytesIO(data)) as image:
             return scoring.centre_square(image.convert("RGB"), self.pixels)
 
 
-def columns(pictures, resolution, encoder, clip=None):
+def columns(path, resolution, encoder, clip=None):
     """{column: values} of a dataset's file of pictures: id, features and, with a CLIPModel's
     folder `clip`, embedding, of the pictures in the `resolution` of the samples."""
-    squares = Squares(pictures, resolution)
+    squares = Squares(path, resolution)
     found = {
-        "id": pq.read_table(pictures, columns=["id"])["id"].to_pylist(),
+        "id": pq.read_table(path, columns=["id"])["id"].to_pylist(),
         "features": scoring.features(squares, encoder, "reference"),
     }
     if clip:

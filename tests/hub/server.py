@@ -19,7 +19,7 @@ KINDS = (TREE, PATHS, REFS, FILE, INFO)
 class Hub(ThreadingHTTPServer):
     """`add` repositories; `fault` is one of "drop", "corrupt", "busy", "always busy" or None.
 
-    `log` has the (method, path, range) of every request. A file is in LFS where it is a weight.
+    `log` has the (method, path, range) of every request. A file is in LFS where it would be large.
     """
 
     daemon_threads = True
@@ -100,19 +100,20 @@ class Handler(BaseHTTPRequestHandler):
     def send_file(self, commit, name, data):
         hub, known = self.server, entry(name, data)
         etag = known.get("lfs", known)["oid"]
-        start = int(re.match(r"bytes=(\d+)-", self.headers.get("Range") or "bytes=0-")[1])
+        wanted = re.match(r"bytes=(\d+)-(\d*)", self.headers.get("Range") or "bytes=0-")
+        start, end = int(wanted[1]), min(int(wanted[2] or len(data)) + 1, len(data))
         headers = {"ETag": f'"{etag}"', "X-Repo-Commit": commit, "Accept-Ranges": "bytes"}
         if "Range" in self.headers:
-            headers["Content-Range"] = f"bytes {start}-{len(data) - 1}/{len(data)}"
-        self.begin(206 if "Range" in self.headers else 200, len(data) - start, headers)
+            headers["Content-Range"] = f"bytes {start}-{end - 1}/{len(data)}"
+        self.begin(206 if "Range" in self.headers else 200, end - start, headers)
         if self.command == "HEAD":
             return
         if "lfs" in known and hub.has_fault("corrupt"):
             data = data[:-1] + bytes([data[-1] ^ 1])
         if "lfs" in known and hub.has_fault("drop"):
-            data = data[: start + (len(data) - start) // 2]
+            end = start + (end - start) // 2
             self.close_connection = True
-        self.wfile.write(data[start:])
+        self.wfile.write(data[start:end])
 
     def send(self, value):
         body = json.dumps(value).encode()
@@ -137,7 +138,7 @@ def entry(name, data):
     """A file as the tree lists it."""
     oid = hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()
     known = {"type": "file", "path": name, "size": len(data), "oid": oid}
-    if name.endswith((".safetensors", ".bin", ".parquet")):
+    if name.endswith((".safetensors", ".bin", ".parquet", ".tar")):
         digest = hashlib.sha256(data).hexdigest()
         known["lfs"] = {"oid": digest, "size": len(data), "pointerSize": 130}
     return known

@@ -136,7 +136,7 @@ def test_pictures_stay_in_their_tars(done):
 
 def jobs_of_shard(shard):
     return [
-        f"images_tar web/shards/{shard}",
+        f"images_archive web/shards/{shard}",
         f"captions web/shards/{shard}/alt",
         f"dataset_shard web/shards/{shard}",
         f"latents web/shards/{shard}/{LATENTS}",

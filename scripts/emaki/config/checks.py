@@ -4,11 +4,10 @@ and an experiment's keys fit together. Each check yields pairs (path of keys, se
 from pathlib import Path
 
 from emaki.config import hub
-from emaki.config.plan import checkpoints, steps_of, weights_of
+from emaki.config.plan import ARCHIVES, checkpoints, steps_of, weights_of
 from emaki.config.reading import NAMED, unknown
 from emaki.config.runs import LORA_KEYS
 from emaki.errors import UserError
-from emaki.sources import webdataset
 
 NEEDS_HORIZON = ("linear", "cosine")
 
@@ -62,9 +61,9 @@ def _files(config):
         if not Path(path).is_dir():
             yield where, f"is {path}, which is no folder{advice.get(where, '')}"
     for name, source in config["sources"].items():
-        if source["type"] == "webdataset":
+        if source["type"] in ARCHIVES:
             try:
-                webdataset.shards(source)
+                ARCHIVES[source["type"]].shards(source)
             except UserError as error:
                 yield ("sources", name, "path"), str(error)
 
@@ -109,7 +108,7 @@ def _datasets(config, own):
                 kind = {"source": "source", "captions": "captioner"}[key]
                 yield ("datasets", name, key), unknown(kind, dataset[key], config[section])
         source = config["sources"].get(dataset["source"], {"type": None})
-        if source["type"] == "webdataset" or source.get("shards", 1) > 1:
+        if source["type"] in ARCHIVES or source.get("shards", 1) > 1:
             chain = _captioners(config["captions"], dataset["captions"])
             if any(config["captions"][of]["type"] == "table" for of in chain):
                 problem = f"edits captions, but the source {dataset['source']} is in shards"

@@ -1,12 +1,15 @@
 """What a loaded config asks for: the checkpoints of a run, the models that an experiment shows."""
 
-from emaki.sources import webdataset
+from emaki.sources import hub_stream, webdataset
+
+# Sources whose files are a shard each; their modules say which.
+ARCHIVES = {"webdataset": webdataset, "hub_stream": hub_stream}
 
 
 def shards_of(source):
     """The names of a source's shards in their order; none where it is in one piece."""
-    if source["type"] == "webdataset":
-        return list(webdataset.shards(source))
+    if source["type"] in ARCHIVES:
+        return list(ARCHIVES[source["type"]].shards(source))
     count = source.get("shards", 1)
     return [f"{number:05d}" for number in range(count)] if count > 1 else []
 

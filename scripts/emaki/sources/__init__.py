@@ -13,7 +13,7 @@ from emaki.errors import UserError
 if TYPE_CHECKING:
     from PIL import Image
 
-TYPES = ("rooms", "openmoji", "dicebear", "folder", "unsplash", "hub", "webdataset")
+TYPES = ("rooms", "openmoji", "dicebear", "folder", "unsplash", "hub", "hub_stream", "webdataset")
 
 
 @dataclass(frozen=True)

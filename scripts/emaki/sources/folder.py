@@ -213,17 +213,27 @@ def _read_beside(source, found, beside, about):
 
 
 def _read_inside(source, name):
-    """Yield a `FilePicture` or `Reject` for every row of a Parquet file with pictures inside."""
+    path = Path(_top(source), name)
+    with open(path, "rb") as file:
+        for _, item in rows_inside(source, name, path, file):
+            yield item
+
+
+def rows_inside(source, name, path, file):
+    """Yield (row, `FilePicture` or `Reject`) for the rows of a Parquet file with pictures inside.
+
+    `file` is open; `name` is what the pictures are called after, and `path` stands in messages.
+    """
     import pyarrow as pa
 
+    from emaki.parquet import picture_column
     from emaki.sources.tables import open_parquet, unreadable
 
-    path = Path(_top(source), name)
-    file = open_parquet(path)
+    file = open_parquet(path, file)
     columns = set(file.schema_arrow.names)
-    column = _picture_column(path, file.schema_arrow)
+    column = picture_column(path, file.schema_arrow)
     if column is None:
-        yield Reject(shown(name), f"no column with pictures, only {', '.join(sorted(columns))}")
+        yield 0, Reject(shown(name), f"no column with pictures, only {', '.join(sorted(columns))}")
         return
     _check_caption_column(source, path, columns)
     texts = {source.get("caption_column", "text"), "licence", "license", "credit"} & columns
@@ -235,31 +245,13 @@ def _read_inside(source, name):
                 data = value["bytes"] if isinstance(value, dict) else value
                 place = f"{name} row {row}"
                 if data is None:
-                    yield Reject(shown(place), "no picture in this row")
+                    yield row, Reject(shown(place), "no picture in this row")
                 else:
                     about = described(source, record, f"{path} row {row}")
-                    yield picture(source, place, data, about)
+                    yield row, picture(source, place, data, about)
                 row += 1
     except (pa.ArrowException, OSError) as error:
         raise unreadable(path, error) from None
-
-
-def _picture_column(path, schema):
-    """The column of pictures: `image`, or the only one of binaries or {bytes, path}; or None."""
-    import pyarrow as pa
-
-    def holds_bytes(kind):
-        if pa.types.is_struct(kind):
-            return kind.get_field_index("bytes") >= 0
-        return pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
-
-    columns = [field.name for field in schema if holds_bytes(field.type)]
-    if len(columns) > 1 and "image" not in columns:
-        raise UserError(
-            f"{path} has several columns that may hold pictures, {', '.join(columns)}: "
-            "name the right one 'image'"
-        )
-    return "image" if "image" in columns else next(iter(columns), None)
 
 
 def picture(source, name, data, about):

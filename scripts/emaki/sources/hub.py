@@ -60,9 +60,7 @@ def _split(source):
 @functools.cache
 def _bring(repo, revision, config, split):
     """Download a split: (datasets' name for its format, the files' paths, what its card says)."""
-    from huggingface_hub import DatasetCard
-
-    page = hub.fetch(repo, revision, ["README.md"], "dataset") / "README.md"
+    about = hub.card(repo, revision)
     builder = _builder(repo, revision, config)
     splits = builder.config.data_files
     if split not in splits:
@@ -70,8 +68,7 @@ def _bring(repo, revision, config, split):
     root = f"hf://datasets/{repo}@{revision}/"
     names = sorted(url.removeprefix(root) for url in splits[split])
     folder = hub.fetch(repo, revision, [glob.escape(name) for name in names], "dataset")
-    card = DatasetCard.load(page).data.to_dict() if page.is_file() else {}
-    return builder.name, [folder / name for name in names], card
+    return builder.name, [folder / name for name in names], about
 
 
 def _builder(repo, revision, config):

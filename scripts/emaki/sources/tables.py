@@ -35,10 +35,10 @@ def check_column(path, columns, name, hint=""):
     raise UserError(f"{path} has no column {name!r}, only {', '.join(there)}{guess}{hint}")
 
 
-def open_parquet(path):
-    """A `pyarrow.parquet.ParquetFile`; UserError if it is none."""
+def open_parquet(path, file=None):
+    """A `pyarrow.parquet.ParquetFile` of a path, or of an open file; UserError if it is none."""
     try:
-        return pq.ParquetFile(path)
+        return pq.ParquetFile(file or path)
     except (pa.ArrowException, OSError) as error:
         raise unreadable(path, error) from None
 

@@ -17,6 +17,7 @@ import os
 import posixpath
 import re
 import tarfile
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,12 +31,12 @@ NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*"  # as of the config's entries, since paths 
 
 
 @dataclass(frozen=True)
-class TarPicture(folder.FilePicture):
-    """A picture whose `size` bytes begin at byte `offset` of the tar `archive`."""
+class ArchivedPicture(folder.FilePicture):
+    """A picture that stays where it is (see emaki.archives)."""
 
     archive: str
     offset: int
-    size: int
+    size: int | None
 
 
 def shards(source):
@@ -44,7 +45,7 @@ def shards(source):
     Raises UserError, a sentence that goes on after the path's key, if a tar is not there.
     """
     path = os.path.expanduser(source["path"])
-    named = [path] if os.path.isfile(path) else list(_counted(path))
+    named = [path] if os.path.isfile(path) else list(counted(path))
     tars = [tar for name in named for tar in _matching(name)]
     if not tars:
         raise UserError(f"is {source['path']}, which matches no file")
@@ -53,40 +54,48 @@ def shards(source):
             f"is {source['path']}, of which {len(missing)} of {len(tars)} files are not there; "
             f"the first is {missing[0]}"
         )
+    return named_after(tars, (".tar",))
+
+
+def named_after(paths, kinds):
+    """{name of a shard: its path}: the file's without its ending, which must be one of `kinds`."""
     found = {}
-    for tar in tars:
-        name = os.path.basename(tar).removesuffix(".tar")
-        if not tar.endswith(".tar"):
+    for path in paths:
+        name, kind = os.path.splitext(os.path.basename(path))
+        if kind not in kinds:
             raise UserError(
-                f"has {tar}, which is not named .tar; a compressed one must be unpacked"
+                f"has {path}, which is not named {' or '.join(kinds)}; "
+                "a compressed one must be unpacked"
             )
-        if not re.fullmatch(NAME, name) or re.search("[{}]", tar):
-            raise UserError(f"has {tar}: name it with letters, digits and . _ - only")
+        if not re.fullmatch(NAME, name) or re.search("[{}]", path):
+            raise UserError(f"has {path}: name it with letters, digits and . _ - only")
         if name in found:
-            raise UserError(f"has {found[name]} and {tar}: two shards of one name")
-        found[name] = tar
+            raise UserError(f"has {found[name]} and {path}: two shards of one name")
+        found[name] = path
     return found
 
 
 def pictures(source):
-    """Yield a `TarPicture` or a `Reject` for every picture or orphan in the tars.
+    """Yield an `ArchivedPicture` or a `Reject` for every picture or orphan in the tars.
 
     Raises UserError for what is no tar, or is damaged or cut off.
     """
-    for tar in shards(source).values():
-        yield from _read(source, tar)
+    for archive in shards(source).values():
+        yield from pictures_in(source, archive)
 
 
 def total(source):
     """How many pictures there are to read, good or bad."""
-    count = 0
-    for path in shards(source).values():
-        with _opened(path) as tar:
-            count += sum(_kind(member) in folder.PICTURES for member in _files(tar))
-    return count
+    return sum(map(total_in, shards(source).values()))
 
 
-def _counted(path):
+def total_in(archive):
+    """How many pictures there are in a tar, good or bad."""
+    with _opened(archive) as tar:
+        return sum(_kind(member) in folder.PICTURES for member in _files(tar))
+
+
+def counted(path):
     """`path` once for each number of the first {N..M} in it, with as many digits as N has."""
     match = re.search(r"\{(\d+)\.\.(\d+)\}", path)
     if not match:
@@ -94,21 +103,28 @@ def _counted(path):
         return
     first, last = match.groups()
     for number in range(int(first), int(last) + 1):
-        counted = f"{path[: match.start()]}{number:0{len(first)}d}{path[match.end() :]}"
-        yield from _counted(counted)
+        numbered = f"{path[: match.start()]}{number:0{len(first)}d}{path[match.end() :]}"
+        yield from counted(numbered)
 
 
 def _matching(name):
     return sorted(glob.glob(name, recursive=True)) if re.search(r"[*?\[]", name) else [name]
 
 
-def _opened(path):
-    try:
-        return tarfile.open(path, "r:")
-    except tarfile.TarError as error:
-        raise UserError(f"{path} is no uncompressed tar: {error}") from None
-    except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror}") from None
+@contextmanager
+def _opened(archive):
+    from emaki import archives
+
+    with ExitStack() as stack:
+        try:
+            file = stack.enter_context(archives.opened(archive))
+            tar = stack.enter_context(tarfile.open(fileobj=file, mode="r:"))
+        except tarfile.TarError as error:
+            raise UserError(f"{archive} is no uncompressed tar: {error}") from None
+        except OSError as error:
+            raise UserError(f"{archive} cannot be read: {error.strerror}") from None
+        tar.name = archive
+        yield tar
 
 
 def _files(tar):
@@ -129,8 +145,9 @@ def _files(tar):
         ) from None
 
 
-def _read(source, path):
-    with _opened(path) as tar:
+def pictures_in(source, archive):
+    """Yield the `ArchivedPicture`s and `Reject`s of a tar (see emaki.archives)."""
+    with _opened(archive) as tar:
         seen = set()
         for key, members in itertools.groupby(_files(tar), _key):
             if key in seen:
@@ -193,8 +210,9 @@ def _picture(source, tar, member, about):
     )
     if isinstance(made, Reject):
         return made
-    place = {"archive": tar.name, "offset": member.offset_data, "size": member.size}
-    return TarPicture(**vars(made), **place)
+    return ArchivedPicture(
+        **vars(made), archive=tar.name, offset=member.offset_data, size=member.size
+    )
 
 
 def _bytes(tar, member):
