@@ -22,8 +22,8 @@ GROUP_BYTES = 64 << 20  # of pictures in a row group: bounds the memory of write
 SPLITS = ("train", "validation")
 LONGEST_LIST = 50
 WHERE = (
-    "The pictures stay where they are: `offset` and `size` say where in the `archive`, in bytes of a "
-    "tar; of a Parquet file `offset` is the row."
+    "The pictures stay where they are: `offset` and `size` say where in the `archive`, in bytes of "
+    "a tar; of a Parquet file `offset` is the row."
 )
 LICENCES = {  # the identifiers that the card's header may use
     "CC0 1.0": "cc0-1.0",

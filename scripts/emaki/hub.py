@@ -59,10 +59,10 @@ def borrowed(url):
     It is brought into a temporary file without a name, so that it is gone once it is closed,
     however the process ends. Raises UserError for what cannot be had, with what to do.
     """
-    repo, revision, path = _parts(url)
+    repo, _, path = _parts(url)
+    file = tempfile.TemporaryFile()  # noqa: SIM115 - who borrows it closes it
     with _files(url) as files:
         known = files.info(url)
-        file = tempfile.TemporaryFile()
         files.get_file(url, outfile=file)
     if not _is_right(file, known["lfs"], known["blob_id"]):
         raise _damaged(path, repo)

@@ -1,4 +1,4 @@
-"""Datasets of a hub that are not kept: each job brings the file that it reads, and leaves nothing."""
+"""Datasets of a hub that are streamed: a job brings the file that it reads and leaves nothing."""
 
 import io
 import json
@@ -115,13 +115,15 @@ def test_what_is_made_is_the_same_as_from_tars_on_the_disk(done):
     )
     assert local == tars
     assert len(rows) == 2
+    tables = [f"captions/{name}/shards/{{}}/blip.parquet" for name in ("local", "tars", "rows")]
     captions = [
-        [row["caption"] for n in range(2) for row in done.read(f"captions/{name}/shards/{n}/blip.parquet")]
-        for name in ("local", "tars", "rows")
+        [row["caption"] for n in range(2) for row in done.read(t.format(n))] for t in tables
     ]
     assert captions[0] == captions[1] == captions[2]
-    runs = [done.folder / STUDY / f"runs/{name}/000002/checkpoint.json" for name in ("local", "tars")]
-    assert runs[0].read_bytes() == runs[1].read_bytes()
+    local, tars = (
+        done.folder / STUDY / f"runs/{name}/000002/checkpoint.json" for name in ("local", "tars")
+    )
+    assert local.read_bytes() == tars.read_bytes()
 
 
 def test_no_picture_is_kept(done):
@@ -152,38 +154,50 @@ def test_who_made_them_is_told(done):
 
 def test_a_change_brings_what_it_needs(done):
     assert "Nothing to be done" in done.snakemake(*TARGETS, "-n")
-    said = done.snakemake(f"{STUDY}/latents/tars/{LATENTS}-flip/manifest.json", "-n", "--quiet", "host")
+    flipped = f"{STUDY}/latents/tars/{LATENTS}-flip/manifest.json"
+    said = done.snakemake(flipped, "-n", "--quiet", "host")
     assert "rule latents:" in said
     assert "rule images_archive:" not in said
     assert "rule captions_blip:" not in said
 
 
-@pytest.mark.parametrize(
-    ("fault", "path", "sentence"),
-    [
-        ("corrupt", "data/{0..1}.tar", "arrived with another checksum than the commit gives"),
-        (None, "data/{0..2}.tar", "somebody/web has no file data/2.tar at"),
-        (None, "rows/{0..0}.tar", "somebody/web has no file rows/0.tar at"),
-    ],
-)
-def test_what_cannot_be_had_is_told(tmp_path, fault, path, sentence):
-    with Hub() as hub:
-        study = Study(tmp_path, hub)
-        config = tmp_path / "stream.yaml"
-        config.write_text(config.read_text().replace("data/{0..1}.tar", path))
-        hub.fail(fault, 9)
-        last = "0" if "..0" in path else "2" if "..2" in path else "1"
-        said = study.snakemake(f"{STUDY}/images/tars/shards/{last}/metadata.parquet", check=False)
-        hub.shutdown()
-    assert sentence in said
-    assert list((tmp_path / "temporary").rglob("*.tar")) == []
+def pictures(hub, cache, commit, path):
+    """The captions of the pictures of a source, or the sentence that it ended with."""
+    source = {"type": "hub_stream", "repo": REPO, "revision": commit, "path": path}
+    code = (
+        "import json, sys\nfrom emaki import sources\nfrom emaki.errors import UserError\n"
+        "try: print(json.dumps([item.caption for item in sources.build(json.load(sys.stdin))]))\n"
+        "except UserError as error: print(json.dumps(str(error)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        input=json.dumps(source),
+        env=os.environ | {"HF_ENDPOINT": hub.url, "HF_HOME": str(cache)},
+        cwd=ROOT / "scripts",
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
 
 
-def test_a_dropped_connection_is_taken_up(tmp_path):
-    with Hub() as hub:
-        study = Study(tmp_path, hub)
-        hub.fail("drop")
-        study.snakemake(f"{STUDY}/images/tars/shards/0/metadata.parquet")
-        ranges = [part for _, path, part in hub.log if path.endswith("/data/0.tar") and part]
-        hub.shutdown()
-    assert any(int(part.removeprefix("bytes=").split("-")[0]) > 0 for part in ranges)
+def test_what_cannot_be_had_is_told(hub, tmp_path):
+    commit = hub.add(REPO, {"data/0.tar": tar(build({"type": "rooms", "count": 1}))})
+    for wrong, sentence in [
+        ((commit, "data/1.tar"), f"{REPO} has no file data/1.tar at {commit}"),
+        (("0" * 40, "data/0.tar"), f"{REPO} has no commit 0000"),
+    ]:
+        assert sentence in pictures(hub, tmp_path, *wrong)
+    hub.fail("corrupt")
+    told = pictures(hub, tmp_path, commit, "data/0.tar")
+    assert "data/0.tar of somebody/web arrived with another checksum than the commit gives" in told
+    hub.gated[REPO] = "secret"
+    assert f"{REPO} is gated: accept its terms" in pictures(hub, tmp_path, commit, "data/0.tar")
+
+
+def test_a_dropped_connection_is_tried_again(hub, tmp_path):
+    rooms = list(build({"type": "rooms", "count": 2, "seed": 1}))
+    commit = hub.add(REPO, {"data/0.tar": tar(rooms)})
+    hub.fail("drop")
+    assert pictures(hub, tmp_path, commit, "data/0.tar") == [room.caption for room in rooms]
+    assert hub.faults_left == 0
