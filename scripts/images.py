@@ -20,7 +20,7 @@ def main():
         unit="pictures",
         label=f"images {args.source['type']}",
     )
-    images.write(items, args.output)
+    images.write(items, args.output, args.source["type"] in sources.ARCHIVES)
 
 
 if __name__ == "__main__":

@@ -108,7 +108,7 @@ def test_names_that_are_no_good_paths_do_no_harm(tmp_path):
     good, bad = read(path)
     assert not bad
     assert list(good)[2] == "x/été {n} 絵.png"
-    images.write(build({"type": "webdataset", "path": str(path)}), tmp_path / "images")
+    images.write(build({"type": "webdataset", "path": str(path)}), tmp_path / "images", True)
     rows = pq.read_table(tmp_path / "images/metadata.parquet").to_pylist()
     assert len({row["id"] for row in rows}) == len(names)
     assert all(row["file"].isascii() and len(row["file"]) < 60 for row in rows)
@@ -127,7 +127,7 @@ def test_pictures_are_found_again_in_the_tar(tmp_path):
     ]
     path = write(tmp_path / "x.tar", members)
     items = list(build({"type": "webdataset", "path": str(path)}))
-    images.write(items, tmp_path / "images")
+    images.write(items, tmp_path / "images", True)
     rows = pq.read_table(tmp_path / "images/metadata.parquet").to_pylist()
     stored = [pictures.stored(tmp_path / "images", row) for row in rows]
     assert stored[0] == members[0][1]

@@ -13,8 +13,6 @@ from emaki import contact_sheet, datasets, parquet, pictures
 from emaki.errors import UserError
 from emaki.files import replacing, sha256
 
-NONE = pa.array([], pa.int32())
-
 
 def dataset(name, dataset, shards, output):
     """Write what `datasets.write` does into the folder `output`, of a dataset in `shards`.
@@ -72,9 +70,10 @@ def latents(dataset, shards, output):
         kept = _kept_rows(Path(dataset) / "data" / f"{split}.parquet")
         for number, (shard, folder) in enumerate(zip(shards, folders)):
             rows = pq.read_table(output / folder / "index.parquet", filters=[("split", "=", split)])
-            table = rows.take(kept.get(shard, NONE))
-            table = table.append_column("shard", pa.array([number] * len(table), pa.int32()))
-            tables.append(table.append_column("row", kept.get(shard, NONE)))
+            if shard in kept:  # columns of a shard without pictures have no type
+                table = rows.take(kept[shard])
+                table = table.append_column("shard", pa.array([number] * len(table), pa.int32()))
+                tables.append(table.append_column("row", kept[shard]))
     table = pa.concat_tables(tables)
     paths = [output / folder / "manifest.json" for folder in folders]
     first = json.loads(paths[0].read_text())
@@ -101,8 +100,8 @@ def references(index, references, output):
     kept = _kept_rows(index)
     with replacing(output) as temporary, contextlib.ExitStack() as stack:
         writer = None
-        for shard, path in references.items():
-            table = pq.read_table(path).take(kept.get(shard, NONE))
+        for shard in (shard for shard in references if shard in kept):
+            table = pq.read_table(references[shard]).take(kept[shard])
             writer = writer or stack.enter_context(pq.ParquetWriter(temporary, table.schema))
             writer.write_table(table)
 

@@ -28,13 +28,13 @@ METADATA = pa.schema(
 )
 
 
-def write(items, output):
+def write(items, output, archived=False):
     """Write the folder `output`: pictures/, metadata.parquet and rejects.parquet.
 
     `items` are `Picture`s and `Reject`s of `emaki.sources`. A picture with the same pixels as an
     earlier one becomes a reject. `sha256` in the metadata is that of the pixels. Pictures in an
     archive are not copied: the metadata say where they are, and `file` what they would be called.
-    Raises UserError if no picture is left.
+    Raises UserError if no picture is left, but of an archive: that is judged of all together.
     """
     rows, rejects, seen = [], [], {}
     with replacing(output) as stage:
@@ -50,10 +50,10 @@ def write(items, output):
                 continue
             seen[digest] = origin(item)
             rows.append(_store(item, stage / "pictures") | {"sha256": digest})
-        if not rows:
+        if not rows and not archived:
             raise UserError(f"no usable picture; {explain(rejects)}")
         schema = METADATA
-        for name, kind in PLACE.items() if "archive" in rows[0] else ():
+        for name, kind in PLACE.items() if archived else ():
             schema = schema.append(pa.field(name, parquet.ARROW[kind]))
         pq.write_table(pa.Table.from_pylist(rows, schema), stage / "metadata.parquet")
         pq.write_table(pa.Table.from_pylist(rejects, REJECTS), stage / "rejects.parquet")

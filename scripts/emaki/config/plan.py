@@ -2,7 +2,7 @@
 
 from emaki.sources import hub_stream, webdataset
 
-# Sources whose files are a shard each; their modules say which.
+# {type: module that says which files are the shards}, as emaki.sources.ARCHIVES
 ARCHIVES = {"webdataset": webdataset, "hub_stream": hub_stream}
 
 

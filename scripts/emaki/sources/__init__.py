@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
 TYPES = ("rooms", "openmoji", "dicebear", "folder", "unsplash", "hub", "hub_stream", "webdataset")
+ARCHIVES = ("hub_stream", "webdataset")  # a file is a shard, and the pictures stay in it
 
 
 @dataclass(frozen=True)
