@@ -95,7 +95,7 @@ def to_pixels(data, resolution):
 def files_of_shards(job, manifest):
     """The folder of whole shards beside the output; its name says what they are made from.
 
-    Those of other keys are removed: an encoding that was killed left them before its inputs changed.
+    Those of other keys are removed: they are of an encoding that was killed, of other inputs.
     """
     key = hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()[:16]
     output = Path(job.output)
