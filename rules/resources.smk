@@ -28,7 +28,19 @@ def minutes(first):
 
 def megabytes(base, copies=1):
     """A resource: memory for a program of `base` MB and so many copies of the job's inputs."""
-    return lambda wildcards, input, attempt: int(base + copies * input.size_mb) * attempt
+
+    def needed(wildcards, input, attempt):
+        held = input.size_mb + sum(map(megabytes_listed, input))
+        return int(base + copies * held) * attempt
+
+    return needed
+
+
+def megabytes_listed(path):
+    """The MB of the weights that the list of a model of the hub stands for (hub_image_text)."""
+    path = Path(path)
+    weights = path.parent.glob("*.safetensors") if path.name == "files.json" else []
+    return sum(file.stat().st_size for file in weights) / 2**20
 
 
 def minutes_of_training(wildcards, attempt):

@@ -9,6 +9,7 @@ text, caption, tokens, cut) and manifest.json: hashes of all that made them.
 import hashlib
 import io
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -101,11 +102,18 @@ def to_pixels(data, resolution):
 
 
 def files_of_shards(job, manifest):
-    """The folder of whole shards beside the output; its name says what they are made from."""
+    """The folder of whole shards beside the output; its name says what they are made from.
+
+    Those of other keys are removed: they are of an encoding that was killed, of other inputs.
+    """
     key = hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()[:16]
     output = Path(job.output)
     folder = output.with_name(f".{output.name}.{key}.shards")
     folder.mkdir(parents=True, exist_ok=True)
+    name = re.compile(rf"\.{re.escape(output.name)}\.[0-9a-f]{{16}}\.shards")
+    for other in output.parent.iterdir():
+        if name.fullmatch(other.name) and other.name != folder.name:
+            shutil.rmtree(other)
     return folder
 
 

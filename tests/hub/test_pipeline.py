@@ -3,6 +3,7 @@
 import hashlib
 import io
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -63,3 +64,28 @@ def test_a_pipeline_and_its_raw_weights_by_commit(tmp_path):
     ema = load_file(TINY / "unet/diffusion_pytorch_model.safetensors")
     state = pipeline.unet.state_dict()
     assert all(torch.equal(state[name], tensor) for name, tensor in ema.items())
+
+
+def test_a_captioner_of_the_hub_asks_for_memory_for_all_its_weights(tmp_path):
+    for part in ("Snakefile", "rules", "scripts", "config", "envs", "profiles", "resources"):
+        (tmp_path / part).symlink_to(ROOT / part)
+    commit = "0123456789" * 4
+    (tmp_path / "my.yaml").write_text(
+        "extends: config/config.yaml\nstudy: hub\ncaptions:\n  llava: {type: image-text-to-text,"
+        f" model: {{repo: somebody/llava, revision: '{commit}'}}}}\n"
+    )
+    (tmp_path / "results/hub/images/rooms/pictures").mkdir(parents=True)
+    (tmp_path / "results/hub/images/rooms/metadata.parquet").touch()
+    model = tmp_path / "results/hub/somebody/llava" / commit
+    model.mkdir(parents=True)
+    (model / "files.json").write_text("{}")
+    for part in (1, 2):
+        with open(model / f"model-{part}-of-2.safetensors", "wb") as file:
+            file.truncate(3 * 2**30)
+    command = [sys.executable, "-m", "snakemake", "results/hub/captions/rooms/llava.parquet", "-n"]
+    command += ["--profile", "profiles/local", "--configfile", "my.yaml", "--quiet", "host"]
+    command += ["--allowed-rules", "captions_image_text"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    shown = done.stdout + done.stderr
+    assert done.returncode == 0, shown
+    assert 4000 + 2 * 6144 <= int(re.search(r"mem_mb=(\d+)", shown)[1]) < 4100 + 2 * 6144

@@ -2,6 +2,9 @@
 
 import io
 import json
+import multiprocessing
+import os
+import signal
 
 import pytest
 import torch
@@ -97,6 +100,38 @@ def test_an_encoding_that_was_stopped_goes_on(tmp_path, monkeypatch, model, data
         once, again = (getattr(Latents(f, "train"), name) for f in (latents, tmp_path / "out"))
         torch.testing.assert_close(once, again)
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def encode_until_killed(dataset, model, output):
+    import emaki.latents as stage
+
+    real, calls = stage.posterior, []
+
+    def kills_in_the_second_shard(*arguments):
+        calls.append(1)
+        if len(calls) == 2:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return real(*arguments)
+
+    stage.SHARD, stage.posterior = 3, kills_in_the_second_shard
+    make_latents(dataset, model, output)
+
+
+def test_an_encoding_that_was_killed_leaves_nothing_to_one_of_other_pictures(
+    tmp_path, model, dataset
+):
+    process = multiprocessing.get_context("spawn").Process(
+        target=encode_until_killed, args=(dataset, model, tmp_path / "64")
+    )
+    process.start()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+    (killed,) = tmp_path.iterdir()
+    assert [path.name for path in killed.iterdir()] == ["train-00000.safetensors"]
+    flipped = killed.with_name(killed.name.replace("64", "64-flip", 1))
+    flipped.mkdir()  # another job's, at work
+    make_latents(make_dataset(tmp_path / "ds", train=6), model, tmp_path / "64")
+    assert {path.name for path in tmp_path.iterdir()} == {"64", flipped.name, "ds"}
 
 
 def test_captions_that_are_cut_are_told(tmp_path, model, capsys):
