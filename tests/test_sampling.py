@@ -1,14 +1,18 @@
 """Pictures of the embedded tiny model: fixed by prompt and seed, kept, never drawn twice."""
 
 import io
+import json
 from pathlib import Path
 
 import datasets
+import diffusers
 import pytest
 import torch
 from PIL import Image
 
 from emaki import sampling
+from emaki.config import schema
+from emaki.config.checks import RUNGE_KUTTA
 
 RESOURCES = Path(__file__).parents[1] / "resources"
 
@@ -71,6 +75,32 @@ def test_what_the_model_predicts_is_part_of_what_a_picture_is(tmp_path):
     first = sampling.identity(tmp_path, [], SETTINGS)
     scheduler.write_text('{"prediction_type": "v_prediction"}')
     assert sampling.identity(tmp_path, [], SETTINGS) != first
+
+
+@pytest.mark.parametrize("name", sampling.SCHEDULERS)
+def test_each_sampler_can_do_the_steps_that_the_config_allows(name):
+    known = schema.registry()["config.schema.yaml"].contents["properties"]
+    steps = known["sampling"]["properties"]["steps"]
+    prk = json.loads((MODEL / "scheduler/scheduler_config.json").read_text())
+    plms = prk | {"skip_prk_steps": True}
+    for config, fewest in ((prk, RUNGE_KUTTA if name == "pndm" else 1), (plms, 1)):
+        for number in (fewest, fewest + 1, fewest + 2, steps["maximum"]):
+            assert noise_is_removed(name, config, number)
+    with pytest.raises((ValueError, IndexError)):  # a diffusers that can do more: allow more
+        noise_is_removed("pndm", prk, RUNGE_KUTTA - 1)
+
+
+def noise_is_removed(name, config, steps):
+    """Whether a sampler goes all its steps, with noise in the place of a model."""
+    scheduler = getattr(diffusers, sampling.SCHEDULERS[name]).from_config(config)
+    scheduler.set_timesteps(steps)
+    generator = torch.Generator().manual_seed(0)
+    latents = torch.randn(1, 4, 2, 2, generator=generator) * scheduler.init_noise_sigma
+    for step in scheduler.timesteps:
+        seen = scheduler.scale_model_input(latents, step)
+        noise = 0.1 * torch.randn(seen.shape, generator=generator)
+        latents = scheduler.step(noise, step, latents).prev_sample
+    return bool(latents.isfinite().all())
 
 
 def test_the_file_is_read_by_the_datasets_library(tmp_path, pipeline):

@@ -471,6 +471,21 @@ def test_a_mistake_is_told_in_one_sentence(name, study):
     assert re.match(r"my\.yaml(:\d+)?[: ]", message)
 
 
+def test_steps_that_pndm_cannot_do_with_a_model(study, workplace):
+    folder = workplace / "resources/tiny-sd/scheduler"
+    folder.mkdir()
+    (folder / "scheduler_config.json").write_text("{}")
+    study("sampling: {scheduler: pndm, steps: 4}")
+    study("sampling: {scheduler: ddim, steps: 3}")
+    with pytest.raises(UserError) as caught:
+        study("sampling: {scheduler: pndm, steps: 3}")
+    told = "my.yaml:3: sampling.steps is 3, but pndm needs 4 or more with the model tiny, whose "
+    told += "resources/tiny-sd/scheduler/scheduler_config.json does not say skip_prk_steps: true"
+    assert str(caught.value) == told
+    (folder / "scheduler_config.json").write_text('{"skip_prk_steps": true}')
+    study("sampling: {scheduler: pndm, steps: 3}")
+
+
 def test_a_table_of_captions_is_for_a_source_in_one_piece(study, workplace):
     (workplace / "my.csv").write_text("file,text\n")
     lines = "sources: {a: {type: rooms, count: 9, shards: %d}}\n"

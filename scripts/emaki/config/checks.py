@@ -1,6 +1,7 @@
 """What the schemas cannot say: that names refer to something, that files are there, that a run's
 and an experiment's keys fit together. Each check yields pairs (path of keys, sentence)."""
 
+import json
 from pathlib import Path
 
 from emaki.config import hub
@@ -10,6 +11,7 @@ from emaki.config.runs import LORA_KEYS
 from emaki.errors import UserError
 
 NEEDS_HORIZON = ("linear", "cosine")
+RUNGE_KUTTA = 4  # steps of that kind with which diffusers' PNDM begins, if it does not skip them
 
 
 def check(document):
@@ -18,7 +20,7 @@ def check(document):
     for section in NAMED:  # config/tiny.yaml has but few of them
         config.setdefault(section, {})
     found = [*_models(config["models"]), *_files(config), *hub.resolve(config, document.file)]
-    for part in (_names, _captions, _datasets, _prompts, _runs, _experiments):
+    for part in (_names, _sampling, _captions, _datasets, _prompts, _runs, _experiments):
         found += part(config, document.own)
     return [document.error(path, text) for path, text in found if document.says_itself(path)]
 
@@ -78,6 +80,18 @@ def _models(models):
             yield ("models", name, of_hub[0]), "goes with repo only"
         elif "non_ema_sha256" in model and "non_ema_revision" not in model:
             yield ("models", name, "non_ema_sha256"), "goes with non_ema_revision only"
+
+
+def _sampling(config, own):
+    sampling = config["sampling"]
+    if sampling["scheduler"] != "pndm" or sampling["steps"] >= RUNGE_KUTTA:
+        return
+    for name, model in config["models"].items():
+        file = Path(model["path"], "scheduler/scheduler_config.json")
+        if file.is_file() and not json.loads(file.read_text("utf-8")).get("skip_prk_steps"):
+            needs = f"pndm needs {RUNGE_KUTTA} or more with the model {name}"
+            why = f"whose {file} does not say skip_prk_steps: true"
+            yield ("sampling", "steps"), f"is {sampling['steps']}, but {needs}, {why}"
 
 
 def _captions(config, own):
