@@ -70,13 +70,18 @@ def test_a_preempted_training_goes_on_and_ends_the_same(before_training, undistu
 
 
 def test_a_training_that_ran_out_of_time_goes_on_and_ends_the_same(before_training, undisturbed):
-    short = ["train_newest:runtime=attempt", "train_newest:slurm_partition=gpu"]
+    short = ["train_newest:runtime=5 * attempt", "train_newest:slurm_partition=gpu"]
     short += ["train_newest:slurm_extra='--signal=TERM@30'"]
-    before_training.run(LONG, *ON_SLURM, "--set-resources", *short)
-    first, *_, last = before_training.slurm_jobs()[TRAINING]
-    # it ended before SLURM had to end it
-    assert (first["TimeLimit"], first["JobState"]) == ("00:01:00", "FAILED")
-    assert (last["TimeLimit"] > first["TimeLimit"], last["JobState"]) == (True, "COMPLETED")
+    process = before_training.start(LONG, *ON_SLURM, "--set-resources", *short)
+    before_training.wait_for_training()
+    (job,) = before_training.slurm_jobs()[TRAINING]
+    assert job["TimeLimit"] == "00:05:00"
+    # SLURM gives the signal up to a minute early, which may be before the first step
+    subprocess.run(["scontrol", "update", f"JobId={job['JobId']}", "TimeLimit=1"], check=True)
+    before_training.finish(process)
+    first, last = before_training.slurm_jobs()[TRAINING]
+    assert first["JobState"] == "FAILED"  # it ended before SLURM had to end it
+    assert (last["TimeLimit"], last["JobState"]) == ("00:10:00", "COMPLETED")
     assert_resumed_and_the_same(before_training, undisturbed)
 
 
