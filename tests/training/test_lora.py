@@ -126,7 +126,7 @@ def test_the_file_for_web_uis_is_the_same_lora(tmp_path, model, latents, run):
 
 
 def test_names_are_those_that_web_uis_look_for(tmp_path, model, latents):
-    """As read in their sources (docs/training.md): a layer's name in diffusers with underscores."""
+    """As they were seen to (docs/training.md): a layer's name in diffusers with underscores."""
     trainer = a_trainer({"rank": 2, "train_text_encoder": True}, model, latents)
     loop.save_weights(trainer, tmp_path)
     layers = {
