@@ -14,7 +14,12 @@ def a_trainer(run, model, latents):
     return loop.make_trainer(settings.read(json.dumps(run)), model, latents, torch.device("cpu"))
 
 
-@pytest.mark.parametrize("run", [{"rank": 2}, {"rank": 4, "lora_alpha": 1}])
+EVERY_KIND = ["to_q", "to_k", "to_v", "to_out.0", "ff.net.0.proj", "proj_in", "conv_in", "conv1"]
+
+
+@pytest.mark.parametrize(
+    "run", [{"rank": 2}, {"rank": 4, "lora_alpha": 1}, {"rank": 2, "target_modules": EVERY_KIND}]
+)
 def test_load_lora_weights_gives_the_trained_unet(tmp_path, model, latents, run):
     from diffusers import StableDiffusionPipeline
 
@@ -121,7 +126,7 @@ def test_the_file_for_web_uis_is_the_same_lora(tmp_path, model, latents, run):
 
 
 def test_names_are_those_that_web_uis_look_for(tmp_path, model, latents):
-    """As read in their sources (docs/training.md): a layer's name in diffusers with underscores."""
+    """As they were seen to (docs/training.md): a layer's name in diffusers with underscores."""
     trainer = a_trainer({"rank": 2, "train_text_encoder": True}, model, latents)
     loop.save_weights(trainer, tmp_path)
     layers = {

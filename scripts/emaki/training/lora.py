@@ -3,7 +3,6 @@
 import json
 
 import torch
-from diffusers.utils import convert_state_dict_to_diffusers
 from peft import LoraConfig
 from peft.utils import get_peft_model_state_dict
 from safetensors.torch import save_file
@@ -53,7 +52,9 @@ def save(modules, weights, folder, precision):
 
     `modules` are the models by their names in the pipeline ("unet", "text_encoder"). FILE is what
     `load_lora_weights` reads; alpha and rank are in its metadata, so that the loaded LoRA has the
-    trained scale. WEBUI_FILE has the names of kohya's sd-scripts, and alpha beside each pair.
+    trained scale. It has peft's names: convert_state_dict_to_diffusers gives older ones to
+    attention's layers only, and where the first name is peft's, load_lora_weights leaves those out.
+    WEBUI_FILE has the names of kohya's sd-scripts, and alpha beside each pair.
     """
     dtype = {"fp32": torch.float32, "fp16": torch.float16}[precision]
     (folder / WEBUI_FILE).parent.mkdir(parents=True)
@@ -64,7 +65,7 @@ def save(modules, weights, folder, precision):
             name: tensor.detach().to("cpu", dtype).contiguous()
             for name, tensor in _named_by_peft(model, part, weights).items()
         }
-        tensors |= _named_by_diffusers(own, part)
+        tensors |= {f"{part}.{name}": tensor for name, tensor in own.items()}
         for_web_uis |= _named_by_kohya(own, part, config["lora_alpha"])
         for key, value in config.items():
             if value is not None:
@@ -85,11 +86,6 @@ def _named_by_peft(model, part, weights):
     if part == "unet":
         return own
     return {f"text_model.{name.removeprefix('text_model.')}": own[name] for name in own}
-
-
-def _named_by_diffusers(own, part):
-    converted = convert_state_dict_to_diffusers(own)
-    return {f"{part}.{name}": tensor for name, tensor in converted.items()}
 
 
 def _named_by_kohya(own, part, alpha):
