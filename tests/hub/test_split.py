@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 
 import pyarrow as pa
@@ -108,6 +109,19 @@ def test_a_folder_of_pictures_with_metadata(hub, images):
     ((rows, rejects),) = images(commit, {"text_column": "caption"})
     assert [row["caption"] for row in rows] == ["creature 1", "creature 2"]
     assert [row["credit"] for row in rows] == ["Ada", "Ada"]
+    assert rejects == []
+
+
+def test_a_split_in_tars(hub, images):
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        for name, data in (("a.png", png(1)), ("a.txt", b"red"), ("b.png", png(2)), ("b.txt", b"")):
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            tar.addfile(member, io.BytesIO(data))
+    commit = hub.add(REPO, {"train-0.tar": buffer.getvalue()})
+    ((rows, rejects),) = images(commit, {"image_column": "png", "text_column": "txt"})
+    assert [row["caption"] for row in rows] == ["red", None]
     assert rejects == []
 
 

@@ -115,7 +115,7 @@ def test_a_training_whose_node_is_lost_runs_elsewhere(before_training, undisturb
     lost = job["NodeList"]
     cluster.lose_node(lost)
     try:
-        before_training.finish(process)
+        before_training.finish(process, 1200)  # SLURM alone waits for two or three minutes
     finally:
         cluster.bring_back_node(lost)
     (job,) = before_training.slurm_jobs()[TRAINING]
