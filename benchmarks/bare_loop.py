@@ -1,7 +1,7 @@
 """A bare U-Net loop: forward, backward and optimizer on resident tensors, nothing else.
 
 What a trainer's loop is measured against: there is nothing left in it to leave out. Arguments:
-a JSON object with model, method, batch_size, mixed_precision, steps.
+a JSON object with model, method, batch_size, mixed_precision, compile, steps.
 """
 
 import json
@@ -17,7 +17,7 @@ def main():
     wanted = json.loads(sys.argv[1])
     from emaki.training import imports, recipes
 
-    keys = ("method", "batch_size", "mixed_precision")
+    keys = ("method", "batch_size", "mixed_precision", "compile")
     run = recipes.resolve({key: wanted[key] for key in keys})
     imports.hide_unused(run)
     torch.set_num_threads(1)
@@ -36,6 +36,8 @@ def make_step(model, run):
         from emaki.training import lora
 
         lora.add(unet, run, run["target_modules"], precision)
+    if run["compile"]:
+        unet.compile()
     parameters = [p for p in unet.parameters() if p.requires_grad]
     optimizer = optimizers.make(run, parameters)
     shape = (run["batch_size"], unet.config.in_channels, *[unet.config.sample_size] * 2)

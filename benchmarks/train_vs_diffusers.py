@@ -30,6 +30,12 @@ ATTEMPTS = 3
 SETTINGS = {
     "fp32": {"ours": {}, "theirs": []},
     "bf16": {"ours": {"mixed_precision": "bf16"}, "theirs": ["--mixed_precision", "bf16"]},
+    # the script has no flag for it, but accelerate compiles what it prepares
+    "compiled": {
+        "ours": {"compile": True},
+        "theirs": [],
+        "env": {"ACCELERATE_DYNAMO_BACKEND": "INDUCTOR"},
+    },
 }
 
 
@@ -118,7 +124,7 @@ def our_command(place, method, setting, steps):
     command = [HERE.parent / "scripts/train.py", "--name", "bench", "--run", json.dumps(run)]
     command += ["--model", place / "model", "--latents", place / "latents"]
     command += ["--to-step", steps, "--output", work / "run", "--state-output", work / "state"]
-    return {"command": command, "path": ""}
+    return {"command": command, "environment": {}}
 
 
 def their_command(arguments, folder, place, method, setting):
@@ -130,13 +136,14 @@ def their_command(arguments, folder, place, method, setting):
     command += ["--output_dir", place / "theirs", "--cache_dir", folder / "cache"]
     command += SETTINGS[setting]["theirs"]
     command += ["--use_ema", "--foreach_ema"] if method == "full" else ["--rank", 4]
-    return {"command": command, "path": arguments.peer_path}
+    environment = SETTINGS[setting].get("env", {}) | {"PYTHONPATH": arguments.peer_path}
+    return {"command": command, "environment": environment}
 
 
 def bare_command(place, method, setting, steps):
     wanted = {"model": str(place / "model"), "method": method, "batch_size": models.BATCH}
-    wanted |= {"mixed_precision": "no"} | SETTINGS[setting]["ours"] | {"steps": steps}
-    return {"command": [HERE / "bare_loop.py", json.dumps(wanted)], "path": ""}
+    wanted |= {"mixed_precision": "no", "compile": False} | SETTINGS[setting]["ours"] | {"steps": steps}
+    return {"command": [HERE / "bare_loop.py", json.dumps(wanted)], "environment": {}}
 
 
 def pair(first, second, turn):
@@ -170,8 +177,7 @@ def run_both(first, second, turn):
 def start(job, report, core):
     command = [sys.executable, HERE / "clocked.py", report, *job["command"]]
     environment = {**os.environ, "HF_HUB_OFFLINE": "1", "CUDA_VISIBLE_DEVICES": "", "CLOCKED": "2"}
-    if job["path"]:
-        environment["PYTHONPATH"] = job["path"]
+    environment |= job["environment"]
     log = tempfile.TemporaryFile()  # noqa: SIM115
     process = subprocess.Popen(
         ["taskset", "-c", str(core), *map(str, command)],
