@@ -5,7 +5,7 @@
 
 ComfyUI knows a U-Net by its sizes: models of SD 1.4's, they and the LoRAs random. Every weight that
 a LoRA changes is compared with what diffusers gives it (load_lora_weights, fuse_lora), in float32
-on the CPU. Takes ComfyUI's requirements; writes benchmarks/results/webui_lora.json.
+on the CPU. Takes 18 GB and ComfyUI's requirements; writes benchmarks/results/webui_lora.json.
 """
 
 import argparse
