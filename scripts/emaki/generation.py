@@ -77,7 +77,7 @@ def captions(images, captioner, label="captions"):
     that the sums in a batch are rounded in the same way whatever the number of pictures.
     """
     rows = pq.read_table(Path(images) / "metadata.parquet").to_pylist()
-    order = sorted(rows, key=lambda row: (row["height"], row["width"], row["id"]))
+    order = sorted(rows, key=lambda row: (row["height"], row["width"]))  # else as they are stored
     found = {}
     starts = range(0, len(order), BATCH)
     for start in bar(starts, unit="batches", label=label):
