@@ -142,7 +142,8 @@ def their_command(arguments, folder, place, method, setting):
 
 def bare_command(place, method, setting, steps):
     wanted = {"model": str(place / "model"), "method": method, "batch_size": models.BATCH}
-    wanted |= {"mixed_precision": "no", "compile": False} | SETTINGS[setting]["ours"] | {"steps": steps}
+    wanted |= {"mixed_precision": "no", "compile": False, "steps": steps}
+    wanted |= SETTINGS[setting]["ours"]
     return {"command": [HERE / "bare_loop.py", json.dumps(wanted)], "environment": {}}
 
 
