@@ -58,7 +58,7 @@ def make_model(folder, vae_share=None):
     if vae_share:
         wanted = vae_share / (1 - vae_share) * sum(times.values())
         vae = min(
-            (make_vae(width) for width in range(8, 65, 8)),
+            (make_vae(width) for width in range(8, 65, 4)),
             key=lambda vae: abs(seconds_of_vae(vae) - wanted),
         )
     times["vae"] = seconds_of_vae(vae)
@@ -89,7 +89,7 @@ def make_vae(width):
         up_block_types=("UpDecoderBlock2D",) * 3,
         block_out_channels=(width, 2 * width, 2 * width),
         latent_channels=4,
-        norm_num_groups=8,
+        norm_num_groups=4,
         sample_size=SIZE,
         mid_block_add_attention=False,
     )

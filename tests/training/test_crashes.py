@@ -8,10 +8,13 @@ import itertools
 import json
 import multiprocessing
 import os
+import shutil
 import signal
+import subprocess
 import sys
 import time
 from argparse import Namespace
+from contextlib import contextmanager
 
 import pytest
 from test_exact import FULL, LORA, contents
@@ -95,10 +98,11 @@ class Study:
         assert len(self.left(name)) <= 2  # of the last attempt; those before it are gone
 
 
-def train(job, run, kill=None, terminate=None, preempt=False):
+def train(job, run, kill=None, terminate=None, preempt=False, copy=None):
     """Train a segment in this process, which gets SIGKILL or SIGTERM at its change of that number.
 
     With `preempt` it gets SIGTERM while the training is made, and so ends after its first step.
+    With `copy`, a pair (file, folder), the file is copied there before each change.
     """
     from emaki.training import segment, settings
 
@@ -108,6 +112,8 @@ def train(job, run, kill=None, terminate=None, preempt=False):
         writes = event == "open" and str(arguments[1]).startswith("w")
         if (writes or event in CHANGES) and str(arguments[0]).startswith(str(job.output.parent)):
             number = next(numbers)
+            if copy:
+                shutil.copyfile(copy[0], copy[1] / f"{number:03d}")
             if number == kill:
                 os.kill(os.getpid(), signal.SIGKILL)
             if number == terminate:
@@ -163,3 +169,43 @@ def test_killed_while_the_state_of_a_preemption_is_written(study):
 def test_sigterm_while_the_checkpoint_is_written_lets_it_end(study):
     assert study.attempt("asked", FIRST, LAST, terminate=9) == 0
     assert study.found("asked") == study.whole
+
+
+@contextmanager
+def mounted(disk, place):
+    """The file system in the file `disk`, at the folder `place`."""
+    place.mkdir(exist_ok=True)
+    # nothing but what is told to be on the disk gets there: no commit of the journal by the clock
+    subprocess.run(["mount", "-o", "loop,commit=3600", disk, place], check=True)
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", place], check=True)
+
+
+@pytest.mark.skipif(
+    bool(os.getuid()) or not os.path.exists("/dev/loop0") or not shutil.which("mkfs.ext4"),
+    reason="needs root, loop devices and mkfs.ext4",
+)
+def test_power_lost_at_each_change_of_a_file(study, tmp_path):
+    """What a disk holds at that moment, seen by copies of it, is mounted as after a loss of power:
+    files without their bytes and names without their files are what it would show."""
+    disk, copies = tmp_path / "disk", tmp_path / "copies"
+    copies.mkdir()
+    with open(disk, "wb") as file:
+        file.truncate(64 << 20)
+    subprocess.run(["mkfs.ext4", "-q", disk], check=True)
+    with mounted(disk, tmp_path / "here") as here:
+        for name in ("before", "whole"):
+            (here / name).symlink_to(study.folder / name)
+        os.sync()
+        there = Study(here, study.method, study.model, study.latents)
+        there.whole = study.whole
+        assert there.attempt("lost", FIRST, LAST, copy=(disk, copies)) == 0
+    lost = sorted(copies.iterdir())
+    assert len(lost) > 15
+    for number, copy in enumerate(lost):
+        with mounted(copy, tmp_path / "there") as there.folder:
+            there.check("lost")
+            if number % 8 == 0:
+                check_end(there, "lost")
