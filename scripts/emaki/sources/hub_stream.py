@@ -6,6 +6,8 @@ key in a tar's `.json`; `min_size`; `licence` and `credit`, where no column of t
 those are what the dataset's card says, and the repository.
 """
 
+import importlib
+
 from emaki.sources import Reject, webdataset
 
 KINDS = (".tar", ".parquet")
@@ -24,12 +26,9 @@ def pictures(source):
 
     Raises UserError for what cannot be had or is damaged.
     """
-    from emaki.hub import card
-
-    general = {
-        "licence": str(card(source["repo"], source["revision"]).get("license") or "unknown"),
-        "credit": source["repo"],
-    }
+    # by name, so that reports, which ask for the shards alone, do not depend on it
+    about = importlib.import_module("emaki.hub").card(source["repo"], source["revision"])
+    general = {"licence": str(about.get("license") or "unknown"), "credit": source["repo"]}
     for archive in _archives(source):
         if archive.endswith(".tar"):
             yield from webdataset.pictures_in(general | source, archive)
