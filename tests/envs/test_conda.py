@@ -7,6 +7,7 @@ file's `pip:` section to pip, hashes and all. No conda channel is reached.
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
+PARTS = ("Snakefile", "rules", "scripts", "config", "envs", "profiles", "resources", "lambda")
 # A rule that tells what its environment is and can do
 SNAKEFILE = """
 rule probe:
@@ -24,11 +26,11 @@ rule probe:
 """
 
 
-def snakemake(folder, *arguments):
-    """Run Snakemake with the stand-in for conda."""
+def snakemake(folder, *arguments, programs=()):
+    """Run Snakemake with the stand-in for conda, and with those of other folders."""
     command = [sys.executable, "-m", "snakemake", *arguments, "-c1", "--sdm", "conda"]
     env = {**os.environ, "STANDIN_CONDA_PYTHON": sys.executable}
-    env["PATH"] = f"{ROOT / 'tests/envs/standin/bin'}:{env['PATH']}"
+    env["PATH"] = ":".join([*map(str, programs), f"{ROOT}/tests/envs/standin/bin", env["PATH"]])
     return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True)
 
 
@@ -57,6 +59,24 @@ def test_the_standin_deploys_the_training_environment_and_it_trains(tmp_path):
     assert told["uint8_state"]
     assert told["lora_read_back"]
     assert told["caption"]
+
+
+@pytest.mark.skipif("EMAKI_TEST_ENVS" not in os.environ, reason="make test-envs: some minutes")
+def test_the_lambda_profile_makes_a_report_from_nothing(tmp_path):
+    """With every environment made anew, and two GPUs that are names only: the jobs use the CPU."""
+    for part in PARTS:
+        (tmp_path / part).symlink_to(ROOT / part)
+    shutil.copy(ROOT / "tests/slurm/study.yaml", tmp_path)
+    program = tmp_path / "bin/nvidia-smi"
+    program.parent.mkdir()
+    program.write_text("#!/bin/sh\necho 'GPU 0: A (UUID: a)'\necho 'GPU 1: A (UUID: b)'\n")
+    program.chmod(0o755)
+    wanted = ["results/report.html", "--profile", "lambda", "--configfile", "study.yaml"]
+    wanted += ["--conda-prefix", tmp_path / "conda"]
+    done = snakemake(tmp_path, *wanted, programs=[program.parent])
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert (tmp_path / "results/report.html").is_file()
+    assert "Nothing to be done" in snakemake(tmp_path, *wanted, programs=[program.parent]).stderr
 
 
 def test_only_a_run_with_xformers_has_its_environment(tmp_path):
