@@ -184,8 +184,7 @@ def mounted(disk, place):
 
 
 @pytest.mark.skipif(
-    bool(os.getuid()) or not os.path.exists("/dev/loop0") or not shutil.which("mkfs.ext4"),
-    reason="needs root, loop devices and mkfs.ext4",
+    bool(os.getuid()) or not shutil.which("mkfs.ext4"), reason="needs root and mkfs.ext4"
 )
 def test_power_lost_at_each_change_of_a_file(study, tmp_path):
     """What a disk holds at that moment, seen by copies of it, is mounted as after a loss of power:
@@ -195,6 +194,11 @@ def test_power_lost_at_each_change_of_a_file(study, tmp_path):
     with open(disk, "wb") as file:
         file.truncate(64 << 20)
     subprocess.run(["mkfs.ext4", "-q", disk], check=True)
+    try:
+        with mounted(disk, tmp_path / "here"):
+            pass
+    except subprocess.CalledProcessError:
+        pytest.skip("root may not mount files here")
     with mounted(disk, tmp_path / "here") as here:
         for name in ("before", "whole"):
             (here / name).symlink_to(study.folder / name)
