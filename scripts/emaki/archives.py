@@ -51,16 +51,20 @@ def _of_hub(archive, whole):
 
 
 def _row(archive, row, whole):
-    with opened(archive, whole) as file:
-        group, row = parquet.group_of(pq.ParquetFile(file), row)
+    group, row = parquet.group_of(_table(archive, whole), row)
     value = _group(archive, group, whole)[row].as_py()
     return value["bytes"] if isinstance(value, dict) else value
 
 
 @functools.lru_cache(1)
+def _table(archive, whole):
+    """A Parquet file of the hub, whose footer is read but once."""
+    return pq.ParquetFile(_of_hub(archive, whole))
+
+
+@functools.lru_cache(1)
 def _group(archive, group, whole):
     """The pictures in a row group of a Parquet file."""
-    with opened(archive, whole) as file:
-        table = pq.ParquetFile(file)
-        column = parquet.picture_column(archive, table.schema_arrow)
-        return table.read_row_group(group, [column])[column]
+    table = _table(archive, whole)
+    column = parquet.picture_column(archive, table.schema_arrow)
+    return table.read_row_group(group, [column])[column]

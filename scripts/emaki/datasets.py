@@ -1,5 +1,6 @@
 """The dataset stage: pictures joined with captions, split, and described by a card."""
 
+import argparse
 import hashlib
 import json
 import statistics
@@ -11,7 +12,7 @@ import pyarrow.parquet as pq
 
 from emaki import contact_sheet, parquet, pictures
 from emaki.archives import PLACE
-from emaki.errors import UserError
+from emaki.errors import UserError, friendly
 from emaki.files import replacing, sha256
 from emaki.progress import bar
 from emaki.rejects import explain
@@ -32,6 +33,21 @@ LICENCES = {  # the identifiers that the card's header may use
     "MIT": "mit",
     "Apache-2.0": "apache-2.0",
 }
+
+
+@friendly
+def main(write, description):
+    """The command of a rule's script: `write` (as below) a dataset, or what does a shard of one."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--name", required=True)
+    parser.add_argument("--dataset", type=json.loads, required=True, help="its mapping as JSON")
+    parser.add_argument("--images", required=True, help="folder images/{source}, or of its shard")
+    parser.add_argument("--captions", required=True, help="captions/{source}/{captioner}.parquet")
+    parser.add_argument(
+        "--output", required=True, help="folder datasets/{dataset}, or of its shard"
+    )
+    args = parser.parse_args()
+    write(args.name, args.dataset, args.images, args.captions, args.output)
 
 
 def write(name, dataset, images, captions, output):
@@ -120,9 +136,10 @@ def write_data(name, parts, images, folder):
     Pictures in an archive are not copied: the files say where they are (see emaki.archives).
     """
     (folder / "data").mkdir(parents=True)
+    archived = "archive" in pq.read_schema(Path(images) / "metadata.parquet").names
     for part, rows in parts.items():
         path = folder / "data" / f"{part}.parquet"
-        if "archive" in pq.read_schema(Path(images) / "metadata.parquet").names:
+        if archived:
             pq.write_table(pa.Table.from_pylist(rows, PLACES), path)
         else:
             _write_part(rows, images, path, f"{name} {part}")

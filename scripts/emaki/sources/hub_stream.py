@@ -7,6 +7,7 @@ those are what the dataset's card says, and the repository.
 """
 
 import importlib
+from pathlib import Path
 
 from emaki.sources import Reject, webdataset
 
@@ -60,9 +61,8 @@ def _rows(source, archive):
     from emaki.archives import opened
     from emaki.sources.folder import rows_inside
 
-    name = next(iter(webdataset.named_after([archive], KINDS)))
     with opened(archive) as file:
-        for row, item in rows_inside(source, name, archive, file):
+        for row, item in rows_inside(source, Path(archive).stem, archive, file):
             if isinstance(item, Reject):
                 yield item
             else:
