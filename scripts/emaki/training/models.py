@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 
 from emaki.errors import UserError
+from emaki.training import attention
 
 DTYPES = {"no": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
@@ -94,6 +95,8 @@ def load_unet(model, run, where):
         unet.enable_gradient_checkpointing()
     if run["attention"] == "xformers":
         unet.enable_xformers_memory_efficient_attention()
+    if where.type == "cpu":
+        attention.use_float32(unet)
     return unet
 
 
