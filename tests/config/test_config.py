@@ -93,7 +93,8 @@ runs:
 """
     )["runs"]
     assert runs["a"]["batch_size"] == runs["b"]["batch_size"] == 2
-    assert runs["a"]["train_init"] == "non_ema"
+    assert runs["a"]["lr_scheduler"] == "constant_with_warmup"
+    assert runs["a"]["train_init"] == "ema", "a LoRA is put on the model's plain U-Net"
     assert runs["a"]["ema"]["decay"] == 0.5
     assert runs["b"]["ema"]["decay"] == 0.9999, "the mapping is replaced as a whole"
     assert (runs["a"]["checkpoint_every"], runs["b"]["checkpoint_every"]) == (100, 300)

@@ -194,6 +194,10 @@ def _runs(config, own):
         for key in LORA_KEYS:
             if run["method"] == "full" and key in own[name]:
                 yield (*where, key), "is for method lora, but this run's method is full"
+        if run["method"] == "lora" and run["train_init"] == "non_ema":
+            key = _said(own[name], "train_init", "method", "extends")
+            problem = "starts from non-EMA weights, but a LoRA is put on its model's plain U-Net"
+            yield (*where, key), problem
         if own[name].get("text_encoder_learning_rate") and not run["train_text_encoder"]:
             yield (*where, "text_encoder_learning_rate"), "goes with train_text_encoder: true"
         yield from _weights(config, name, own[name])

@@ -85,11 +85,12 @@ def defaults(recipe="diffusers"):
 def resolve(run):
     """Fill a run's missing hyper-parameters from its recipe and its EMA's from their preset.
 
-    A LoRA starts from nothing, so its average starts from the trained weights; `lora_alpha`
-    is the rank where it is not given, which makes the LoRA's own scale 1. Resolving twice
-    changes nothing.
+    A LoRA starts from nothing, so its average starts from the trained weights, and it is trained
+    on its model's plain U-Net, because that is what it is put on afterwards. `lora_alpha` is the
+    rank where it is not given, which makes the LoRA's own scale 1. Resolving twice changes nothing.
     """
-    run = defaults(run.get("recipe", "diffusers")) | deepcopy(run)
+    plain = {"train_init": "ema"} if run.get("method") == "lora" else {}
+    run = defaults(run.get("recipe", "diffusers")) | plain | deepcopy(run)
     if run["lora_alpha"] is None:
         run["lora_alpha"] = run["rank"]
     if run["ema"] is not None:
