@@ -14,21 +14,25 @@ INSTALLED := .venv/installed
 SNAKEMAKE = PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/snakemake --profile profiles/$(PROFILE)
 
 ifneq ($(PICTURES),)
+ifneq ($(CONFIG),)
+$(error give PICTURES or CONFIG, not both)
+endif
 CONFIG := results/pictures.yaml
 endif
 
-.PHONY: report plan pin unlock resume test test-slurm test-slurm-whole test-envs test-full-scale test-cloud lint tiny lock chromium
+.PHONY: report config plan pin unlock resume test test-slurm test-slurm-whole test-envs test-full-scale test-cloud lint tiny lock chromium
 
-report: $(INSTALLED)
-ifneq ($(PICTURES),)
-	@$(BIN)/python scripts/pictures_config.py "$(PICTURES)" --output $(CONFIG)
-endif
-	@test -z "$(CONFIG)" || test -f "$(CONFIG)" || { echo "error: CONFIG=$(CONFIG) is no file"; exit 1; }
+report: config
+	@$(if $(CONFIG),$(BIN)/python scripts/check.py "$(CONFIG)")
 	@PYTHONPATH=scripts $(SNAKEMAKE) results/report.html --logger bars $(if $(CONFIG),--configfile "$(CONFIG)")
 	@echo "The report is $(CURDIR)/results/report.html"
 
+# The config that a folder of pictures stands for.
+config: $(INSTALLED)
+	@$(if $(PICTURES),$(BIN)/python scripts/pictures_config.py "$(PICTURES)" --output $(CONFIG))
+
 # What a study would take, without running it.
-plan: $(INSTALLED)
+plan: config
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python scripts/plan.py --profile profiles/$(PROFILE) \
 	    $(if $(CONFIG),--config "$(CONFIG)")
 

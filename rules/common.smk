@@ -5,6 +5,11 @@ import sys
 from itertools import chain
 from shlex import quote
 
+if not Path("scripts/emaki").is_dir() or not Path(workflow.basedir, "scripts/emaki").is_dir():
+    sys.exit(
+        "error: start Snakemake in Emaki's own folder: paths count from there, and it is no module"
+    )
+
 # Where no environment is deployed, jobs run in the interpreter that runs Snakemake.
 os.environ.update(PATH=f"{Path(sys.executable).parent}:{os.getenv('PATH', '')}")
 sys.path.insert(0, f"{workflow.basedir}/scripts")
@@ -19,10 +24,15 @@ from emaki.sources import folder, unsplash
 
 # Emaki reads the file itself: Snakemake would merge it over another one, key by key, and would
 # keep the last of two entries with one name.
-CONFIG_FILE = (workflow.overwrite_configfiles or ["config/config.yaml"])[-1]
+CONFIG_FILE, *others = workflow.overwrite_configfiles or ["config/config.yaml"]
+given = dict(workflow.config_settings.config)
+machine = given.pop("machine", None)  # where it runs is for the profile to say
+if others or given:
+    ignored = f"--configfile {others[0]}" if others else f"--config {next(iter(given))}"
+    sys.exit(f"error: {ignored} would be ignored: a study is one file, which may say `extends`")
+config.clear()
 try:
-    # Where it runs is for the profile to say.
-    config.update(load(CONFIG_FILE, workflow.config_settings.config.get("machine")))
+    config.update(load(CONFIG_FILE, machine))
 except UserError as error:
     sys.exit(f"error: {error}")
 
@@ -58,12 +68,12 @@ wildcard_constraints:
     prompts=names("prompts"),
     run=names("runs"),
     experiment=names("experiments"),
-    step=r"\d+",
+    step=r"\d{6}",
     weights="raw|ema",
     strength=r"-?\d+\.\d+",
     transform=r"\d+(-flip)?",
-    variant=rf"base/({names('models')})|({names('runs')})/\d+/(raw|ema)/-?\d+\.\d+",
-    segment=rf"({names('runs')})/\d+",
+    variant=rf"base/({names('models')})|({names('runs')})/\d{{6}}/(raw|ema)/-?\d+\.\d+",
+    segment=rf"({names('runs')})/\d{{6}}",
 
 
 def as_json(value):

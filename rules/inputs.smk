@@ -321,16 +321,13 @@ GRIDS = {
     for experiment in config["experiments"]
     for grid in grids(config, experiment)
 }
-METRICS = {segment: f"{STUDY}/runs/{segment}/metrics.parquet" for segment in SEGMENTS}
-DATASETS = [f"{STUDY}/datasets/{dataset}" for dataset in config["datasets"]]
-PICTURES = sorted(
-    {
-        pair.replace(":", "/")
-        for experiment in config["experiments"]
-        for pair in scores_of(experiment)
-    }
-)
-TIMINGS = [
-    *(f"{BENCHMARKS}/runs/{segment}.tsv" for segment in SEGMENTS),
-    *(f"{BENCHMARKS}/{stage}/{drawn}.tsv" for stage in ("samples", "scores") for drawn in PICTURES),
-]
+# What the page shows. A run that no experiment asks for is not trained for it.
+SHOWN = {run for entry in config["experiments"].values() for run in entry["runs"]}
+METRICS = {
+    segment: f"{STUDY}/runs/{segment}/metrics.parquet"
+    for segment in SEGMENTS
+    if str(Path(segment).parent) in SHOWN
+}
+SEEN = {config["runs"][run]["dataset"] for run in SHOWN}
+SEEN |= {entry["reference"] for entry in config["experiments"].values()}
+DATASETS = [f"{STUDY}/datasets/{dataset}" for dataset in config["datasets"] if dataset in SEEN]

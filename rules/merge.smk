@@ -13,6 +13,8 @@ rule merge:
         f"{LOGS}/merges/{{run}}/{{step}}/{{weights}}/{{strength}}.log",
     benchmark:
         f"{BENCHMARKS}/merges/{{run}}/{{step}}/{{weights}}/{{strength}}.tsv"
+    wildcard_constraints:
+        run=names("runs", method=["full"]),
     conda:
         "../envs/data.yaml"
     resources:

@@ -14,6 +14,7 @@ rule hub_pipeline:
     wildcard_constraints:
         repo="[^/]+/[^/]+",
         revision=r"[0-9a-f]{40}(\+[0-9a-f]{40})?",
+    localrule: True  # many clusters' nodes have no network
     conda:
         "../envs/training.yaml"
     params:
@@ -58,6 +59,7 @@ rule hub_non_ema:
         repo="[^/]+/[^/]+",
         revision="[0-9a-f]{40}",
         non_ema="[0-9a-f]{40}",
+    localrule: True
     conda:
         "../envs/training.yaml"
     params:

@@ -19,6 +19,8 @@ rule train:
         f"{LOGS}/runs/{{segment}}.log",
     benchmark:
         f"{BENCHMARKS}/runs/{{segment}}.tsv"
+    wildcard_constraints:
+        segment=pattern(SEGMENTS),
     conda:
         training_env
     threads: lambda wildcards: run_of(wildcards)["threads"]
@@ -54,7 +56,7 @@ use rule train as train_newest with:
         tensorboard=directory(f"{STUDY}/runs/{{segment}}/tensorboard"),
         state=directory(f"{STUDY}/states/{{segment}}"),
     wildcard_constraints:
-        segment="|".join(map(re.escape, NEWEST)),
+        segment=pattern(NEWEST),
 
 
 # What the run does not `keep` is removed when nothing needs it any more.
@@ -66,7 +68,7 @@ use rule train as train_passing with:
         tensorboard=directory(f"{STUDY}/runs/{{segment}}/tensorboard"),
         state=temp(directory(f"{STUDY}/states/{{segment}}")),
     wildcard_constraints:
-        segment="|".join(map(re.escape, PASSING)) or "(?!)",
+        segment=pattern(PASSING),
 
 
 ruleorder: train_newest > train_passing > train

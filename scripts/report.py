@@ -2,10 +2,10 @@
 
     python scripts/report.py --config JSON-FILE --experiments experiments/NAME.json ...
         --grids EXPERIMENT/NAME=PNG ... --metrics RUN/STEP=PARQUET ... --datasets FOLDER ...
-        --benchmarks TSV ... --output report.html
+        --benchmarks FOLDER --output report.html
 
 The config is the resolved one (emaki.config.save). A dataset's folder has card.json and
-contact_sheet.png. A benchmark file is .../benchmarks/STAGE/NAME.tsv; timings come from there only.
+contact_sheet.png. Timings are from the files FOLDER/STAGE/NAME.tsv, as many as there are.
 """
 
 import argparse
@@ -33,7 +33,7 @@ def main():
         grids=grids,
         metrics=metrics,
         datasets=arguments.datasets,
-        benchmarks=arguments.benchmarks,
+        benchmarks=sorted(arguments.benchmarks.rglob("*.tsv")),
     )
     with replacing(arguments.output) as temporary:
         temporary.write_text(page, encoding="utf-8")
@@ -53,7 +53,7 @@ def parse_arguments():
     parser.add_argument("--grids", nargs="+", required=True, metavar="EXPERIMENT/NAME=PNG")
     parser.add_argument("--metrics", nargs="+", required=True, metavar="RUN/STEP=PARQUET")
     parser.add_argument("--datasets", nargs="+", required=True)
-    parser.add_argument("--benchmarks", nargs="*", default=[])
+    parser.add_argument("--benchmarks", type=Path, required=True, metavar="FOLDER")
     parser.add_argument("--output", required=True)
     return parser.parse_args()
 

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 from emaki import estimates
-from emaki.config import kept_steps, shaped
+from emaki.config import kept_steps, shaped, trained
 from emaki.config.hub import repository, transformers_models, unpinned
 from emaki.config.plan import variants
 from emaki.config.reading import read, spell
@@ -61,7 +61,7 @@ def disk(config):
     when its own is whole, and a checkpoint that is removed then.
     """
     checkpoints, states, peaks = 0, 0, []
-    for run in config["runs"]:
+    for run in trained(config):
         checkpoint = estimates.checkpoint_bytes(config, run).value
         checkpoints += checkpoint * len(kept_steps(config, run))
         states += (state := estimates.state_bytes(config, run).value)
@@ -69,7 +69,7 @@ def disk(config):
     drawn = pictures(config)
     edge = config["sampling"]["resolution"]
     merged = sum(_merge_bytes(config, variant) for variant in _drawn_variants(config))
-    count = sum(len(kept_steps(config, run)) for run in config["runs"])
+    count = sum(len(kept_steps(config, run)) for run in trained(config))
     return {
         "checkpoints": Figure(checkpoints, f"{count} of them, as save_precision says"),
         "states": Figure(states, "the newest of each run"),
@@ -153,7 +153,8 @@ def _machine(config, place):
 
 def _runs(config):
     gpu = gpu_of(config)
-    for run, entry in config["runs"].items():
+    for run in trained(config):
+        entry = config["runs"][run]
         memory = estimates.training_memory(config, run)
         step = estimates.seconds_per_step(config, run)
         minutes = step.value * entry["steps"] / 60
@@ -178,14 +179,15 @@ def _smallest(needed):
 
 
 def _time(config):
-    trained = sum(
+    runs = {run: config["runs"][run] for run in trained(config)}
+    training = sum(
         estimates.seconds_per_step(config, run).value * entry["steps"] * entry["processes"]
-        for run, entry in config["runs"].items()
+        for run, entry in runs.items()
     )
     drawn = estimates.seconds_of(config, _drawing_gflop(config), half=True)
-    hours = (trained + drawn.value) / 3600
+    hours = (training + drawn.value) / 3600
     name = "GPU" if gpu_of(config) else "CPU"
-    yield f"  {hours:.1f} {name}-hours: {trained / 3600:.1f} of training,"
+    yield f"  {hours:.1f} {name}-hours: {training / 3600:.1f} of training,"
     yield f"  {drawn.value / 3600:.1f} of drawing {pictures(config):,} pictures ({drawn.source})"
     yield "  not counted: captions, latents and scores, and the start of each job"
     price = config.get("machine", {}).get("price_per_hour")

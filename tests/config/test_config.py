@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from emaki import sources
-from emaki.config import load, overrides, save, schema, steps_of, variants
+from emaki.config import load, overrides, save, schema, steps_of, trained, variants
 from emaki.config.pictures import write
 from emaki.errors import UserError
 from emaki.sources import dicebear, rooms
@@ -87,7 +87,8 @@ def test_a_run_inherits_key_by_key_and_takes_the_rest_from_its_recipe(study):
     runs = study(
         """
 runs:
-  lora-r4: {model: tiny, dataset: rooms, method: lora, steps: 100, ema: {decay: 0.5}}
+  lora-r4: {model: tiny, dataset: rooms, method: lora, steps: 100, ema: {decay: 0.5},
+    resolution: 64}
   a: {extends: lora-r4, batch_size: 2, recipe: compvis}
   b: {extends: a, ema: {preset: diffusers}, steps: 300}
 """
@@ -374,7 +375,7 @@ MISTAKES = {
         r"runs.a.steps leaves steps after .* checkpoint_every 50$",
     ),
     "inherited": (
-        "runs: {lora-r4: {model: tiny, dataset: rooms, method: lora, steps: 5,"
+        "runs: {lora-r4: {model: tiny, dataset: rooms, method: lora, steps: 5, resolution: 64,"
         " checkpoint_every: 2}}",
         r"^my.yaml:3: runs.lora-r4.steps leaves steps .*$",
     ),
@@ -454,6 +455,20 @@ MISTAKES = {
         r"must have one of texts, file and dataset; it has texts and file",
     ),
     "no count": ("prompts: {a: {dataset: rooms}}", r"prompts.a.count is missing"),
+    "no such day": (
+        "experiments: {lora: {title: a, question: b, runs: [lora-r4], baselines: [tiny],"
+        " prompts: {domain: rooms}, date: 2026-02-31}}",
+        r"experiments.lora.date is 2026-02-31, a day that there is not$",
+    ),
+    "drawn smaller than trained": (
+        "runs: {lora-r4: {model: tiny, dataset: rooms, method: lora, steps: 100}}",
+        r"runs.lora-r4.resolution is 512, but its pictures are drawn at sampling.resolution 64$",
+    ),
+    "a LoRA on raw weights": (
+        "runs: {lora-r4: {model: tiny, dataset: rooms, method: lora, steps: 100, resolution: 64,"
+        " train_init: non_ema}}",
+        r"runs.lora-r4.train_init starts from non-EMA weights, but a LoRA is put on",
+    ),
     "a tag": ("runs: !!python/dict {}", r"runs has the tag .*python/dict: write plain YAML"),
     "a wrong tag": ("runs: !!int x", r"a value that is not what its tag says"),
     "an endless alias": ("models: &a {x: *a}", r"an alias that contains itself"),
@@ -551,6 +566,42 @@ def test_files_that_extend_each_other(workplace):
         load("c.yaml")
 
 
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("my study", "study is 'my study', but must be a name of letters, digits and . _ -"),
+        ("hub", "study is a name that results/ has for something else"),
+    ],
+)
+def test_a_study_whose_folder_cannot_be_its_own(name, told, workplace):
+    Path("a.yaml").write_text(f"extends: config/config.yaml\nstudy: {name}\n")
+    with pytest.raises(UserError, match=f"^a.yaml:2: {told}"):
+        load("a.yaml")
+
+
+def test_a_run_is_trained_for_an_experiment_or_for_another_run(study):
+    lines = """
+runs:
+  idle: {model: tiny, dataset: rooms, method: full, steps: 4, resolution: 64}
+  first: {extends: idle}
+  second: {extends: idle, train_init: {run: first, step: 4, weights: raw}}
+experiments:
+  lora: {title: a, question: b, runs: [second], baselines: [lora-r4], prompts: {domain: rooms}}
+"""
+    lines += "".join(
+        f"  {name}: null\n" for name in load("config/config.yaml")["experiments"] if name != "lora"
+    )
+    assert trained(study(lines)) == ["lora-r4", "first", "second"]
+
+
+def test_a_file_of_prompts_as_windows_writes_it(study):
+    Path("prompts.txt").write_bytes("\ufeff# mine\r\na café\r\n".encode())
+    assert study("prompts: {a: {file: prompts.txt}}")["prompts"]["a"]["texts"] == ["a café"]
+    Path("prompts.txt").write_bytes("a café".encode("latin-1"))
+    with pytest.raises(UserError, match=r"a.file is prompts.txt, which is not UTF-8 text$"):
+        study("prompts: {a: {file: prompts.txt}}")
+
+
 # Own pictures
 
 
@@ -565,6 +616,15 @@ def test_a_folder_of_pictures_becomes_a_study(name, workplace):
     assert source["caption_column"] == 'Bild: "text"'
     assert config["study"].startswith("pictures-")
     assert {run["dataset"] for run in config["runs"].values()} == {"pictures"}
+
+
+def test_two_folders_of_one_name_are_two_studies(workplace):
+    studies = set()
+    for place in ("here", "there"):
+        Path(place, "写真").mkdir(parents=True)
+        write(Path(place, "写真"), "results/pictures.yaml")
+        studies.add(load("results/pictures.yaml")["study"])
+    assert len(studies) == 2
 
 
 def test_no_folder_of_pictures(workplace):

@@ -13,7 +13,7 @@ OTHER = "abcdef0123" * 4
 def read(workplace, model, more=""):
     path = workplace / "my.yaml"
     path.write_text(
-        f"extends: config/config.yaml\nstudy: hub\nmodels:\n  tiny: {{{model}}}\n{more}"
+        f"extends: config/config.yaml\nstudy: of-hub\nmodels:\n  tiny: {{{model}}}\n{more}"
     )
     return load(path)
 

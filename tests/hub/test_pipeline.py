@@ -39,7 +39,7 @@ def test_a_pipeline_and_its_raw_weights_by_commit(tmp_path):
             copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copy
             copy(ROOT / part, tmp_path / part)
         (tmp_path / "my.yaml").write_text(
-            "extends: config/config.yaml\nstudy: hub\nmodels:\n  tiny: {repo: somebody/sd,"
+            "extends: config/config.yaml\nstudy: of-hub\nmodels:\n  tiny: {repo: somebody/sd,"
             f" revision: {main}, non_ema_revision: {non_ema}, non_ema_sha256: '{digest}'}}\n"
         )
         folder = f"results/hub/somebody/sd/{main}+{non_ema}"
@@ -71,7 +71,7 @@ def test_a_captioner_of_the_hub_asks_for_memory_for_all_its_weights(tmp_path):
         (tmp_path / part).symlink_to(ROOT / part)
     commit = "0123456789" * 4
     (tmp_path / "my.yaml").write_text(
-        "extends: config/config.yaml\nstudy: hub\ncaptions:\n  llava: {type: image-text-to-text,"
+        "extends: config/config.yaml\nstudy: of-hub\ncaptions:\n  llava: {type: image-text-to-text,"
         f" model: {{repo: somebody/llava, revision: '{commit}'}}}}\n"
     )
     (tmp_path / "results/hub/images/rooms/pictures").mkdir(parents=True)

@@ -94,6 +94,34 @@ def test_a_mistake_in_the_config_is_one_line(study, old, new, said):
     assert said in line
 
 
+@pytest.mark.parametrize(
+    "target",
+    [
+        "runs/lora/000007/checkpoint.json",
+        "runs/lora/6/checkpoint.json",
+        "merges/lora/000006/raw/0.5/merge.json",
+        "grids/lora/nothing.png",
+    ],
+)
+def test_a_target_that_the_config_does_not_have(finished, target):
+    done = finished.snakemake(f"results/small/{target}", "-n", check=False)
+    assert f"No rule to produce results/small/{target}" in done.stdout + done.stderr
+
+
+def test_a_key_on_the_command_line_is_not_ignored_in_silence(finished):
+    done = finished.snakemake("results/report.html", "-n", "--config", "study=other", check=False)
+    assert done.returncode != 0
+    assert "error: --config study would be ignored" in done.stderr
+
+
+def test_the_resolved_config_is_a_config(study):
+    (study.folder / "more.yaml").write_text("extends: small.yaml\nstudy: more\n")
+    study.config = "more.yaml"
+    study.snakemake("results/more/config.json")
+    study.config = "results/more/config.json"
+    study.snakemake("results/more/report.html", "-n")
+
+
 def test_own_pictures_with_a_broken_one(study):
     folder = study.folder / "my pictures"
     folder.mkdir()

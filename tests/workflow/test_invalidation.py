@@ -178,10 +178,18 @@ def test_a_new_experiment_on_existing_runs(study):
     )
 
 
+def test_a_run_that_no_experiment_asks_for(study):
+    study.change("experiments:\n  lora:", "  idle: {extends: lora, seed: 1}\n\nexperiments:\n  lora:")
+    assert_jobs(study, ["config small/config", *END])
+
+
 def test_the_report_template(study):
     template = sorted((study.folder / "scripts/emaki/report/templates").glob("*.html*"))[0]
     template.write_text(template.read_text() + "<!-- a remark -->")
     assert_jobs(study, END)
+    shutil.rmtree(study.folder / "results/small/benchmarks")  # as where only results were copied
+    assert_jobs(study, END)
+    study.snakemake("results/report.html")
 
 
 def test_the_code_of_the_trainer(study):

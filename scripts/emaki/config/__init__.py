@@ -8,12 +8,13 @@ import json
 from pathlib import Path
 
 from emaki.config import checks, runs, schema
-from emaki.config.plan import kept_steps, overrides, shards_of, steps_of, variants
+from emaki.config.plan import kept_steps, overrides, shards_of, steps_of, trained, variants
 from emaki.config.reading import read
 from emaki.errors import UserError
 from emaki.files import replacing
 
-__all__ = ["kept_steps", "load", "overrides", "save", "shaped", "shards_of", "steps_of", "variants"]
+__all__ = ["kept_steps", "load", "overrides", "save", "shaped", "shards_of", "steps_of"]
+__all__ += ["trained", "variants"]
 
 
 def load(path, machine=None):

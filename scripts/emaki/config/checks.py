@@ -2,6 +2,7 @@
 and an experiment's keys fit together. Each check yields pairs (path of keys, sentence)."""
 
 import json
+from datetime import date
 from pathlib import Path
 
 from emaki.config import hub
@@ -10,6 +11,7 @@ from emaki.config.reading import NAMED, unknown
 from emaki.config.runs import LORA_KEYS
 from emaki.errors import UserError
 
+TAKEN = ("hub", "pictures.yaml", "README.md", "report.html")  # in results/, beside the studies
 NEEDS_HORIZON = ("linear", "cosine")
 RUNGE_KUTTA = 4  # steps of that kind with which diffusers' PNDM begins, if it does not skip them
 
@@ -26,6 +28,8 @@ def check(document):
 
 
 def _names(config, own):
+    if config["study"] in TAKEN:
+        yield ("study",), "is a name that results/ has for something else; take another one"
     for section in NAMED:
         seen = {}
         for name in config[section]:
@@ -156,7 +160,11 @@ def _prompts(config, own):
             if not Path(entry["file"]).is_file():
                 yield (*where, "file"), f"is {entry['file']}, which is no file"
                 continue
-            texts = _lines(entry["file"])
+            try:
+                texts = _lines(entry["file"])
+            except UnicodeDecodeError:
+                yield (*where, "file"), f"is {entry['file']}, which is not UTF-8 text"
+                continue
             if not texts:
                 yield (*where, "file"), f"is {entry['file']}, which has no prompts"
             config["prompts"][name] = entry = {"texts": texts}
@@ -166,7 +174,7 @@ def _prompts(config, own):
 
 
 def _lines(path):
-    lines = [line.strip() for line in Path(path).read_text("utf-8").splitlines()]
+    lines = [line.strip() for line in Path(path).read_text("utf-8-sig").splitlines()]
     return [line for line in lines if line and not line.startswith("#")]
 
 
@@ -195,7 +203,7 @@ def _runs(config, own):
             if run["method"] == "full" and key in own[name]:
                 yield (*where, key), "is for method lora, but this run's method is full"
         if run["method"] == "lora" and run["train_init"] == "non_ema":
-            key = _said(own[name], "train_init", "method", "extends")
+            key = _said(own[name], "train_init", "method")
             problem = "starts from non-EMA weights, but a LoRA is put on its model's plain U-Net"
             yield (*where, key), problem
         if own[name].get("text_encoder_learning_rate") and not run["train_text_encoder"]:
@@ -294,10 +302,19 @@ def _experiments(config, own):
         where = ("experiments", name)
         mistakes = list(_references(config, entry, where))
         yield from mistakes
+        if entry.get("date") and not _is_date(entry["date"]):
+            yield (*where, "date"), f"is {entry['date']}, a day that there is not"
         if not mistakes:
             first = config["runs"][entry["runs"][0]]
             entry.setdefault("reference", first["dataset"])
             yield from _samples(config, entry, where)
+
+
+def _is_date(text):
+    try:
+        return bool(date.fromisoformat(text))
+    except ValueError:
+        return False
 
 
 def _references(config, entry, where):
@@ -321,6 +338,12 @@ def _references(config, entry, where):
 def _samples(config, entry, where):
     """Whether the runs of an experiment have what it asks them for."""
     runs = entry["runs"]
+    drawn = config["sampling"]["resolution"]
+    trained = {run: config["runs"][run]["resolution"] for run in runs}
+    if min(trained.values()) > drawn:
+        for run, size in trained.items():
+            problem = f"is {size}, but its pictures are drawn at sampling.resolution {drawn}"
+            yield ("runs", run, "resolution"), problem
     for run in runs:
         steps = steps_of(config, run)
         for step in checkpoints(config, entry, run):

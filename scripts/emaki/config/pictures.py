@@ -1,5 +1,6 @@
 """The short config for a folder of the user's own pictures."""
 
+import hashlib
 import json
 import os
 import re
@@ -14,8 +15,8 @@ BASE = Path(__file__).parents[3] / "config" / "pictures.yaml"
 def write(folder, path, caption_column=None):
     """Write to `path` a config that extends config/pictures.yaml with the pictures in `folder`.
 
-    The study is named after the folder, so that two folders keep two sets of results. Raises
-    UserError where there is no such folder.
+    The study is named after the folder and a digest of where it is, so that two folders keep two
+    sets of results. Raises UserError where there is no such folder.
     """
     folder = Path(folder).expanduser().resolve()
     if not folder.is_dir():
@@ -23,7 +24,8 @@ def write(folder, path, caption_column=None):
     source = {"path": str(folder)}
     if caption_column:
         source["caption_column"] = caption_column
-    name = re.sub(r"[^A-Za-z0-9._-]+", "-", folder.name)
+    digest = hashlib.sha256(os.fsencode(folder)).hexdigest()
+    name = f"{re.sub(r'[^A-Za-z0-9._-]+', '-', folder.name)}-{digest[:6]}"
     base = os.path.relpath(BASE, Path(path).resolve().parent)
     lines = [
         f"extends: {json.dumps(base)}",

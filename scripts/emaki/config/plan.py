@@ -20,6 +20,17 @@ def steps_of(config, run):
     return list(range(every, config["runs"][run]["steps"] + 1, every))
 
 
+def trained(config):
+    """The names of the runs that experiments ask for or that those start from, in their order."""
+    found, runs = set(), config["runs"]
+    new = {name for e in config["experiments"].values() for name in e["runs"] + e["baselines"]}
+    while new := new & runs.keys() - found:
+        found |= new
+        starts = [(runs[name]["train_init"], (runs[name]["ema"] or {}).get("init")) for name in new]
+        new = {s["run"] for pair in starts for s in pair if isinstance(s, dict) and "run" in s}
+    return [name for name in runs if name in found]
+
+
 def kept_steps(config, run):
     """The steps of a run whose weights stay on the disk, as its `keep` says; the last always."""
     steps, keep = steps_of(config, run), config["runs"][run].get("keep", "all")

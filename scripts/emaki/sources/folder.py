@@ -107,7 +107,7 @@ def total(source):
 
 
 def _top(source):
-    top = os.path.expanduser(source["path"])
+    top = os.path.normpath(os.path.expanduser(source["path"]))  # Snakemake warns of ./ and //
     if not os.path.isdir(top):
         problem = "is a file, not a folder" if os.path.exists(top) else "does not exist"
         raise UserError(f"the folder of pictures {source['path']} {problem}")
