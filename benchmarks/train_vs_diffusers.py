@@ -36,6 +36,11 @@ SETTINGS = {
         "theirs": [],
         "env": {"ACCELERATE_DYNAMO_BACKEND": "INDUCTOR"},
     },
+    "both": {
+        "ours": {"mixed_precision": "bf16", "compile": True},
+        "theirs": ["--mixed_precision", "bf16"],
+        "env": {"ACCELERATE_DYNAMO_BACKEND": "INDUCTOR"},
+    },
 }
 
 

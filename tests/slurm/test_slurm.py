@@ -69,6 +69,24 @@ def test_a_preempted_training_goes_on_and_ends_the_same(before_training, undistu
     assert_resumed_and_the_same(before_training, undisturbed)
 
 
+def test_a_preempted_group_of_segments_goes_on_and_ends_the_same(before_training, undisturbed):
+    study = before_training
+    text = (study.folder / "long.yaml").read_text()
+    assert text.count("checkpoint_every: 900") == 1
+    segmented = text.replace("checkpoint_every: 900", "checkpoint_every: 300")
+    (study.folder / "long.yaml").write_text(segmented)
+    process = study.start(LONG, *ON_SLURM, "--groups", "train=chain", "train_newest=chain")
+    second = study.folder / "logs/tiny-cluster/runs/long/000600.log"
+    wait_for(lambda: second.exists() and re.search(r"\d+/300 steps", second.read_text()), 180)
+    urgent = ["-p", "urgent", "-N2", "--gpus-per-node=2", "--output=/dev/null", "--wrap=sleep 2"]
+    subprocess.run(["sbatch", *urgent], check=True)
+    study.finish(process)
+    (jobs,) = study.slurm_jobs().values()
+    assert [(job["Restarts"], job["JobState"]) for job in jobs] == [("1", "COMPLETED")]
+    assert re.search(r"going on after step [3-5]\d\d, where", second.read_text())
+    assert study.read(WEIGHTS) == undisturbed.read(WEIGHTS)
+
+
 def test_a_training_that_ran_out_of_time_goes_on_and_ends_the_same(before_training, undisturbed):
     short = ["train_newest:runtime=5 * attempt", "train_newest:slurm_partition=gpu"]
     short += ["train_newest:slurm_extra='--signal=TERM@30'"]
