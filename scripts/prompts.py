@@ -2,9 +2,11 @@
 
 import argparse
 import json
+from pathlib import Path
 
 from emaki import prompts
 from emaki.errors import friendly
+from emaki.progress import tell
 
 
 @friendly
@@ -14,7 +16,10 @@ def main():
     parser.add_argument("--dataset", help="folder of the dataset that gives the captions")
     parser.add_argument("--output", required=True)
     arguments = parser.parse_args()
-    prompts.write(prompts.texts(arguments.prompts, arguments.dataset), arguments.output)
+    found = prompts.texts(arguments.prompts, arguments.dataset)
+    for remark in prompts.remarks(found, arguments.prompts):
+        tell(f"prompts {Path(arguments.output).stem}: {remark}")
+    prompts.write(found, arguments.output)
 
 
 if __name__ == "__main__":

@@ -34,6 +34,8 @@ def main():
     if evaluators["preference"]:
         judge = scoring.see(images, prompts, evaluators["preference"], f"{label} preference")
         columns["preference"] = judge.preferences()
+    if not table["held_out"].null_count:
+        columns["held_out"] = table["held_out"].to_pylist()
     scoring.write(columns, arguments.output)
 
 

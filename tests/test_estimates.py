@@ -106,8 +106,11 @@ def test_a_benchmark_of_the_run_takes_the_estimates_place(config, tmp_path, monk
     folder = tmp_path / "results/never-run/benchmarks/runs/full-8bit"
     folder.mkdir(parents=True)
     (folder / "000050.tsv").write_text("s\th:m:s\n100.0\t0:01:40\n")
+    # stopped at the end and gone on: the file knows the last attempt only
+    (folder / "000100.tsv").write_text("s\th:m:s\n4.0\t0:00:04\n")
     assert estimates.training_minutes(config, "full-8bit", 150) == 5
-    assert "measured: 1 segments" in estimates.seconds_per_step(config, "full-8bit").source
+    source = estimates.seconds_per_step(config, "full-8bit").source
+    assert "measured: the slowest of 2 segments" in source
 
 
 def test_the_schema_knows_the_gpus():

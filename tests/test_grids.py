@@ -85,6 +85,15 @@ def test_a_long_label_stays_over_its_own_column(label):
     assert not written[row["corners"][1][0] :].any()
 
 
+def test_accents_are_drawn():
+    """A letter that the font lacks is a box, the same for each."""
+    heads = []
+    for label in "éß":
+        drawn, layout = grid([{"variant": "run", "label": label, "seed": 0}], [("rooms", 1)])
+        heads.append(drawn.crop((0, 30, drawn.width, layout["rows"][0]["corners"][0][1])).tobytes())
+    assert heads[0] != heads[1]
+
+
 def test_layout_travels_in_the_file(tmp_path):
     image, layout = grid([column("base/tiny"), column("run")])
     save(image, layout, tmp_path / "grid.png")

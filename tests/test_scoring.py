@@ -106,7 +106,8 @@ def test_the_scripts_write_what_the_config_asks_for(rooms, dinov2, tmp_path):
 
     samples, dataset = tmp_path / "samples.parquet", tmp_path / "dataset.parquet"
     prompts = [room.caption for room in rooms]
-    table(samples, prompt=prompts, seed=[0] * len(rooms))
+    held_out = [number < 2 for number in range(len(rooms))]
+    table(samples, prompt=prompts, seed=[0] * len(rooms), held_out=held_out)
     table(dataset, id=[room.id for room in rooms])
     features = {"type": "dinov2", "model": dinov2}
     judges = {"clip": str(CLIP), "features": features, "cmmd": True, "preference": str(CLIP)}
@@ -121,6 +122,7 @@ def test_the_scripts_write_what_the_config_asks_for(rooms, dinov2, tmp_path):
     order = {prompt: number for number, prompt in enumerate(prompts)}
     nearest = (drawn["embedding"] @ real["embedding"].T).argmax(axis=1)
     assert nearest.tolist() == [order[prompt] for prompt in drawn["prompt"]]
+    assert drawn["held_out"].sum() == 2
     assert (drawn["preference"] > drawn["clip_score"] / 100).all()
 
 

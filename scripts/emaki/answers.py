@@ -1,5 +1,7 @@
 """Verdicts turned into one word, and into sentences that need no statistics."""
 
+from emaki.statistics import MINIMUM_PROMPTS
+
 # The metrics in the order of the report. `role` is the set of prompts whose pictures it judges,
 # `column` its column of the scores: a metric without one was not asked for.
 METRICS = {
@@ -39,6 +41,13 @@ PHRASES = {
     },
 }
 
+# In place of these where no difference can be told.
+TOO_FEW = "too few prompts"
+NOTHING_TOLD = {
+    "domain": f"fewer than {MINIMUM_PROMPTS} prompts tell no difference",
+    "unrelated": f"fewer than {MINIMUM_PROMPTS} unrelated prompts do not tell what is forgotten",
+}
+
 # The same when a comparison is about several strengths at once: "... better at 0.25 and 0.5".
 SUBJECTS = {
     "domain_clip_score": "the prompts are followed",
@@ -64,7 +73,7 @@ def answers(plan, pairs):
     alike = {}
     for pair in pairs:
         if pair["family"] == "headline":
-            verdicts = tuple((name, metric["verdict"]) for name, metric in pair["metrics"].items())
+            verdicts = tuple((name, _told(metric)) for name, metric in pair["metrics"].items())
             model = plan["variants"][pair["variant"]]["name"]
             alike.setdefault((pair["name"], pair["verdict"], verdicts), []).append(model)
     shared = {}
@@ -99,28 +108,39 @@ def strengths(plan, pairs):
             for name, metric in pair["metrics"].items():
                 strength = plan["variants"][pair["variant"]]["strength"]
                 metrics[name].setdefault(metric["verdict"], []).append(strength)
+        too_few = all(_told(metric) == TOO_FEW for metric in own[0]["metrics"].values())
         entry = {
             "model": whole["name"],
             "word": "LoRA scale" if plan["methods"][whole["run"]] == "lora" else "alpha",
             "strengths": [plan["variants"][pair["variant"]]["strength"] for pair in own],
             "metrics": metrics,
         }
-        found.append({**entry, "sentence": _strengths_sentence(entry)})
+        nothing = NOTHING_TOLD["domain"] if too_few else "no clear difference"
+        found.append({**entry, "sentence": _strengths_sentence(entry, nothing)})
     return found
+
+
+def _told(metric):
+    """A metric's verdict, or that it can have none."""
+    return metric["verdict"] if metric["prompts"] >= MINIMUM_PROMPTS else TOO_FEW
 
 
 def _sentence(models, baselines, verdicts):
     its = "its" if len(models) == 1 else "their"
     unrelated = verdicts.pop("unrelated_clip_score", None)
-    said = [PHRASES[name][verdict].format(its=its) for name, verdict in verdicts.items()]
-    text = f"{_listed(models)} against {_listed(baselines)}: {_listed(said)}"
+    said = [_phrase(name, verdict).format(its=its) for name, verdict in verdicts.items()]
+    text = f"{_listed(models)} against {_listed(baselines)}: {_listed(list(dict.fromkeys(said)))}"
     if unrelated:
         contrast = "better" in verdicts.values() and unrelated == "worse"
-        text += f"; {'but ' if contrast else ''}{PHRASES['unrelated_clip_score'][unrelated]}"
+        text += f"; {'but ' if contrast else ''}{_phrase('unrelated_clip_score', unrelated)}"
     return f"{text}."
 
 
-def _strengths_sentence(entry):
+def _phrase(name, verdict):
+    return NOTHING_TOLD[METRICS[name]["role"]] if verdict == TOO_FEW else PHRASES[name][verdict]
+
+
+def _strengths_sentence(entry, nothing):
     said = [
         f"{SUBJECTS[name]} {verdict} at {_numbers(values)}"
         for name, verdicts in entry["metrics"].items()
@@ -128,7 +148,7 @@ def _strengths_sentence(entry):
         if verdict != "no clear difference"
     ]
     start = f"At {entry['word']} {_numbers(entry['strengths'])} instead of 1, {entry['model']}"
-    return f"{start}: {'; '.join(said) or 'no clear difference'}."
+    return f"{start}: {'; '.join(said) or nothing}."
 
 
 def _numbers(values):

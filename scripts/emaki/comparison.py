@@ -20,8 +20,9 @@ def read_scores(path):
     """One row per picture, ordered by prompt and seed: a dict of arrays.
 
     `prompt` (n,) str; `seed` (n,) int; `clip_score` (n,) float in 0..100; `features` (n, d); and
-    where the config asks for them `preference` (n,) float and `embedding` (n, d). Raises UserError
-    where a score is not a number or a (prompt, seed) comes twice.
+    where the config asks for them `preference` (n,) float and `embedding` (n, d); of prompts that
+    are captions `held_out` (n,) bool, those that no run trains on. Raises UserError where a score
+    is not a number or a (prompt, seed) comes twice.
     """
     table = parquet.read_table(path)
     table = table.sort_by([("prompt", "ascending"), ("seed", "ascending")])
@@ -35,6 +36,8 @@ def read_scores(path):
         scores[key] = _matrix(table[key])
         if not np.isfinite(scores[key]).all():
             raise UserError(f"{path}: {key} is not a number somewhere; score these pictures again")
+    if "held_out" in table.column_names:
+        scores["held_out"] = np.array(table["held_out"].to_pylist(), dtype=bool)
     keys = list(zip(scores["prompt"], scores["seed"]))
     for key, again in itertools.pairwise(keys):
         if key == again:
@@ -77,12 +80,24 @@ def compare(plan, scores, real):
             pair["verdict"] = overall(pair["metrics"])
     return {
         "prompts": plan["prompts"],
+        "held_out": _held_out(plan, scores),
         "reference": plan["reference"],
         "real_pictures": len(real["features"]),
         "variants": {path: {**plan["variants"][path], "metrics": levels[path]} for path in levels},
         "pairs": pairs,
         "answers": answers(plan, pairs),
         "strengths": strengths(plan, pairs),
+    }
+
+
+def _held_out(plan, scores):
+    """{role: how many of its prompts no run trains on}, of the prompts that are captions."""
+    path = next(iter(plan["variants"]))
+    own = {role: scores[path, role] for role in plan["prompts"]}
+    return {
+        role: len(set(side["prompt"][side["held_out"]]))
+        for role, side in own.items()
+        if "held_out" in side
     }
 
 

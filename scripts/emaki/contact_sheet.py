@@ -40,10 +40,10 @@ def draw(pictures):
     return sheet
 
 
-def font():
+def font(size=TEXT_SIZE):
     """DejaVu Sans, which matplotlib ships: Pillow's own font lacks even accents."""
     path = files("matplotlib") / "mpl-data" / "fonts" / "ttf" / "DejaVuSans.ttf"
-    return ImageFont.truetype(str(path), TEXT_SIZE)
+    return ImageFont.truetype(str(path), size)
 
 
 def wrap(text, font, width, most):

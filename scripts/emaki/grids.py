@@ -9,8 +9,9 @@ import json
 import re
 
 import pyarrow.parquet as parquet
-from PIL import Image, ImageDraw, ImageFont, PngImagePlugin
+from PIL import Image, ImageDraw, PngImagePlugin
 
+from emaki import contact_sheet
 from emaki.errors import UserError
 
 SMALLEST_CELL, LARGEST_CELL = 128, 256  # pixels
@@ -47,7 +48,7 @@ def draw(plan, samples):
     """
     columns, cell = _columns(plan, samples), _cell_side(samples)
     width = len(columns) * (cell + GAP) - GAP
-    font = ImageFont.load_default(TEXT)
+    font = contact_sheet.font(TEXT)
     heads = [_wrap(column["label"], font, cell) for column in columns]
     blocks = [_rows(samples[columns[0]["variant"], s], n, font, width) for s, n in plan["rows"]]
     head = LINE * (1 + max(map(len, heads)))

@@ -9,12 +9,13 @@ from emaki.errors import UserError
 ARROW = {
     "string": pa.string(),
     "int64": pa.int64(),
+    "bool": pa.bool_(),
     "image": pa.struct([("bytes", pa.binary()), ("path", pa.string())]),
 }
 
 
 def schema(**columns):
-    """The schema of columns of type "string", "int64" or "image", as datasets.Features writes."""
+    """The schema of columns whose types are in ARROW, as datasets.Features writes it."""
     features = {
         name: {"_type": "Image"} if type == "image" else {"dtype": type, "_type": "Value"}
         for name, type in columns.items()

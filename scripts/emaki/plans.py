@@ -4,8 +4,7 @@ The Snakefile asks at every start, so nothing heavy is imported here.
 
 A comparison belongs to a family, and the family decides how its intervals are adjusted:
 
-headline   the last checkpoint at strength 1.0 against each baseline: what the experiment is about,
-           fixed before anyone has seen a number
+headline   the last checkpoint at strength 1.0 against each baseline: what the experiment is about
 strength   the last checkpoint at each other LoRA scale or merge alpha against itself at 1.0
 course     everything else against each baseline, to see how it went; no verdict hangs on it
 """
@@ -16,6 +15,8 @@ from emaki.config.plan import spell_strength, weights_of
 # Rows of a grid by the role of the prompt set, and seeds side by side.
 GRID_ROWS = {"domain": 4, "unrelated": 4}
 GRID_SEEDS = 2
+# Steps side by side, so that they can be told apart on the page; every step has a grid of its own.
+GRID_STEPS = 8
 
 
 def comparisons(config, experiment):
@@ -56,10 +57,10 @@ def comparisons(config, experiment):
 def grids(config, experiment):
     """The grids of `experiment`: {name: the --plan of scripts/grid.py}.
 
-    One per checkpoint ({run}-{weights}-{step}), one over steps, one over LoRA scales or merge
-    alphas, and one with the experiment's runs side by side. A plan is a dict: `title`; `rows`, a
-    list of [set of prompts, how many of them]; `columns`, a list of {variant, label, seed},
-    where `seed` counts the seeds from 0.
+    One per checkpoint ({run}-{weights}-{step}), one over at most GRID_STEPS of its steps, one over
+    LoRA scales or merge alphas, and one with the experiment's runs side by side. A plan is a dict:
+    `title`; `rows`, a list of [set of prompts, how many of them]; `columns`, a list of {variant,
+    label, seed}, where `seed` counts the seeds from 0.
     """
     entry = config["experiments"][experiment]
     every = variants(config, experiment)
@@ -68,28 +69,42 @@ def grids(config, experiment):
     found, final = {}, {}
     for run, weights in dict.fromkeys((v["run"], v["weights"]) for v in own):
         kept = [v for v in own if (v["run"], v["weights"]) == (run, weights)]
+        kept.sort(key=lambda v: (v["step"], v["strength"]))  # a baseline comes first in `own`
         name, stem = _name(config, kept[0]), f"{run}-{weights}"
         course = {v["path"]: v["step"] for v in kept if v["strength"] == 1}
         labels = {path: f"step {step:,}" for path, step in course.items()}
         for path, label in labels.items():
-            beside = base | {path: label}
+            beside = _after(base, {path: label})
             found[f"{stem}-{course[path]:06d}"] = f"{name} at {label}", beside, GRID_SEEDS
         if len(course) > 1:
-            found[f"{stem}-steps"] = f"{name} over steps", base | labels, 1
+            found[f"{stem}-steps"] = f"{name} over steps", _after(base, _spread(labels)), 1
         word = "scale" if config["runs"][run]["method"] == "lora" else "alpha"
         strengths = {v["path"]: v["strength"] for v in kept if v["step"] == max(course.values())}
         if len(strengths) > 1:
             title = f"{name} over {'LoRA scales' if word == 'scale' else 'merge alphas'}"
             labels = {path: f"{word} {strength:g}" for path, strength in strengths.items()}
-            found[f"{stem}-{word}s"] = title, base | labels, 1
+            found[f"{stem}-{word}s"] = title, _after(base, labels), 1
         final[max(course, key=course.get)] = name
     if len(final) > 1:
-        found["runs"] = "the runs side by side", base | final, 1
+        found["runs"] = "the runs side by side", _after(base, final), 1
     rows = [[entry["prompts"][r], n] for r, n in GRID_ROWS.items() if r in entry["prompts"]]
     return {
         name: {"title": title, "rows": rows, "columns": _columns(labels, seeds)}
         for name, (title, labels, seeds) in sorted(found.items())
     }
+
+
+def _after(base, labels):
+    """The labels after those of the baselines, of which one that is among them keeps its course."""
+    return {path: name for path, name in base.items() if path not in labels} | labels
+
+
+def _spread(labels):
+    """At most GRID_STEPS of the labels, evenly spaced, with the first and the last."""
+    paths = list(labels)
+    shown = min(len(paths), GRID_STEPS)
+    places = [round(n * (len(paths) - 1) / (shown - 1)) for n in range(shown)]
+    return {paths[place]: labels[paths[place]] for place in places}
 
 
 def _columns(labels, seeds):

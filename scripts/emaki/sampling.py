@@ -25,7 +25,7 @@ SCHEDULERS = {
     "unipc": "UniPCMultistepScheduler",
 }
 READ = {".json", ".safetensors", ".txt"}  # what a pipeline is loaded from
-SCHEMA = parquet.schema(prompt="string", seed="int64", image="image", key="string")
+SCHEMA = parquet.schema(prompt="string", seed="int64", image="image", key="string", held_out="bool")
 
 
 def load_pipeline(model, *, unet=None, lora=None, lora_scale=1.0, scheduler="ddim"):
@@ -87,7 +87,11 @@ def sample(prompts, sampling, identity, load, store, label=""):
 
 
 def write(columns, output):
-    """Write samples as parquet: prompt, seed, image (PNG bytes), key; read by `datasets`."""
+    """Write samples as parquet: prompt, seed, image (PNG bytes), key; read by `datasets`.
+
+    Also `held_out`, where it is given: whether the prompt is a caption that no run trains on.
+    """
+    columns = {"held_out": [None] * len(columns["prompt"]), **columns}
     with replacing(output) as temporary:
         pq.write_table(pa.table(columns, schema=SCHEMA), temporary)
 

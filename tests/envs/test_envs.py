@@ -21,8 +21,13 @@ ROLES = sorted(path.stem for path in ENVS.glob("*.yaml") if path.stem != "roles"
 RULE = re.compile(r"^rule (\w+):\n((?:(?:    .*)?\n)*)", re.MULTILINE)
 # Rules that only name targets
 TARGETS = {"all", "tiny"}
-# diffusers and transformers use these behind our back
-IMPLIED = {"training": {"accelerate"}, "training-xformers": {"accelerate", "xformers"}}
+# diffusers and transformers use these behind our back, and matplotlib's files are read
+IMPLIED = {
+    "data": {"matplotlib"},
+    "report": {"matplotlib"},
+    "training": {"accelerate"},
+    "training-xformers": {"accelerate", "xformers"},
+}
 # Imported by functions that a role's jobs do not call: only trainers read a corpus as tensors
 UNUSED = {"data": {"torch"}}
 

@@ -63,6 +63,7 @@ EXPERIMENTS = {
     "lora": experiment("2023-06-03", "A LoRA", ["lora-r4"], ["tiny"], lora_scales=[0.5]),
     "rank": experiment("2023-06-04", "Rank <64> & more", ["lora-r64"], ["tiny", "lora-r4"]),
     "full": experiment("2023-06-14", "Full", ["full"], ["tiny"], merge_alphas=[0.25, 0.5]),
+    "merging": experiment("2023-06-15", "Merging", ["full"], ["tiny"], merge_alphas=[0.25]),
 }
 
 
@@ -152,6 +153,8 @@ def write_scores(path, variant, prompt_set, evaluators):
             "clip_score": level + gain + noise.normal(0, 1),
             "features": (features + noise.normal(0, 0.03, 32)).tolist(),
         }
+        if prompt_set == "rooms":
+            row["held_out"] = prompt in SETS["rooms"][:2]
         if evaluators["cmmd"]:
             row["embedding"] = unit(row["features"])
         if evaluators["preference"]:

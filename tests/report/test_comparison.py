@@ -1,5 +1,6 @@
 """Effects that were put in come out, in numbers and in words."""
 
+import itertools
 import json
 
 import numpy as np
@@ -140,6 +141,41 @@ def test_a_model_among_runs_and_baselines_is_one_column(made):
         columns = [(column["variant"], column["seed"]) for column in grid["columns"]]
         assert len(columns) == len(set(columns))
     assert all(p["variant"] != p["baseline"] for p in comparisons(both, "both")["pairs"])
+
+
+def labels(config, entry, grid):
+    found = grids({**config, "experiments": {"it": entry}}, "it")[grid]["columns"]
+    return [column["label"] for column in found]
+
+
+def test_columns_go_forward_where_a_run_is_its_own_baseline(made):
+    _, config = made
+    entry = config["experiments"]["lora"] | {"baselines": ["lora-r4", "tiny"]}
+    assert labels(config, entry, "lora-r4-raw-steps") == ["tiny", "step 20", "step 40", "step 60"]
+    assert labels(config, entry, "lora-r4-raw-scales") == ["tiny", "scale 0.5", "scale 1"]
+
+
+def test_a_grid_over_many_steps_shows_some_of_them(made):
+    _, config = made
+    runs = config["runs"] | {"lora-r4": config["runs"]["lora-r4"] | {"steps": 600}}
+    config, entry = {**config, "runs": runs}, config["experiments"]["lora"]
+    shown = [int(label.split()[1]) for label in labels(config, entry, "lora-r4-raw-steps")[1:]]
+    assert (len(shown), shown[0], shown[-1]) == (8, 20, 600)
+    assert {later - earlier for earlier, later in itertools.pairwise(shown)} <= {80, 100}
+    assert "lora-r4-raw-000040" in grids(config, "lora")
+
+
+def test_too_few_unrelated_prompts_tell_nothing_about_forgetting(made):
+    plan, found, real = material(made, "full")
+    few = set(study.SETS["unrelated"][:5])
+    for (_, role), side in found.items():
+        if role == "unrelated":
+            kept = [prompt in few for prompt in side["prompt"]]
+            side |= {key: values[kept] for key, values in side.items()}
+    (answer,) = compare(plan, found, real)["answers"]
+    assert answer["sentence"].endswith(
+        "; fewer than 6 unrelated prompts do not tell what is forgotten."
+    )
 
 
 def scores(prompts, **more):

@@ -1,6 +1,7 @@
 """The report as a reader gets it: from the scripts, in a real browser."""
 
 import json
+import re
 import subprocess
 import sys
 from html import escape
@@ -11,7 +12,7 @@ import pytest
 import screenshot
 import study
 
-from emaki.report import charts, costs
+from emaki.report import charts, costs, curves
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 
@@ -105,11 +106,72 @@ def test_every_entry_has_its_answer(page):
 def test_what_was_forgotten_is_told_at_the_head(made, page):
     answers = [json.loads(path.read_text()) for path in (made / "experiments").iterdir()]
     headline = [p for answer in answers for p in answer["pairs"] if p["family"] == "headline"]
-    worse = [p["metrics"]["unrelated_clip_score"]["verdict"] for p in headline].count("worse")
-    assert worse > 0
+    worse = {
+        (p["variant"], p["baseline"])
+        for p in headline
+        if p["metrics"]["unrelated_clip_score"]["verdict"] == "worse"
+    }
+    assert worse
     head = page[page.index("<header") : page.index("<main")]
-    assert f'unrelated prompts <span class="badge worse">{worse} worse</span>' in head
-    assert [line for line in head.split("</li>") if "forgets" in line and "#full" in line]
+    assert f'unrelated prompts <span class="badge worse">{len(worse)} worse</span>' in head
+    assert ["#full" in line for line in head.split("</li>") if "forgets" in line] == [True]
+
+
+def test_a_comparison_that_two_entries_make_counts_once_and_has_one_answer(page):
+    """Merging asks about the strengths of what the entry before it compares with the base."""
+    head = page[page.index("<header") : page.index("<main")]
+    assert "4 questions, 4 comparisons" in " ".join(head.split())
+    start = page.index('id="merging"')
+    text = page[start : page.index("</section>", start)]
+    assert 'told in\n    <a href="#full">Full</a>' in text
+    assert "At alpha 0.25 instead of 1, full" in text
+    assert "full against tiny" not in text
+    assert page.count("<b>Worse.</b> full against tiny") == 1
+
+
+def test_the_contents_say_the_verdict_in_words(page):
+    found = re.findall(r'#(\w+)">\s*<i class="dot \w+" role="img" aria-label="([^"]+)"', page)
+    # of rank one comparison is better and one undecided; a merge is judged by all measures
+    assert dict(found) == {"lora": "better", "rank": "mixed", "full": "worse", "merging": "better"}
+
+
+def test_a_plot_says_its_direction_and_verdict(page):
+    """Where all comparisons of an entry stand in one table, on paper and for a reader's voice."""
+    start = page.index('class="matrix"', page.index('id="full"'))
+    table = page[start : page.index("</table>", start)]
+    sides = '<span class="sides"><span>worse</span><span>better</span></span>'
+    assert table.count(sides) == 3 + table.count("<svg")  # heads, and cells on a phone
+    assert '<span class="badge better">better</span>' in table
+    assert 'data-unit="KID × 1000, lower is better"' in table
+    assert "<title>better: " in table
+
+
+def test_prompts_that_no_run_trains_on_are_counted(page):
+    text = " ".join(page.split())
+    assert "8 prompts (2 of them captions that no run trains on), 16 pairs" in text
+    assert "from 8 unrelated prompts;" in text
+
+
+def test_the_cost_says_what_is_in_it(page):
+    text = " ".join(page.split())
+    assert "Only training is counted, with all the study's jobs" in text
+    assert "The last attempts of its jobs took 38 s to train" in text
+
+
+@pytest.mark.parametrize(
+    ("changes", "steps"),
+    [({}, 4), ({"train_init": "non_ema"}, 3), ({"train_init": {"folder": "elsewhere"}}, 3)],
+)
+def test_a_course_begins_at_nothing_only_where_the_weights_are_the_baselines(made, changes, steps):
+    config = json.loads((made / "config.json").read_text())
+    answers = json.loads((made / "experiments/full.json").read_text())
+    config["runs"]["full"] |= changes
+    over_steps, over_alphas = curves.differences(config, answers, "tiny")
+    assert over_steps["panels"][0]["svg"].count("<circle") == steps
+    assert over_alphas["panels"][0]["svg"].count("<circle") == 4  # alpha 0 is the base in any case
+    config["models"]["other"] = config["models"]["tiny"]
+    config["runs"]["full"]["model"] = "other"
+    assert curves.differences(config, answers, "tiny")[0]["panels"][0]["svg"].count("<circle") == 3
 
 
 def test_what_differs_from_the_run_that_it_extends(page):
@@ -135,7 +197,9 @@ def test_the_smallest_study(tmp_path, monkeypatch):
     run_scripts(tmp_path, study.build(tmp_path, prompts=prompts, experiments={"lora": small}))
     page = (tmp_path / "report.html").read_text("utf-8")
     assert "too few prompts" in page
-    assert "<b>No clear difference.</b> lora-r4 against tiny" in page
+    assert "lora-r4 against tiny: fewer than 6 prompts tell no difference." in page
+    assert "no difference can be told" in page
+    assert "large differences only" not in page
     assert "The notebook saw" not in page
 
 
@@ -148,6 +212,12 @@ def test_measures_that_the_config_asks_for(tmp_path, page):
         assert measure not in page
     assert "Five measures" in text
     assert "Three measures" in page
+    order = re.findall(r'<th scope="row">(.*?)<small>', text[text.index('class="metrics"') :])[:3]
+    assert order == [
+        "Follows its prompts",
+        "Looks like the real pictures",
+        "Looks like them to CLIP",
+    ]
     answers = json.loads((tmp_path / "experiments/lora.json").read_text())
     assert answers["answers"][0]["sentence"].startswith(
         "lora-r4 against tiny: its pictures follow the prompts better, look more like the real"
@@ -178,9 +248,27 @@ def test_ticks_are_few_and_enclose(low, high):
 
 def test_an_unbounded_interval_is_drawn_to_the_edges():
     metric = {"difference": 1.0, "low": None, "high": None, "verdict": "no clear difference"}
-    svg = charts.forest(metric, 1.0, True)
+    svg = charts.forest(metric | {"prompts": 5}, 1.0, True)
     assert 'x1="6.6" x2="213.4"' in svg
-    assert "too few prompts" in svg
+    assert "<title>no clear difference: +1.0 (too few prompts)</title>" in svg
+    assert "no bound: most prompts differ by the same" in charts.interval(metric | {"prompts": 16})
+
+
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [
+        ((6.02, 4.9, 7.1), "+6.0 (+4.9 to +7.1)"),
+        ((-0.0049, -0.012, -0.0012), "−0.0049 (−0.0120 to −0.0012)"),  # better, and looks it
+        ((-142, -310.4, 25), "−142 (−310 to +25)"),
+        ((5.234, 0.000004, 10.5), "+5.23 (+0.000004 to +10.50)"),
+        ((1234.5, 1000, 1500), "+1 234 (+1 000 to +1 500)"),
+        ((0, 0, 0), "0 (0 to 0)"),
+    ],
+)
+def test_a_difference_and_its_interval_are_read_together(values, text):
+    metric = dict(zip(("difference", "low", "high"), values))
+    found = f"{charts.difference(metric)} ({charts.interval(metric)})"
+    assert found.replace("\u202f", " ") == text
 
 
 def test_timings_come_from_benchmark_files(tmp_path):
@@ -196,7 +284,7 @@ def test_timings_come_from_benchmark_files(tmp_path):
 
 
 def test_a_wrong_argument_is_one_line(tmp_path):
-    named = ("experiments", "grids", "metrics", "datasets", "output")
+    named = ("experiments", "grids", "metrics", "datasets", "benchmarks", "output")
     arguments = ["--config", "missing.json", *(f"--{name}=a/b=c" for name in named)]
     result = subprocess.run(
         [sys.executable, SCRIPTS / "report.py", *arguments], capture_output=True, text=True

@@ -179,7 +179,8 @@ def test_a_new_experiment_on_existing_runs(study):
 
 
 def test_a_run_that_no_experiment_asks_for(study):
-    study.change("experiments:\n  lora:", "  idle: {extends: lora, seed: 1}\n\nexperiments:\n  lora:")
+    first = "experiments:\n  lora:"
+    study.change(first, f"  idle: {{extends: lora, seed: 1}}\n\n{first}")
     assert_jobs(study, ["config small/config", *END])
 
 

@@ -8,6 +8,8 @@ from html import escape
 
 from markupsafe import Markup
 
+from emaki.statistics import MINIMUM_PROMPTS
+
 WIDTH, HEIGHT = 300, 200
 LEFT, RIGHT, TOP, BOTTOM = 46, 12, 12, 34
 FOREST_WIDTH, FOREST_HEIGHT = 220, 20
@@ -21,11 +23,34 @@ def number(value, digits=3):
     return _typeset(f"{value:,.{min(places, 6)}f}")
 
 
-def signed(value):
-    """A difference: two decimals below 1, one below 10, none above; a plus above zero."""
-    places = 2 if abs(value) < 1 else 1 if abs(value) < 10 else 0
-    text = f"{value:+,.{places}f}"
-    return _typeset(text) if text.strip("+-0.") else "0"
+def difference(metric):
+    """The difference of a metric, with as many decimals as its interval."""
+    return _signed(metric["difference"], _decimals(metric))
+
+
+def interval(metric):
+    """The interval of a metric in words."""
+    if metric["low"] is None:
+        few = metric["prompts"] < MINIMUM_PROMPTS
+        return "too few prompts" if few else "no bound: most prompts differ by the same"
+    places = _decimals(metric)
+    return f"{_signed(metric['low'], places)} to {_signed(metric['high'], places)}"
+
+
+def _decimals(metric):
+    """Decimals that show the smallest of a metric's three numbers with two digits, as far as the
+    largest is not shown with more than four."""
+    values = [metric[key] for key in ("difference", "low", "high")]
+    places = [-math.floor(math.log10(abs(value))) for value in values if value]
+    return max(0, min(max(places) + 1, min(places) + 3)) if places else 0
+
+
+def _signed(value, places):
+    """A number with a plus or a minus and so many decimals, or more where it would show as zero."""
+    if not value:
+        return "0"
+    places = max(places, -math.floor(math.log10(abs(value))))
+    return _typeset(f"{value:+,.{places}f}")
 
 
 def _typeset(text):
@@ -35,8 +60,8 @@ def _typeset(text):
 def forest(metric, limit, higher_is_better):
     """A difference and its interval as a dot on a line; right of the middle is better.
 
-    `metric` has difference, low, high (None: unbounded) and verdict; `limit` is the distance from
-    the middle to either end, in the metric's unit.
+    `metric` has difference, low, high (None: unbounded), prompts and verdict; `limit` is the
+    distance from the middle to either end, in the metric's unit.
     """
     sign = 1 if higher_is_better else -1
 
@@ -50,7 +75,7 @@ def forest(metric, limit, higher_is_better):
     ]
     middle, dot = FOREST_HEIGHT / 2, place(metric["difference"])
     name = metric["verdict"].split()[0]
-    about = f"{signed(metric['difference'])} ({interval(metric)})"
+    about = f"{metric['verdict']}: {difference(metric)} ({interval(metric)})"
     return Markup(
         f'<svg class="forest {name}" viewBox="0 0 {FOREST_WIDTH} {FOREST_HEIGHT}" role="img">'
         f"<title>{about}</title>"
@@ -60,13 +85,6 @@ def forest(metric, limit, higher_is_better):
         f' y2="{middle:g}"/>'
         f'<circle cx="{dot:.1f}" cy="{middle:g}" r="4.5"/></svg>'
     )
-
-
-def interval(metric):
-    """The interval of a metric in words."""
-    if metric["low"] is None:
-        return "too few prompts"
-    return f"{signed(metric['low'])} to {signed(metric['high'])}"
 
 
 def lines(series, x_label, better=None, zero=None, caption=""):

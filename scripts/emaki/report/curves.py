@@ -25,13 +25,26 @@ def differences(config, answers, baseline):
             over_strengths.setdefault(variant["name"], {})[variant["strength"]] = metrics
     methods = sorted({config["runs"][run]["method"] for run in last}, reverse=True)
     words = " or ".join(STRENGTHS[method] for method in methods)
-    # training and merging start from a base model, so there the difference is nothing
-    start = {0: dict.fromkeys(METRICS, NOTHING)} if baseline in config["models"] else {}
+    # where there is nothing of a run in its base model, the difference is nothing
+    own = [v for v, _ in found if config["runs"][v["run"]]["model"] == baseline]
+    weakest = {v["name"] for v in own}
+    untrained = {v["name"] for v in own if _starts_plain(config["runs"][v["run"]], v["weights"])}
+    for lines, names in ((over_steps, untrained), (over_strengths, weakest)):
+        for name in names & lines.keys():
+            lines[name][0] = dict.fromkeys(METRICS, NOTHING)
     return [
-        _panels({name: start | points for name, points in lines.items()}, label, baseline)
+        _panels(lines, label, baseline)
         for lines, label in ((over_steps, "training steps"), (over_strengths, words))
         if any(len(points) > 1 for points in lines.values())
     ]
+
+
+def _starts_plain(run, weights):
+    """Whether a run's weights of a kind are those of its base model before the first step."""
+    if run["method"] == "lora":
+        return True
+    start = run["ema"]["init"] if weights == "ema" else run["train_init"]
+    return (run["train_init"] if start == "train" else start) == "ema"
 
 
 def _panels(lines, label, baseline):

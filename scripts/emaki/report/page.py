@@ -14,6 +14,7 @@ from emaki.config import overrides
 from emaki.errors import UserError
 from emaki.report import charts, costs, curves, pictures, summary
 from emaki.report.names import METRICS, OPTIONAL, VERDICTS
+from emaki.statistics import MINIMUM_PROMPTS
 
 ENOUGH_PROMPTS = 12  # from there on the intervals cost next to nothing (emaki.statistics)
 TEMPLATES = Path(__file__).parent / "templates"
@@ -34,9 +35,9 @@ def render(config, answers, grids, metrics, datasets, benchmarks):
     timings = costs.read(benchmarks)
     losses = {run: curves.read_losses(paths) for run, paths in metrics.items()}
     order = sorted(answers, key=lambda name: config["experiments"][name].get("date") or "")
+    answers = {name: answers[name] for name in order}
     experiments = [
-        _experiment(config, name, answers[name], grids.get(name, {}), losses, timings)
-        for name in order
+        _experiment(config, name, answers, grids.get(name, {}), losses, timings) for name in order
     ]
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
@@ -47,7 +48,7 @@ def render(config, answers, grids, metrics, datasets, benchmarks):
     )
     environment.filters |= {
         "number": charts.number,
-        "signed": charts.signed,
+        "difference": charts.difference,
         "interval": charts.interval,
         "duration": duration,
         "value": _value,
@@ -57,10 +58,12 @@ def render(config, answers, grids, metrics, datasets, benchmarks):
         study=config["study"],
         style=(TEMPLATES / "style.css").read_text("utf-8"),
         metrics=_metrics(answers),
+        minimum_prompts=MINIMUM_PROMPTS,
         enough_prompts=ENOUGH_PROMPTS,
         experiments=experiments,
-        scroll=_scroll(order, answers, grids, config),
-        tally=summary.tally(answers),
+        scroll=_scroll(answers, grids, config),
+        tally=summary.tally(summary.distinct(answers)),
+        forgetting=summary.forgetting(summary.distinct(answers)),
         datasets=[_dataset(folder) for folder in datasets],
         stages=costs.by_stage(timings),
         evaluators=config["evaluators"],
@@ -90,23 +93,30 @@ def _metrics(answers):
 
 
 def _experiment(config, name, answers, grids, losses, timings):
-    entry = config["experiments"][name]
+    entry, asked_by = config["experiments"][name], summary.asked_by(name, answers)
+    answers = answers[name]
     families = {}
     for family in ("headline", "strength"):
         pairs = [pair for pair in answers["pairs"] if pair["family"] == family]
         limits = _limits(pairs)
         families[family] = [_pair(pair, answers, limits) for pair in pairs]
+    if asked_by:
+        families["headline"] = []
+        verdicts = map(summary.of_strength, families["strength"])
+    else:
+        verdicts = [pair["verdict"] for pair in families["headline"]]
     return {
         "name": name,
         **{key: entry.get(key) for key in ("date", "title", "question", "expected", "observed")},
         "reference": answers["reference"],
         "real_pictures": answers["real_pictures"],
+        "held_out": answers["held_out"],
         **families,
-        "fewest_prompts": min(m["prompts"] for m in families["headline"][0]["metrics"].values()),
-        "verdict": summary.together(pair["verdict"] for pair in families["headline"]),
-        "forgetting": summary.forgetting(answers),
-        "summary": summary.rows(answers),
-        "answers": answers["answers"],
+        "asked_by": asked_by and {"name": asked_by, **config["experiments"][asked_by]},
+        "verdict": summary.together(verdicts),
+        "forgetting": summary.forgetting(families["headline"]),
+        "summary": summary.rows(families["headline"], answers["strengths"]),
+        "answers": [] if asked_by else answers["answers"],
         "strengths": answers["strengths"],
         "runs": [_run(config, run, timings) for run in entry["runs"]],
         "charts": [
@@ -119,15 +129,13 @@ def _experiment(config, name, answers, grids, losses, timings):
 
 def _pair(pair, answers, limits):
     """A comparison with its label and a drawn interval for each metric."""
-    drawn = {
-        metric: {
-            **found,
-            "forest": charts.forest(found, limits[metric], METRICS[metric]["better"] == "up"),
-        }
-        for metric, found in pair["metrics"].items()
-    }
-    label = answers["variants"][pair["variant"]]["label"]
-    return {**pair, "label": label, "metrics": drawn}
+    drawn = {}
+    for metric, about in METRICS.items():
+        if found := pair["metrics"].get(metric):
+            forest = charts.forest(found, limits[metric], about["better"] == "up")
+            drawn[metric] = {**found, "forest": forest}
+    variant = answers["variants"][pair["variant"]]
+    return {**pair, "label": variant["label"], "model": variant["name"], "metrics": drawn}
 
 
 def _limits(pairs):
@@ -143,15 +151,12 @@ def _limits(pairs):
 
 def _run(config, name, timings):
     run = config["runs"][name]
-    seconds = costs.of_run(timings, name)
     return {
         "name": name,
         "extends": run.get("extends"),
         "overrides": _flat(overrides(config, name)),
         "settings": {key: value for key, value in sorted(run.items()) if key != "extends"},
-        "seconds": seconds,
-        "speed": run["steps"] / seconds["runs"] if seconds["runs"] else None,
-        "steps": run["steps"],
+        "seconds": costs.of_run(timings, name),
     }
 
 
@@ -178,11 +183,11 @@ def _grids(paths):
     }
 
 
-def _scroll(order, answers, grids, config):
+def _scroll(answers, grids, config):
     """Before and after of every experiment: the strip of pictures at the head of the page."""
     panels = []
-    for number, name in enumerate(order):
-        first = next(pair for pair in answers[name]["pairs"] if pair["family"] == "headline")
+    for number, name in enumerate(answers):
+        first = summary.headline(answers[name])[0]
         tuned = answers[name]["variants"][first["variant"]]
         grid = f"{tuned['run']}-{tuned['weights']}-{tuned['step']:06d}"
         found = pictures.cells(grids[name][grid], number, [first["baseline"], first["variant"]])

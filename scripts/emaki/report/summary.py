@@ -4,52 +4,88 @@ from emaki.report import charts
 from emaki.report.names import VERDICTS
 
 
-def tally(answers):
-    """{verdict: number} of the headline comparisons of {experiment: its answers}."""
-    found = dict.fromkeys(VERDICTS, 0)
-    for answer in answers.values():
-        for pair in answer["pairs"]:
-            if pair["family"] == "headline":
-                found[pair["verdict"]] += 1
-    return found
+def headline(answers):
+    """The comparisons that an experiment is about."""
+    return [pair for pair in answers["pairs"] if pair["family"] == "headline"]
 
 
-def forgetting(answers):
-    """How many of an experiment's headline comparisons have unrelated prompts come out worse."""
-    headline = [pair["metrics"] for pair in answers["pairs"] if pair["family"] == "headline"]
-    unrelated = [metrics.get("unrelated_clip_score", {}).get("verdict") for metrics in headline]
-    return unrelated.count("worse")
+def distinct(answers):
+    """The headline comparisons of {experiment: its answers}, each pair of models once.
+
+    One that several experiments make is taken from that with the most of them, where its interval
+    is the widest as a rule.
+    """
+    found = {}
+    for answer in sorted(answers.values(), key=lambda answer: len(headline(answer))):
+        found |= dict(zip(_questions(answer), headline(answer)))
+    return list(found.values())
+
+
+def asked_by(name, answers):
+    """The earlier experiment that made all the comparisons of one with other strengths, or None.
+
+    `answers` are in the order of the page. What comes out at the other strengths is then the
+    answer: at full strength the same comparison would have two intervals, one of each experiment.
+    """
+    if not answers[name]["strengths"]:
+        return None
+    own = set(_questions(answers[name]))
+    earlier = list(answers)[: list(answers).index(name)]
+    return next((other for other in earlier if own <= set(_questions(answers[other]))), None)
+
+
+def _questions(answers):
+    """What tells each headline comparison of an experiment from those of another."""
+    where = (*sorted(answers["prompts"].items()), answers["reference"])
+    return [(pair["variant"], pair["baseline"], *where) for pair in headline(answers)]
+
+
+def tally(pairs):
+    """{verdict: number} of headline comparisons."""
+    said = [pair["verdict"] for pair in pairs]
+    return {verdict: said.count(verdict) for verdict in VERDICTS}
+
+
+def forgetting(pairs):
+    """In how many of these comparisons unrelated prompts come out worse."""
+    unrelated = [pair["metrics"].get("unrelated_clip_score", {}) for pair in pairs]
+    return [metric.get("verdict") for metric in unrelated].count("worse")
 
 
 def together(verdicts):
-    """The verdict that all give who give one, "mixed" if they disagree."""
-    said = set(verdicts) - {"no clear difference"}
-    return "mixed" if len(said) > 1 else said.pop() if said else "no clear difference"
+    """The verdict that all give, "mixed" if they do not agree."""
+    said = set(verdicts)
+    return said.pop() if len(said) == 1 else "mixed"
 
 
-def rows(answers):
+def of_strength(pair):
+    """One verdict on another strength from all measures: what it keeps and what it brings back."""
+    said = {metric["verdict"] for metric in pair["metrics"].values()} - {"no clear difference"}
+    return together(said or {"no clear difference"})
+
+
+def rows(pairs, strengths):
     """The rows of an experiment: one per baseline, then one per model at other strengths.
 
-    A list of {"what", "against", "cells": {metric: [(verdict, what it is about)]}}.
+    `pairs` are its headline comparisons, `strengths` as its answers have them. A list of {"what",
+    "against", "cells": {metric: [(verdict, what it is about)]}}.
     """
     by_baseline = {}
-    for pair in answers["pairs"]:
-        if pair["family"] == "headline":
-            by_baseline.setdefault(pair["name"], []).append(pair)
+    for pair in pairs:
+        by_baseline.setdefault(pair["name"], []).append(pair)
     found = []
     for baseline, pairs in by_baseline.items():
-        name = answers["variants"][pairs[0]["variant"]]["name"]
-        what = name if len(pairs) == 1 else f"{len(pairs)} models"
+        what = pairs[0]["model"] if len(pairs) == 1 else f"{len(pairs)} models"
         cells = {metric: _verdicts(pairs, metric) for metric in pairs[0]["metrics"]}
         found.append({"what": what, "against": baseline, "cells": cells})
-    return found + [_strengths_row(entry) for entry in answers["strengths"]]
+    return found + [_strengths_row(entry) for entry in strengths]
 
 
 def _verdicts(pairs, metric):
     """One verdict with its number, or how many comparisons came out how."""
     verdicts = [pair["metrics"][metric]["verdict"] for pair in pairs]
     if len(pairs) == 1:
-        return [(verdicts[0], charts.signed(pairs[0]["metrics"][metric]["difference"]))]
+        return [(verdicts[0], charts.difference(pairs[0]["metrics"][metric]))]
     return [
         (verdict, f"{verdicts.count(verdict)} of {len(pairs)}")
         for verdict in VERDICTS
