@@ -1,4 +1,4 @@
-"""On a CPU attention runs in float32, and in a run without mixed precision as diffusers' own does."""
+"""On a CPU attention runs in float32, without mixed precision as in diffusers' own processor."""
 
 import pytest
 import torch
