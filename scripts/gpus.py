@@ -6,10 +6,12 @@ device is free again exactly when the last process that could use it has ended, 
 
 import fcntl
 import os
+import re
 import subprocess
 import sys
 import tempfile
 import time
+from itertools import takewhile
 from pathlib import Path
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
@@ -45,8 +47,9 @@ def lease(count):
 
 def visible():
     """The names of the GPUs that this job may use."""
-    if VISIBLE in os.environ:
-        return [name for name in os.environ[VISIBLE].split(",") if name]
+    if VISIBLE in os.environ:  # read as CUDA does, up to the first that is none ("-1")
+        names = (name.strip() for name in os.environ[VISIBLE].split(","))
+        return list(takewhile(re.compile(r"\d|GPU-|MIG-").match, names))
     if "SLURM_JOB_ID" in os.environ:
         return []  # SLURM names the GPUs of a job that asked for some
     try:

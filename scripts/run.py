@@ -86,9 +86,14 @@ def explain(script, log, status):
 
 
 def line_that_matters(lines):
-    """The last line that reads as an error message, or None."""
-    error = re.compile(r"(error: |[A-Za-z_][\w.]*(Error|Exception|Interrupt)\b)")
-    return next((line for line in reversed(lines) if error.match(line)), None)
+    """The last line that reads as an error message, or None.
+
+    Where a training's processes have failed ("[rank1]: ..."), the first: others fail without it.
+    """
+    error = re.compile(r"(\[rank\d+\]: )?(error: |[A-Za-z_][\w.]*(Error|Exception|Interrupt)\b)")
+    found = [match for line in lines if (match := error.match(line))]
+    of_several = any(match[1] for match in found)
+    return found[0 if of_several else -1].string if found else None
 
 
 if __name__ == "__main__":

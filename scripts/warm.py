@@ -145,9 +145,12 @@ def serve(address):
 
 
 def import_libraries():
+    # diffusers imports it, and it asks CUDA what there is: no fork could use a GPU after that.
+    sys.modules["bitsandbytes"] = None
     for name in LIBRARIES:
         with contextlib.suppress(ImportError):  # an environment has what its role needs
             __import__(name)
+    del sys.modules["bitsandbytes"]
 
 
 def start_job(listener, selector):

@@ -19,19 +19,36 @@ while not Path(sys.argv[1]).exists():
     time.sleep(0.02)
 """
 
+# The same, but it ends at once and leaves a second process of its training, which waits.
+SHARED_JOB = f"""
+import sys
+sys.path.insert(0, {str(RUN.parent)!r})
+from emaki.training import processes
+with processes.join(2, "cpu") as group:
+    if group.rank == 0:
+        import os
+        print(os.environ["CUDA_VISIBLE_DEVICES"], flush=True)
+        os._exit(0)
+    import time
+    from pathlib import Path
+    while not Path(sys.argv[1]).exists():
+        time.sleep(0.02)
+"""
+
 
 @pytest.fixture
 def start(tmp_path):
     """Start a job that keeps its GPUs until `end(name)`; what it prints is in `tmp_path/name`."""
-    (tmp_path / "job.py").write_text(JOB)
     jobs = []
 
-    def start(name, gpus, devices="0,1", **environment):
+    def start(name, gpus, devices="0,1", job=JOB, **environment):
+        script = tmp_path / f"{name}.py"
+        script.write_text(job)
         environment = {"PATH": os.environ["PATH"], "TMPDIR": str(tmp_path), **environment}
         if devices is not None:
             environment["CUDA_VISIBLE_DEVICES"] = devices
         command = [sys.executable, RUN, "--warm", "--gpus", str(gpus), "--log", tmp_path / name]
-        command += [tmp_path / "job.py", tmp_path / f"{name}.end"]
+        command += [script, tmp_path / f"{name}.end"]
         job = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
         jobs.append((name, job))
         return job
@@ -103,6 +120,23 @@ def test_a_device_is_free_when_the_script_has_ended_not_when_its_starter_was_kil
     wait_for(lambda: devices("b") == {"0"})
 
 
+def test_a_device_is_free_when_the_last_process_of_a_training_has_ended(start, devices, tmp_path):
+    assert start("a", 1, devices="0", job=SHARED_JOB).wait(60) == 0
+    start("b", 1, devices="0")
+    time.sleep(0.5)
+    assert devices("b") is None
+    (tmp_path / "a.end").touch()
+    wait_for(lambda: devices("b") == {"0"})
+
+
+@pytest.mark.parametrize("names", ["3,-1,4", "3,NoDevFiles", " 3", "3,,4"])
+def test_names_after_one_that_is_no_device_do_not_count(start, devices, names):
+    start("a", 1, devices=names)
+    wait_for(lambda: devices("a") == {"3"})
+    job = start("pair", 2, devices=names)
+    assert "names 1 (3)" in job.communicate(timeout=10)[1]
+
+
 def test_in_slurm_jobs_devices_with_one_name_are_different_devices(start, devices):
     start("a", 1, devices="0", SLURM_JOB_ID="7")
     start("b", 1, devices="0", SLURM_JOB_ID="8")
@@ -123,6 +157,7 @@ def test_devices_are_counted_where_nobody_names_them(start, devices, tmp_path):
     ("gpus", "environment", "said"),
     [
         (1, {"devices": ""}, "needs 1 GPU, and CUDA_VISIBLE_DEVICES names 0 (none)"),
+        (1, {"devices": "-1"}, "needs 1 GPU, and CUDA_VISIBLE_DEVICES names 0 (none)"),
         (2, {"devices": "5"}, "needs 2 GPUs, and CUDA_VISIBLE_DEVICES names 1 (5)"),
         (1, {"devices": None, "PATH": "/nowhere"}, "needs 1 GPU, and `nvidia-smi -L` shows none"),
         (1, {"devices": None, "SLURM_JOB_ID": "7"}, "needs 1 GPU, and SLURM gave it none"),

@@ -104,6 +104,48 @@ def test_a_warm_job_has_pytorch_already(tmp_path):
     assert subprocess.run(command).returncode == 0
 
 
+def test_the_warm_process_does_not_ask_for_gpus():
+    """After that no fork could use one. What asks, bitsandbytes, is there for the jobs."""
+    spy = """if True:
+        import sys, torch
+        asked = []
+        def spy(name, real):
+            def ask(*arguments):
+                asked.append(name)
+                return real(*arguments)
+            return ask
+        for name in ("is_available", "device_count", "get_device_capability", "_lazy_init"):
+            setattr(torch.cuda, name, spy(name, getattr(torch.cuda, name)))
+        sys.path.insert(0, sys.argv[1])
+        import warm
+        warm.import_libraries()
+        print(asked)
+        import bitsandbytes
+        print("is_available" in asked)
+    """
+    command = [sys.executable, "-c", spy, SCRIPTS]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.stdout == "[]\nTrue\n", done.stderr
+
+
+def test_of_several_processes_the_first_error_is_the_one_that_matters(tmp_path):
+    log = tmp_path / "log"
+    log.write_text(
+        "[rank1]: Traceback (most recent call last):\n"
+        '[rank1]:   File "train.py", line 1, in main\n'
+        "[rank1]: torch.OutOfMemoryError: CUDA out of memory\n"
+        "[rank0]: Traceback (most recent call last):\n"
+        "[rank0]: RuntimeError: Connection closed by peer\n"
+        "terminated\n"
+    )
+    script = tmp_path / "script.py"
+    script.write_text(f"import sys; print(open({str(log)!r}).read()); sys.exit(1)")
+    command = [sys.executable, SCRIPTS / "run.py", "--log", tmp_path / "shown", script]
+    shown = subprocess.run(command, capture_output=True, text=True).stderr
+    said = shown.strip().splitlines()[-1]
+    assert said == "[rank1]: torch.OutOfMemoryError: CUDA out of memory"
+
+
 def read(path):
     return path.read_text() if path.exists() else ""
 

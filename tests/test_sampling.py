@@ -68,6 +68,12 @@ def test_weights_and_settings_are_part_of_what_a_picture_is(tmp_path):
     assert sampling.identity(MODEL, [weights], SETTINGS) != first
 
 
+def test_the_precision_is_part_of_what_a_picture_is(monkeypatch):
+    first = sampling.identity(MODEL, [], SETTINGS)
+    monkeypatch.setattr(sampling, "device", lambda: torch.device("cuda"))
+    assert sampling.identity(MODEL, [], SETTINGS) != first
+
+
 def test_what_the_model_predicts_is_part_of_what_a_picture_is(tmp_path):
     scheduler = tmp_path / "scheduler" / "scheduler_config.json"
     scheduler.parent.mkdir()

@@ -56,17 +56,16 @@ def test_scores_are_those_of_transformers_own_logits(rooms):
 
     images, texts = [room.image for room in rooms], [room.caption for room in rooms]
     seen = scoring.see(images, texts, CLIP)
-    model = CLIPModel.from_pretrained(CLIP)
+    model = CLIPModel.from_pretrained(CLIP, dtype=torch.float32)  # the file is in float16
     pixels = CLIPImageProcessorPil.from_pretrained(CLIP)(images, return_tensors="pt")
     tokens = AutoTokenizer.from_pretrained(CLIP)(texts, padding=True, return_tensors="pt")
     with torch.inference_mode():
-        logits = model(**pixels, **tokens).logits_per_image.diagonal().float()
-    tolerance = {"rel": 2e-3}  # the embedded CLIP is kept in half precision
-    assert seen.preferences() == pytest.approx(logits.tolist(), **tolerance)
+        logits = model(**pixels, **tokens).logits_per_image.diagonal()
+    assert seen.preferences() == pytest.approx(logits.tolist(), rel=1e-5)
     cosines = 100 * logits / model.logit_scale.exp().item()
-    assert seen.clip_scores() == pytest.approx(cosines.clamp(min=0).tolist(), **tolerance)
-    assert np.linalg.norm(seen.images, axis=1) == pytest.approx(np.ones(len(rooms)), abs=2e-3)
-    assert np.allclose(scoring.embeddings(images, CLIP), seen.images, atol=2e-3)
+    assert seen.clip_scores() == pytest.approx(cosines.clamp(min=0).tolist(), rel=1e-5)
+    assert np.linalg.norm(seen.images, axis=1) == pytest.approx(np.ones(len(rooms)), abs=1e-5)
+    assert np.allclose(scoring.embeddings(images, CLIP), seen.images, atol=1e-5)
 
 
 @pytest.fixture(scope="module")

@@ -31,10 +31,11 @@ def encode_dataset(job):
     """Encode both splits of `job.dataset` (see scripts/latents.py's arguments)."""
     from safetensors.torch import save_file
 
-    from emaki.training.models import device
+    from emaki.training import models
 
     torch.set_num_threads(job.threads)
-    where = device(job.device)
+    where = models.device(job.device)
+    models.be_deterministic(where)
     texts = {split: read(job.dataset, split, ["id", "text"]) for split in SPLITS}
     captions = ["", *sorted({row["text"] for rows in texts.values() for row in rows} - {""})]
     number = {caption: index for index, caption in enumerate(captions)}

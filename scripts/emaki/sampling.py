@@ -15,6 +15,7 @@ from transformers.models.clip.modeling_clip import CLIPTextModel
 from emaki import parquet
 from emaki.files import replacing, sha256
 from emaki.progress import bar, tell
+from emaki.weights import device
 
 SCHEDULERS = {
     "ddim": "DDIMScheduler",
@@ -32,10 +33,9 @@ def load_pipeline(model, *, unet=None, lora=None, lora_scale=1.0, scheduler="ddi
     """A StableDiffusionPipeline of `model`, with another U-Net folder or a LoRA folder fused in.
 
     A U-Net that was trained together with its text encoder has that in its folder, and it is taken
-    too. On a GPU in float16, on a CPU in float32.
+    too.
     """
-    cuda = torch.cuda.is_available()
-    dtype = torch.float16 if cuda else torch.float32
+    dtype = precision()
     parts = {"unet": UNet2DConditionModel.from_pretrained(unet, torch_dtype=dtype)} if unet else {}
     if unet and (encoder := Path(unet) / "text_encoder").is_dir():
         parts["text_encoder"] = CLIPTextModel.from_pretrained(encoder, dtype=dtype)
@@ -50,7 +50,12 @@ def load_pipeline(model, *, unet=None, lora=None, lora_scale=1.0, scheduler="ddi
         pipeline.scheduler.config
     )
     pipeline.set_progress_bar_config(disable=True)
-    return pipeline.to("cuda" if cuda else "cpu")
+    return pipeline.to(device())
+
+
+def precision():
+    """The precision that pictures are drawn in: float16 on a GPU, float32 on a CPU."""
+    return torch.float16 if device().type == "cuda" else torch.float32
 
 
 def identity(model, weights, sampling):
@@ -62,7 +67,8 @@ def identity(model, weights, sampling):
     of_model = [path for path in sorted(Path(model).rglob("*")) if path.suffix in READ]
     files = [path for path in of_model if ".non_ema." not in path.name] + list(weights)
     parts = [sha256(path) for path in files]
-    parts += [json.dumps(sampling, sort_keys=True), sha256(__file__), diffusers.__version__]
+    parts += [json.dumps(sampling, sort_keys=True), str(precision())]
+    parts += [sha256(__file__), diffusers.__version__]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 

@@ -98,8 +98,8 @@ def _clip(folder):
     from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 
     check_type(folder, "clip")
-    model = CLIPModel.from_pretrained(folder, use_safetensors=True).eval().to(device())
-    return model, CLIPImageProcessorPil.from_pretrained(folder)
+    model = CLIPModel.from_pretrained(folder, use_safetensors=True, dtype=torch.float32)
+    return model.eval().to(device()), CLIPImageProcessorPil.from_pretrained(folder)
 
 
 def _efficientnet():

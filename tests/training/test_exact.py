@@ -11,9 +11,10 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+import torch
 
 from emaki.errors import UserError
-from emaki.training import segment, settings
+from emaki.training import models, segment, settings
 
 SCRIPT = Path(__file__).parents[2] / "scripts/train.py"
 COMMON = {"resolution": 32, "batch_size": 2, "random_flip": True, "caption_dropout": 0.3}
@@ -25,7 +26,7 @@ LORA = COMMON | {"method": "lora", "rank": 2, "ema": {"preset": "diffusers"}}
 def train(tmp_path, model, latents):
     """Train `run` through the steps `stops` and return the folders of the last checkpoint."""
 
-    def train(name, run, *stops, model=model, latents=latents):
+    def train(name, run, *stops, model=model, latents=latents, device="cpu"):
         for first, last in pairwise(stops):
             job = Namespace(
                 name=name,
@@ -36,7 +37,7 @@ def train(tmp_path, model, latents):
                 state=tmp_path / f"states/{name}/{first}" if first else None,
                 output=tmp_path / f"runs/{name}/{last}",
                 state_output=tmp_path / f"states/{name}/{last}",
-                device="cpu",
+                device=device,
             )
             segment.run_segment(job, settings.read(json.dumps(run)))
         return [tmp_path / f"runs/{name}/{stops[-1]}", tmp_path / f"states/{name}/{stops[-1]}"]
@@ -86,6 +87,27 @@ def test_segments_equal_one_go(train, run):
     assert one == contents(train("two", run, 0, 2, 3, 5))
 
 
+def test_pytorch_is_asked_for_the_same_bytes_on_a_gpu(train, monkeypatch):
+    monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG", raising=False)
+    models.be_deterministic(torch.device("cuda"))
+    try:
+        assert torch.are_deterministic_algorithms_enabled()
+        assert not torch.is_deterministic_algorithms_warn_only_enabled()
+        assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8"
+        train("run", FULL | {"train_text_encoder": True}, 0, 1)  # nothing in it raises
+    finally:
+        torch.use_deterministic_algorithms(False)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("run", [FULL, LORA | {"train_text_encoder": True}], ids=["full", "lora"])
+@pytest.mark.parametrize("precision", ["no", "fp16"])
+def test_segments_equal_one_go_on_a_gpu(train, run, precision):
+    run = run | {"mixed_precision": precision}
+    one = contents(train("one", run, 0, 5, device="cuda"))
+    assert one == contents(train("two", run, 0, 2, 5, device="cuda"))
+
+
 def test_next_losses_and_metrics_are_the_same(train):
     import pyarrow.parquet as pq
 
@@ -116,7 +138,7 @@ def test_sigterm_loses_no_step(train, tmp_path, model, latents):
         job = subprocess.Popen(
             command(tmp_path / "two", model, latents, FULL, steps), stderr=file, stdout=file
         )
-    while job.poll() is None and not _is_training(job.pid):
+    while job.poll() is None and not is_training(job.pid):
         time.sleep(0.02)
     job.send_signal(signal.SIGTERM)
     assert job.wait(60) == segment.STOPPED, log.read_text()
@@ -131,7 +153,7 @@ def test_sigterm_loses_no_step(train, tmp_path, model, latents):
     assert not (tmp_path / "two/.state.interrupted").exists()
 
 
-def _is_training(pid):
+def is_training(pid):
     """Whether a process handles SIGTERM itself, as it does from loading the model on (Linux)."""
     status = Path(f"/proc/{pid}/status").read_text()
     caught = next(line for line in status.splitlines() if line.startswith("SigCgt"))
@@ -142,7 +164,7 @@ def test_sigkill_leaves_nothing_half_written(tmp_path, model, latents, train):
     job = subprocess.Popen(
         command(tmp_path / "killed", model, latents, FULL, 10_000), stderr=subprocess.DEVNULL
     )
-    while job.poll() is None and not _is_training(job.pid):
+    while job.poll() is None and not is_training(job.pid):
         time.sleep(0.05)
     os.kill(job.pid, signal.SIGKILL)
     job.wait()

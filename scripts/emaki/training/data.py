@@ -32,6 +32,8 @@ class Batch:
     def to(self, device):
         """The batch on `device`; the copy does not wait for the device."""
         tensors = (self.latents, self.noise, self.timesteps, self.text)
+        if device.type == "cuda":  # a copy from other memory would wait
+            tensors = [tensor.pin_memory() for tensor in tensors]
         return Batch(*(tensor.to(device, non_blocking=True) for tensor in tensors))
 
 

@@ -1,6 +1,7 @@
 """The models that are trained: loading, precision, attention, saving."""
 
 import json
+import os
 from pathlib import Path
 
 import torch
@@ -22,7 +23,24 @@ def device(name):
 
 def place(device, rank):
     """The device of process `rank`: a GPU each."""
-    return torch.device("cuda", rank) if device.type == "cuda" else device
+    if device.type == "cpu":
+        return device
+    # What names no device (pinned memory, bitsandbytes) would be on GPU 0 from every process.
+    torch.cuda.set_device(rank)
+    return torch.device("cuda", rank)
+
+
+def be_deterministic(where):
+    """Ask PyTorch for the same bytes every time on a GPU, before anything is computed there.
+
+    Not with warn_only: attention's backward pass would add up in any order then, although PyTorch
+    can do it in a fixed one (ATen's attention_backward.cu). An operation that has no such algorithm
+    raises; a training has none, and diffusers tests its U-Nets in this mode as well.
+    """
+    if where.type == "cuda":
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # else matrix products raise
+        torch.use_deterministic_algorithms(True)
+        torch.utils.deterministic.fill_uninitialized_memory = False  # which only shows errors
 
 
 def check(run, where):

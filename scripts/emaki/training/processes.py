@@ -72,14 +72,19 @@ def join(size, device):
             yield Group(rank, size)
         except BaseException:
             for other in others:
-                other.terminate()
+                other.kill()  # it waits for this process, and would only take note of a SIGTERM
+            if rank == 0:
+                dist.destroy_process_group()
+            # Another leaves the group as it ends, when it has said why: the others fail after it.
             raise
-        finally:
+        else:
             dist.destroy_process_group()
+        finally:
             for other in others:
                 other.wait()
 
 
 def _start(rank, meeting):
     environment = os.environ | {RANK: str(rank), MEETING: meeting}
-    return subprocess.Popen([sys.executable, *sys.argv], env=environment)
+    # It inherits the locks of this job's GPUs (scripts/gpus.py), which it uses as well.
+    return subprocess.Popen([sys.executable, *sys.argv], env=environment, close_fds=False)

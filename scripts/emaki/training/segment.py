@@ -27,6 +27,8 @@ def run_segment(job, run):
     }
     device = models.device(job.device)
     models.check(run, device)
+    if run["attention"] != "xformers":  # which is not, and refuses to run then
+        models.be_deterministic(device)
     with processes.join(run["processes"], device.type) as group, Interrupt() as interrupt:
         source, about = _find_state(job, made_with)
         trainer = loop.make_trainer(run, job.model, job.latents, models.place(device, group.rank))
