@@ -19,7 +19,7 @@ from emaki import files
 from emaki.batches import filled
 from emaki.errors import UserError
 from emaki.pictures import held
-from emaki.progress import bar
+from emaki.progress import bar, tell
 
 SPLITS = ("train", "validation")
 BATCH = 8
@@ -217,10 +217,12 @@ def write_index(path, texts, number, lengths, longest):
     pq.write_table(pa.table(table), path)
     if cut := sum(table["cut"]):
         first = table["id"][table["cut"].index(True)]
-        print(
+        said = (
             f"{cut} of {len(flat)} captions have more than {longest} tokens: the text encoder "
             f"does not see the rest (first: {first})"
         )
+        print(said)
+        tell(said)
 
 
 def describe(job):

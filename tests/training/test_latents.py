@@ -134,7 +134,7 @@ def test_an_encoding_that_was_killed_leaves_nothing_to_one_of_other_pictures(
     assert {path.name for path in tmp_path.iterdir()} == {"64", flipped.name, "ds"}
 
 
-def test_captions_that_are_cut_are_told(tmp_path, model, capsys):
+def test_captions_that_are_cut_are_told(tmp_path, model, monkeypatch):
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -143,8 +143,12 @@ def test_captions_that_are_cut_are_told(tmp_path, model, capsys):
     rows = pq.read_table(path).to_pylist()
     rows[4]["text"] = "a disc that has a very long caption indeed"
     pq.write_table(pa.Table.from_pylist(rows), path)
-    make_latents(dataset, model, tmp_path / "out")
-    assert "1 of 10 captions have more than 16 tokens" in capsys.readouterr().out
+    with open(tmp_path / "terminal", "wb", buffering=0) as terminal:
+        monkeypatch.setenv("EMAKI_TERMINAL", str(terminal.fileno()))
+        make_latents(dataset, model, tmp_path / "out")
+    told = (tmp_path / "terminal").read_text()
+    assert "1 of 10 captions have more than 16 tokens" in told
+    assert "(first: disc-4)" in told
     index = pq.read_table(tmp_path / "out/index.parquet").to_pylist()
     assert [row["id"] for row in index if row["cut"]] == ["disc-4"]
 
