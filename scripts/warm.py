@@ -132,7 +132,7 @@ def serve(address):
     import_libraries()
     selector = selectors.DefaultSelector()
     selector.register(listener, selectors.EVENT_READ, ("listener", None))
-    while events := selector.select(IDLE_SECONDS if len(selector.get_map()) == 1 else None):
+    while events := wait(selector) or last_call(selector, address):
         for key, _ in events:
             kind, job = key.data
             if kind == "listener":
@@ -141,7 +141,21 @@ def serve(address):
                 pass_signal(key.fileobj, job, selector)
             else:
                 end_job(key.fileobj, job, selector)
-    Path(address).unlink(missing_ok=True)
+
+
+def wait(selector):
+    """What happens next; nothing, if no job runs and none has come for IDLE_SECONDS."""
+    return selector.select(IDLE_SECONDS if len(selector.get_map()) == 1 else None)
+
+
+def last_call(selector, address):
+    """Clients that connected in the last moment; where there is none, others find no address."""
+    with open(f"{address}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # clients connect under it
+        events = selector.select(0)
+        if not events:
+            Path(address).unlink(missing_ok=True)
+        return events
 
 
 def import_libraries():

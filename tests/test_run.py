@@ -1,13 +1,17 @@
 """A rule's script, run warm and cold: output, failures, signals."""
 
 import os
+import selectors
 import signal
+import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pytest
+
+import warm
 
 SCRIPTS = Path(__file__).parents[1] / "scripts"
 
@@ -102,6 +106,22 @@ def test_a_warm_job_has_pytorch_already(tmp_path):
     script.write_text("import sys; sys.exit(0 if 'torch' in sys.modules else 5)")
     command = [sys.executable, SCRIPTS / "run.py", "--warm", "--log", tmp_path / "log", script]
     assert subprocess.run(command).returncode == 0
+
+
+def test_a_job_that_comes_as_the_warm_process_wants_to_end_is_not_lost(tmp_path):
+    address = str(tmp_path / "address")
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(address)
+    listener.listen()
+    selector = selectors.DefaultSelector()
+    selector.register(listener, selectors.EVENT_READ)
+    with warm.try_connect(address):
+        assert warm.last_call(selector, address)
+        listener.accept()[0].close()
+    assert warm.last_call(selector, address) == []
+    assert warm.try_connect(address) is None, "who comes later starts another warm process"
+    selector.close()
+    listener.close()
 
 
 def test_the_warm_process_does_not_ask_for_gpus():
