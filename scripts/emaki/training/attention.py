@@ -8,7 +8,7 @@ class Float32Attention:
     """diffusers' AttnProcessor2_0 for transformer blocks, but in float32 under autocast too.
 
     PyTorch's attention on a CPU takes up to three times as long in bfloat16 as in float32 at the
-    sizes that are trained there (64 tokens; the same at 4,096).
+    sizes that are trained there (64 tokens; at 4,096 a seventh less).
     """
 
     def __call__(self, attn, hidden_states, encoder_hidden_states=None, attention_mask=None):
