@@ -74,15 +74,15 @@ def test_a_captioner_of_the_hub_asks_for_memory_for_all_its_weights(tmp_path):
         "extends: config/config.yaml\nstudy: of-hub\ncaptions:\n  llava: {type: image-text-to-text,"
         f" model: {{repo: somebody/llava, revision: '{commit}'}}}}\n"
     )
-    (tmp_path / "results/hub/images/rooms/pictures").mkdir(parents=True)
-    (tmp_path / "results/hub/images/rooms/metadata.parquet").touch()
+    (tmp_path / "results/of-hub/images/rooms/pictures").mkdir(parents=True)
+    (tmp_path / "results/of-hub/images/rooms/metadata.parquet").touch()
     model = tmp_path / "results/hub/somebody/llava" / commit
     model.mkdir(parents=True)
     (model / "files.json").write_text("{}")
     for part in (1, 2):
         with open(model / f"model-{part}-of-2.safetensors", "wb") as file:
             file.truncate(3 * 2**30)
-    command = [sys.executable, "-m", "snakemake", "results/hub/captions/rooms/llava.parquet", "-n"]
+    command = [sys.executable, "-m", "snakemake", "results/of-hub/captions/rooms/llava.parquet", "-n"]
     command += ["--profile", "profiles/local", "--configfile", "my.yaml", "--quiet", "host"]
     command += ["--allowed-rules", "captions_image_text"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
