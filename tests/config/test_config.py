@@ -605,8 +605,11 @@ def test_a_file_of_prompts_as_windows_writes_it(study):
 # Own pictures
 
 
-@pytest.mark.parametrize("name", ["holidays", "Été 2023: plage #1", "-"])
-def test_a_folder_of_pictures_becomes_a_study(name, workplace):
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("holidays", "-holidays"), ("Été 2023: plage #1", "-Ete-2023-plage-1"), ("写真", "")],
+)
+def test_a_folder_of_pictures_becomes_a_study(name, words, workplace):
     folder = workplace / name
     folder.mkdir()
     write(folder, "results/pictures.yaml", 'Bild: "text"')
@@ -614,7 +617,7 @@ def test_a_folder_of_pictures_becomes_a_study(name, workplace):
     source = config["sources"]["pictures"]
     assert Path(source["path"]) == folder
     assert source["caption_column"] == 'Bild: "text"'
-    assert config["study"].startswith("pictures-")
+    assert re.fullmatch(f"pictures{words}-[0-9a-f]{{6}}", config["study"])
     assert {run["dataset"] for run in config["runs"].values()} == {"pictures"}
 
 

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import re
+import unicodedata
 from pathlib import Path
 
 from emaki.errors import UserError
@@ -25,11 +26,12 @@ def write(folder, path, caption_column=None):
     if caption_column:
         source["caption_column"] = caption_column
     digest = hashlib.sha256(os.fsencode(folder)).hexdigest()
-    name = f"{re.sub(r'[^A-Za-z0-9._-]+', '-', folder.name)}-{digest[:6]}"
+    plain = unicodedata.normalize("NFKD", folder.name).encode("ascii", "ignore").decode()
+    study = "-".join(["pictures", *re.findall(r"[A-Za-z0-9._]+", plain), digest[:6]])
     base = os.path.relpath(BASE, Path(path).resolve().parent)
     lines = [
         f"extends: {json.dumps(base)}",
-        f"study: pictures-{name}",
+        f"study: {study}",
         "sources:",
         "  pictures:",
         "    type: folder",
