@@ -82,7 +82,8 @@ def test_a_captioner_of_the_hub_asks_for_memory_for_all_its_weights(tmp_path):
     for part in (1, 2):
         with open(model / f"model-{part}-of-2.safetensors", "wb") as file:
             file.truncate(3 * 2**30)
-    command = [sys.executable, "-m", "snakemake", "results/of-hub/captions/rooms/llava.parquet", "-n"]
+    target = "results/of-hub/captions/rooms/llava.parquet"
+    command = [sys.executable, "-m", "snakemake", target, "-n"]
     command += ["--profile", "profiles/local", "--configfile", "my.yaml", "--quiet", "host"]
     command += ["--allowed-rules", "captions_image_text"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
