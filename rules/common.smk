@@ -14,7 +14,7 @@ if not Path("scripts/emaki").is_dir() or not Path(workflow.basedir, "scripts/ema
 os.environ.update(PATH=f"{Path(sys.executable).parent}:{os.getenv('PATH', '')}")
 sys.path.insert(0, f"{workflow.basedir}/scripts")
 
-from emaki.config import kept_steps, load, shards_of, steps_of
+from emaki.config import kept_steps, load, shards_of, steps_of, trained
 from emaki.config.hub import repository
 from emaki.config.plan import ARCHIVES
 from emaki.errors import UserError

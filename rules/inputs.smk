@@ -328,6 +328,6 @@ METRICS = {
     for segment in SEGMENTS
     if str(Path(segment).parent) in SHOWN
 }
-SEEN = {config["runs"][run]["dataset"] for run in SHOWN}
+SEEN = {config["runs"][run]["dataset"] for run in trained(config)}
 SEEN |= {entry["reference"] for entry in config["experiments"].values()}
 DATASETS = [f"{STUDY}/datasets/{dataset}" for dataset in config["datasets"] if dataset in SEEN]
