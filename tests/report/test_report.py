@@ -169,6 +169,9 @@ def test_a_course_begins_at_nothing_only_where_the_weights_are_the_baselines(mad
     over_steps, over_alphas = curves.differences(config, answers, "tiny")
     assert over_steps["panels"][0]["svg"].count("<circle") == steps
     assert over_alphas["panels"][0]["svg"].count("<circle") == 4  # alpha 0 is the base in any case
+    variants = answers["variants"]
+    whole = [pair for pair in answers["pairs"] if variants[pair["variant"]]["strength"] == 1]
+    assert len(curves.differences(config, answers | {"pairs": whole}, "tiny")) == 1, "no alphas"
     config["models"]["other"] = config["models"]["tiny"]
     config["runs"]["full"]["model"] = "other"
     assert curves.differences(config, answers, "tiny")[0]["panels"][0]["svg"].count("<circle") == 3

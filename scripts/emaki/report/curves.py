@@ -35,7 +35,8 @@ def differences(config, answers, baseline):
     return [
         _panels(lines, label, baseline)
         for lines, label in ((over_steps, "training steps"), (over_strengths, words))
-        if any(len(points) > 1 for points in lines.values())
+        # nothing and full strength alone are no course
+        if any(len(points) > 1 and points.keys() - {0, 1} for points in lines.values())
     ]
 
 
