@@ -464,6 +464,13 @@ MISTAKES = {
         "runs: {lora-r4: {model: tiny, dataset: rooms, method: lora, steps: 100}}",
         r"runs.lora-r4.resolution is 512, but its pictures are drawn at sampling.resolution 64$",
     ),
+    "drawn smaller than a run that no experiment shows": (
+        "runs:\n  root: {model: tiny, dataset: rooms, method: lora, steps: 100}\n"
+        "  leaf: {extends: root, seed: 3}\n"
+        "experiments:\n  more: {title: a, question: b, runs: [leaf], baselines: [tiny],"
+        " prompts: {domain: rooms}}",
+        r"^my.yaml:4: runs.root.resolution is 512, but its pictures are drawn at",
+    ),
     "a LoRA on raw weights": (
         "runs: {lora-r4: {model: tiny, dataset: rooms, method: lora, steps: 100, resolution: 64,"
         " train_init: non_ema}}",

@@ -307,6 +307,7 @@ def _experiments(config, own):
         if not mistakes:
             first = config["runs"][entry["runs"][0]]
             entry.setdefault("reference", first["dataset"])
+            yield from _resolutions(config, own, entry)
             yield from _samples(config, entry, where)
 
 
@@ -335,15 +336,21 @@ def _references(config, entry, where):
         yield (*where, "reference"), unknown("dataset", entry["reference"], datasets)
 
 
+def _resolutions(config, own, entry):
+    """Whether any run of an experiment is trained at as few pixels as its pictures are drawn at."""
+    drawn = config["sampling"]["resolution"]
+    trained = {run: config["runs"][run]["resolution"] for run in entry["runs"]}
+    if min(trained.values()) > drawn:
+        for run, size in trained.items():
+            while "resolution" not in own[run] and own[run].get("extends"):
+                run = own[run]["extends"]  # which may be in no experiment
+            problem = f"is {size}, but its pictures are drawn at sampling.resolution {drawn}"
+            yield ("runs", run, "resolution"), problem
+
+
 def _samples(config, entry, where):
     """Whether the runs of an experiment have what it asks them for."""
     runs = entry["runs"]
-    drawn = config["sampling"]["resolution"]
-    trained = {run: config["runs"][run]["resolution"] for run in runs}
-    if min(trained.values()) > drawn:
-        for run, size in trained.items():
-            problem = f"is {size}, but its pictures are drawn at sampling.resolution {drawn}"
-            yield ("runs", run, "resolution"), problem
     for run in runs:
         steps = steps_of(config, run)
         for step in checkpoints(config, entry, run):
