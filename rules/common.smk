@@ -16,7 +16,7 @@ sys.path.insert(0, f"{workflow.basedir}/scripts")
 
 from emaki.config import kept_steps, load, shards_of, steps_of, trained
 from emaki.config.hub import repository
-from emaki.config.plan import ARCHIVES
+from emaki.config.plan import ARCHIVES, starts
 from emaki.errors import UserError
 from emaki.imports import modules_of
 from emaki.plans import comparisons, grids
@@ -73,7 +73,6 @@ wildcard_constraints:
     strength=r"-?\d+\.\d+",
     transform=r"\d+(-flip)?",
     variant=rf"base/({names('models')})|({names('runs')})/\d{{6}}/(raw|ema)/-?\d+\.\d+",
-    segment=rf"({names('runs')})/\d{{6}}",
 
 
 def as_json(value):

@@ -194,10 +194,10 @@ def latents_of(file):
 def trained_files(wildcards):
     """The base model's files that a training reads."""
     run = run_of(wildcards)
-    starts = [run["train_init"], (run["ema"] or {}).get("init")]
-    parts = ["unet", "scheduler"] + (["non_ema"] if "non_ema" in starts else [])
+    begun = starts(run).values()
+    parts = ["unet", "scheduler"] + (["non_ema"] if "non_ema" in begun else [])
     parts += ["text_encoder", "tokenizer"] if run.get("train_text_encoder") else []
-    return [*model_files(run["model"], *parts), *chain.from_iterable(map(start_files, starts))]
+    return [*model_files(run["model"], *parts), *chain.from_iterable(map(start_files, begun))]
 
 
 def merged_files(wildcards):

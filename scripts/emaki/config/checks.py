@@ -6,7 +6,15 @@ from datetime import date
 from pathlib import Path
 
 from emaki.config import hub
-from emaki.config.plan import ARCHIVES, checkpoints, steps_of, weights_of
+from emaki.config.plan import (
+    ARCHIVES,
+    checkpoints,
+    lineage,
+    started_from,
+    starts,
+    steps_of,
+    weights_of,
+)
 from emaki.config.reading import NAMED, unknown
 from emaki.config.runs import LORA_KEYS
 from emaki.errors import UserError
@@ -209,29 +217,23 @@ def _runs(config, own):
         if own[name].get("text_encoder_learning_rate") and not run["train_text_encoder"]:
             yield (*where, "text_encoder_learning_rate"), "goes with train_text_encoder: true"
         yield from _weights(config, name, own[name])
-        for key, start in _starts(run).items():
-            yield from _start(config, name, own[name], key, start)
+        for key, start in starts(run).items():
+            if isinstance(start, dict):  # no file of its model
+                yield from _start(config, name, own[name], key, start)
     yield from _circles(config, own)
 
 
 def _weights(config, name, own):
     """Whether the model has the weights that a run starts from."""
     run = config["runs"][name]
-    starts = {"train_init": run["train_init"], "ema": (run["ema"] or {}).get("init")}
     model = config["models"].get(run["model"], {})
     if "repo" in model:  # its weights come when they are needed
         return
     file = Path(model.get("path", ".")) / "unet" / "diffusion_pytorch_model.non_ema.safetensors"
-    for key, start in starts.items():
+    for key, start in starts(run).items():
         where = ("runs", name, _said(own, key, "recipe", "model"))
         if start == "non_ema" and file.parent.is_dir() and not file.is_file():
             yield where, f"asks for non-EMA weights, but there is no file {file}"
-
-
-def _starts(run):
-    """The starts of a run that are no files of its model: {"train_init" or "ema": mapping}."""
-    starts = {"train_init": run["train_init"], "ema": (run["ema"] or {}).get("init")}
-    return {key: start for key, start in starts.items() if isinstance(start, dict)}
 
 
 def _start(config, name, own, key, start):
@@ -272,20 +274,9 @@ def _of_other_run(config, run, start):
 def _circles(config, own):
     """Runs that start, directly or not, from their own checkpoints."""
     runs = config["runs"]
-    before = {
-        name: {start["run"] for start in _starts(run).values() if start.get("run") in runs}
-        for name, run in runs.items()
-    }
-
-    def ancestors(name):
-        found, new = set(), before[name]
-        while new:
-            found |= new
-            new = set().union(*(before[run] for run in new)) - found
-        return found
-
+    ancestors = {name: lineage(runs, started_from(run)) for name, run in runs.items()}
     for name in runs:
-        circle = {other for other in ancestors(name) if name in ancestors(other)}
+        circle = {other for other in ancestors[name] if name in ancestors[other]}
         if circle and name == min(circle):
             key = _said(own[name], "train_init", "ema", "extends")
             text = f"goes round in a circle: {name} would start from its own weights"

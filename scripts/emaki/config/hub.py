@@ -1,5 +1,7 @@
 """What a config names by repository and commit of the hub, and the folder where it will lie."""
 
+from emaki.config.plan import starts
+
 FOLDER = "results/hub"
 
 
@@ -48,8 +50,7 @@ def raw_starts(config, model):
     return [
         name
         for name, run in config["runs"].items()
-        if run["model"] == model
-        and "non_ema" in (run["train_init"], (run["ema"] or {}).get("init"))
+        if run["model"] == model and "non_ema" in starts(run).values()
     ]
 
 

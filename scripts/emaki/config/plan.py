@@ -1,5 +1,7 @@
 """What a loaded config asks for: the checkpoints of a run, the models that an experiment shows."""
 
+import itertools
+
 from emaki.sources import hub_stream, webdataset
 
 # {type: module that says which files are the shards}, as emaki.sources.ARCHIVES
@@ -20,15 +22,30 @@ def steps_of(config, run):
     return list(range(every, config["runs"][run]["steps"] + 1, every))
 
 
-def trained(config):
-    """The names of the runs that experiments ask for or that those start from, in their order."""
-    found, runs = set(), config["runs"]
-    new = {name for e in config["experiments"].values() for name in e["runs"] + e["baselines"]}
+def starts(run):
+    """What a run's training and its average start from, as its `train_init` and `ema.init` say."""
+    return {"train_init": run["train_init"], "ema": (run["ema"] or {}).get("init")}
+
+
+def started_from(run):
+    """The names of the runs from whose checkpoints a run starts."""
+    return {s["run"] for s in starts(run).values() if isinstance(s, dict) and "run" in s}
+
+
+def lineage(runs, names):
+    """These of the runs and all that they start from, directly or not: a set of names."""
+    found, new = set(), set(names)
     while new := new & runs.keys() - found:
         found |= new
-        starts = [(runs[name]["train_init"], (runs[name]["ema"] or {}).get("init")) for name in new]
-        new = {s["run"] for pair in starts for s in pair if isinstance(s, dict) and "run" in s}
-    return [name for name in runs if name in found]
+        new = set().union(*(started_from(runs[name]) for name in new))
+    return found
+
+
+def trained(config):
+    """The names of the runs that experiments ask for or that those start from, in their order."""
+    asked = [e["runs"] + e["baselines"] for e in config["experiments"].values()]
+    found = lineage(config["runs"], itertools.chain.from_iterable(asked))
+    return [name for name in config["runs"] if name in found]
 
 
 def kept_steps(config, run):
