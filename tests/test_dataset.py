@@ -10,7 +10,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from emaki import captions, contact_sheet, datasets, images
+from emaki import captions, contact_sheet, datasets, fonts, images
 from emaki.errors import UserError
 from emaki.files import sha256
 from emaki.sources import Picture, Reject
@@ -114,9 +114,9 @@ def test_content_json_follows_the_data_only(stages, dataset, tmp_path):
 
 
 def test_letters_beyond_english_are_drawn():
-    missing = contact_sheet.font().getmask("\uffff")
+    missing = fonts.dejavu(contact_sheet.TEXT_SIZE).getmask("\uffff")
     for letter in "éßøłжΩ—":
-        assert bytes(contact_sheet.font().getmask(letter)) != bytes(missing)
+        assert bytes(fonts.dejavu(contact_sheet.TEXT_SIZE).getmask(letter)) != bytes(missing)
 
 
 def test_a_long_list_of_rejects_is_cut_in_the_text_only(dataset):
@@ -202,7 +202,7 @@ def test_the_contact_sheet(dataset):
 
 
 def test_captions_are_wrapped_to_the_cell():
-    font = contact_sheet.font()
+    font = fonts.dejavu(contact_sheet.TEXT_SIZE)
     for text in ["short", "a longer caption " * 9, "unbroken" * 20, "two  words\nand a line"]:
         lines = contact_sheet.wrap(text, font, 176, 3)
         assert 1 <= len(lines) <= 3

@@ -1,9 +1,10 @@
 """A sheet of pictures with their captions, to see a dataset at a glance."""
 
 import hashlib
-from importlib.resources import files
 
-from PIL import Image, ImageDraw, ImageFont, ImageOps
+from PIL import Image, ImageDraw, ImageOps
+
+from emaki import fonts
 
 COLUMNS = 6
 MOST = 36
@@ -29,7 +30,7 @@ def draw(pictures):
     rows = -(-len(pictures) // columns)
     sheet = Image.new("RGB", (GAP + columns * (CELL + GAP), GAP + rows * height), PAPER)
     pen = ImageDraw.Draw(sheet)
-    letters = font()
+    letters = fonts.dejavu(TEXT_SIZE)
     for number, (path, caption) in enumerate(pictures):
         corner = (GAP + number % columns * (CELL + GAP), GAP + number // columns * height)
         sheet.paste(_mounted(path), corner)
@@ -38,12 +39,6 @@ def draw(pictures):
             pen.text((corner[0], top), line, INK, letters)
             top += LINE_HEIGHT
     return sheet
-
-
-def font(size=TEXT_SIZE):
-    """DejaVu Sans, which matplotlib ships: Pillow's own font lacks even accents."""
-    path = files("matplotlib") / "mpl-data" / "fonts" / "ttf" / "DejaVuSans.ttf"
-    return ImageFont.truetype(str(path), size)
 
 
 def wrap(text, font, width, most):

@@ -11,7 +11,7 @@ import re
 import pyarrow.parquet as parquet
 from PIL import Image, ImageDraw, PngImagePlugin
 
-from emaki import contact_sheet
+from emaki import fonts
 from emaki.errors import UserError
 
 SMALLEST_CELL, LARGEST_CELL = 128, 256  # pixels
@@ -48,7 +48,7 @@ def draw(plan, samples):
     """
     columns, cell = _columns(plan, samples), _cell_side(samples)
     width = len(columns) * (cell + GAP) - GAP
-    font = contact_sheet.font(TEXT)
+    font = fonts.dejavu(TEXT)
     heads = [_wrap(column["label"], font, cell) for column in columns]
     blocks = [_rows(samples[columns[0]["variant"], s], n, font, width) for s, n in plan["rows"]]
     head = LINE * (1 + max(map(len, heads)))

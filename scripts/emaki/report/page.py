@@ -36,6 +36,7 @@ def render(config, answers, grids, metrics, datasets, benchmarks):
     losses = {run: curves.read_losses(paths) for run, paths in metrics.items()}
     order = sorted(answers, key=lambda name: config["experiments"][name].get("date") or "")
     answers = {name: answers[name] for name in order}
+    distinct = summary.distinct(answers)
     experiments = [
         _experiment(config, name, answers, grids.get(name, {}), losses, timings) for name in order
     ]
@@ -62,8 +63,8 @@ def render(config, answers, grids, metrics, datasets, benchmarks):
         enough_prompts=ENOUGH_PROMPTS,
         experiments=experiments,
         scroll=_scroll(answers, grids, config),
-        tally=summary.tally(summary.distinct(answers)),
-        forgetting=summary.forgetting(summary.distinct(answers)),
+        tally=summary.tally(distinct),
+        forgetting=summary.forgetting(distinct),
         datasets=[_dataset(folder) for folder in datasets],
         stages=costs.by_stage(timings),
         evaluators=config["evaluators"],

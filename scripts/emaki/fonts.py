@@ -1,0 +1,11 @@
+"""The letters of pictures that are made for people."""
+
+from importlib.resources import files
+
+from PIL import ImageFont
+
+
+def dejavu(size):
+    """DejaVu Sans, which matplotlib ships: Pillow's own font lacks even accents. `size` in pixels."""
+    path = files("matplotlib") / "mpl-data" / "fonts" / "ttf" / "DejaVuSans.ttf"
+    return ImageFont.truetype(str(path), size)
