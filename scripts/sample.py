@@ -29,16 +29,14 @@ def main():
     identity = sampling.identity(
         arguments.model, files, {**settings, "lora_scale": arguments.lora_scale}
     )
-    held_out = prompts.read(arguments.prompts)
     table = sampling.sample(
-        held_out,
+        prompts.read(arguments.prompts),
         settings,
         identity,
         load,
         arguments.store,
         label=arguments.label,
     )
-    table["held_out"] = [held_out[prompt] for prompt in table["prompt"]]
     sampling.write(table, arguments.output)
 
 

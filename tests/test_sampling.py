@@ -33,7 +33,7 @@ def pipeline():
 
 
 def draw(prompts, store, load, settings=SETTINGS, identity="a model"):
-    return sampling.sample(prompts, settings, identity, load, store)
+    return sampling.sample(dict.fromkeys(prompts), settings, identity, load, store)
 
 
 def test_same_prompt_and_seed_give_the_same_bytes(tmp_path, pipeline):

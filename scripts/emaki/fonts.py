@@ -6,6 +6,6 @@ from PIL import ImageFont
 
 
 def dejavu(size):
-    """DejaVu Sans, which matplotlib ships: Pillow's own font lacks even accents. `size` in pixels."""
+    """DejaVu Sans of `size` pixels, from matplotlib: Pillow's own font lacks even accents."""
     path = files("matplotlib") / "mpl-data" / "fonts" / "ttf" / "DejaVuSans.ttf"
     return ImageFont.truetype(str(path), size)

@@ -75,29 +75,27 @@ def identity(model, weights, sampling):
 def sample(prompts, sampling, identity, load, store, label=""):
     """Draw each prompt with each of the seeds; return a table (see `write`).
 
+    `prompts` is {prompt: whether it is a caption that no run trains on, None if it is no caption}.
     `load` returns the pipeline and is called only if a picture is missing in `store`, a folder
     that keeps every picture under the digest of what made it: a new prompt, or a job that was
     stopped, does not draw the others again.
     """
     rows, pipeline, drawn = [], None, 0
-    for prompt in bar(prompts, unit="prompts", label=label):
+    for prompt, held_out in bar(prompts.items(), unit="prompts", label=label):
         files = [_stored(store, identity, prompt, seed) for seed in sampling["seeds"]]
         if not all(path.exists() for path in files):
             pipeline = pipeline or load()
             _draw(pipeline, prompt, sampling, files)
             drawn += len(files)
         for seed, path in zip(sampling["seeds"], files):
-            rows.append((prompt, seed, {"bytes": path.read_bytes(), "path": None}, path.stem))
+            image = {"bytes": path.read_bytes(), "path": None}
+            rows.append((prompt, seed, image, path.stem, held_out))
     tell(f"{label}: {drawn} pictures drawn, {len(rows) - drawn} kept")
     return dict(zip(SCHEMA.names, map(list, zip(*rows))))
 
 
 def write(columns, output):
-    """Write samples as parquet: prompt, seed, image (PNG bytes), key; read by `datasets`.
-
-    Also `held_out`, where it is given: whether the prompt is a caption that no run trains on.
-    """
-    columns = {"held_out": [None] * len(columns["prompt"]), **columns}
+    """Write samples as parquet: prompt, seed, image (PNG bytes), key, held_out; for `datasets`."""
     with replacing(output) as temporary:
         pq.write_table(pa.table(columns, schema=SCHEMA), temporary)
 

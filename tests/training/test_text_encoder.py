@@ -99,7 +99,7 @@ def test_samples_are_drawn_with_it(trained, model, tmp_path):
     def draw(unet):
         load = lambda: sampling.load_pipeline(model, unet=unet)  # noqa: E731
         store = tmp_path / f"store-{unet.name}"
-        return sampling.sample(["a red disc"], SAMPLING, "identity", load, store)["image"]
+        return sampling.sample({"a red disc": None}, SAMPLING, "identity", load, store)["image"]
 
     assert draw(folder) != draw(without)
 
