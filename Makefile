@@ -10,6 +10,7 @@ CONFIG ?=
 PICTURES ?=
 PROFILE ?= local
 BIN := .venv/bin
+export PYTHONPATH := scripts
 INSTALLED := .venv/installed
 SNAKEMAKE = PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/snakemake --profile profiles/$(PROFILE)
 
@@ -23,22 +24,22 @@ endif
 .PHONY: report config plan pin unlock resume test test-slurm test-slurm-whole test-envs test-full-scale test-cloud lint tiny lock chromium
 
 report: config
-	@$(if $(CONFIG),$(BIN)/python scripts/check.py "$(CONFIG)")
-	@PYTHONPATH=scripts $(SNAKEMAKE) results/report.html --logger bars $(if $(CONFIG),--configfile "$(CONFIG)")
+	@$(if $(CONFIG),$(BIN)/python scripts/tools/check.py "$(CONFIG)")
+	@$(SNAKEMAKE) results/report.html --logger bars $(if $(CONFIG),--configfile "$(CONFIG)")
 	@echo "The report is $(CURDIR)/results/report.html"
 
 # The config that a folder of pictures stands for.
 config: $(INSTALLED)
-	@$(if $(PICTURES),$(BIN)/python scripts/pictures_config.py "$(PICTURES)" --output $(CONFIG))
+	@$(if $(PICTURES),$(BIN)/python scripts/tools/pictures_config.py "$(PICTURES)" --output $(CONFIG))
 
 # What a study would take, without running it.
 plan: config
-	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python scripts/plan.py --profile profiles/$(PROFILE) \
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python scripts/tools/plan.py --profile profiles/$(PROFILE) \
 	    $(if $(CONFIG),--config "$(CONFIG)")
 
 # The commits of the hub's repositories that a config lacks.
 pin: $(INSTALLED)
-	@$(BIN)/python scripts/pin.py $(if $(CONFIG),--config "$(CONFIG)")
+	@$(BIN)/python scripts/tools/pin.py $(if $(CONFIG),--config "$(CONFIG)")
 
 # After a run that was killed outright (Ctrl-C needs nothing): let go of the folder.
 unlock: $(INSTALLED)
@@ -46,7 +47,7 @@ unlock: $(INSTALLED)
 
 # After a Snakemake that was killed on a cluster: end its jobs, let go of the folder, go on.
 resume: $(INSTALLED)
-	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python scripts/resume.py results/report.html \
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python scripts/jobs/resume.py results/report.html \
 	    --profile profiles/$(PROFILE) $(if $(CONFIG),--configfile "$(CONFIG)")
 
 test: lint chromium

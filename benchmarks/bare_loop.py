@@ -15,11 +15,11 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "scripts"))
 
 def main():
     wanted = json.loads(sys.argv[1])
-    from emaki.training import imports, recipes
+    from emaki.training import lazy_imports, recipes
 
     keys = ("method", "batch_size", "mixed_precision", "compile")
     run = recipes.resolve({key: wanted[key] for key in keys})
-    imports.hide_unused(run)
+    lazy_imports.hide_unused(run)
     torch.set_num_threads(1)
     step = make_step(wanted["model"], run)
     for _ in range(wanted["steps"]):

@@ -51,7 +51,7 @@ def main():
 
 
 def make_data(folder):
-    from emaki.latents import encode_dataset
+    from emaki.training.encoding import encode_dataset
 
     models.make_dataset(folder / "data")
     models.make_model(folder)

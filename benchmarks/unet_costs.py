@@ -1,4 +1,4 @@
-"""Count what a training step of SD 1.4's U-Net computes and keeps: the figures of emaki.estimates.
+"""Count what a training step of SD 1.4's U-Net computes and keeps: for emaki.costs.estimates.
 
     python benchmarks/unet_costs.py > benchmarks/results/unet_costs.json
 

@@ -22,7 +22,7 @@ rule captions:
         of=lambda wildcards, input: f"--of {input.of}" if input.of else "",
         edits=lambda wildcards, input: f"--edits {quote(input.edits)}" if input.edits else "",
     shell:
-        "python scripts/run.py --log {log} {input.script} --captioner {params.captioner:q}"
+        "python scripts/jobs/run.py --log {log} {input.script} --captioner {params.captioner:q}"
         " --images {params.images:q} {params.of} {params.edits} --output {output:q}"
 
 
@@ -51,7 +51,7 @@ rule captions_blip:
         captioner=entry_of("captions", "captioner"),
         images=folder_of_input("metadata"),
     shell:
-        "python scripts/run.py --warm --gpus {resources.gpu} --log {log} {input.script}"
+        "python scripts/jobs/run.py --warm --gpus {resources.gpu} --log {log} {input.script}"
         " --captioner {params.captioner:q}"
         " --images {params.images:q} --output {output:q}"
 

@@ -15,12 +15,13 @@ os.environ.update(PATH=f"{Path(sys.executable).parent}:{os.getenv('PATH', '')}")
 sys.path.insert(0, f"{workflow.basedir}/scripts")
 
 from emaki.config import kept_steps, load, shards_of, steps_of, trained
-from emaki.config.hub import repository
-from emaki.config.plan import ARCHIVES, starts
-from emaki.errors import UserError
-from emaki.imports import modules_of
-from emaki.plans import comparisons, grids
-from emaki.sources import folder, unsplash
+from emaki.config.repositories import repository
+from emaki.config.derived import ARCHIVES, starts
+from emaki.common.errors import UserError
+from emaki.workflow.code_files import modules_of
+from emaki.config.comparisons import comparisons, grids
+from emaki.data.sources import folder
+from emaki.data.sources import unsplash
 
 # Emaki reads the file itself: Snakemake would merge it over another one, key by key, and would
 # keep the last of two entries with one name.

@@ -29,7 +29,7 @@ rule dataset:
         images=folder_of_input("metadata"),
         folder=folder_of("card"),
     shell:
-        "python scripts/run.py --log {log} {input.script} --name {wildcards.dataset}"
+        "python scripts/jobs/run.py --log {log} {input.script} --name {wildcards.dataset}"
         " --dataset {params.dataset:q} --images {params.images:q} --captions {input.captions:q}"
         " --output {params.folder:q}"
 
@@ -89,5 +89,5 @@ rule dataset_gather:
         shards=lambda wildcards: SHARDED[wildcards.dataset],
         folder=folder_of("card"),
     shell:
-        "python scripts/run.py --log {log} {input.script} --name {wildcards.dataset}"
+        "python scripts/jobs/run.py --log {log} {input.script} --name {wildcards.dataset}"
         " --dataset {params.dataset:q} --shards {params.shards} --output {params.folder:q}"

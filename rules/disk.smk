@@ -1,5 +1,5 @@
 # Disk is a budget: what cannot fit is refused before the first job.
-from emaki.planning import refuse
+from emaki.costs.study_plan import refuse
 
 
 onstart:

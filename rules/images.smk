@@ -23,7 +23,7 @@ rule images:
         stamps=source_stamps,
         folder=folder_of("metadata"),
     shell:
-        "python scripts/run.py --log {log} {input.script}"
+        "python scripts/jobs/run.py --log {log} {input.script}"
         " --source {params.source:q} --output {params.folder:q}"
 
 
@@ -73,5 +73,5 @@ for source in SHARDED_SOURCES:
                 images=f"{STUDY}/images/{source}",
                 shards=SHARDED_SOURCES[source],
             shell:
-                "python scripts/run.py --log {log} {input.script} --images {params.images:q}"
+                "python scripts/jobs/run.py --log {log} {input.script} --images {params.images:q}"
                 " --shards {params.shards} --output {params.images:q}/shards"

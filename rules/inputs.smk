@@ -43,8 +43,8 @@ def source_config(wildcards):
 
 def source_modules(wildcards):
     kind = source_config(wildcards)["type"]
-    by_name = ["emaki.hub"] if kind == "hub_stream" else []
-    return modules_of("scripts/images.py", f"emaki.sources.{kind}", *by_name)
+    by_name = ["emaki.common.hub_client"] if kind == "hub_stream" else []
+    return modules_of("scripts/images.py", f"emaki.data.sources.{kind}", *by_name)
 
 
 def source_entry(wildcards):

@@ -29,7 +29,7 @@ rule latents:
         transform=transform_arguments,
         folder=folder_of("manifest"),
     shell:
-        "python scripts/run.py --warm --gpus {resources.gpu} --log {log} {input.script}"
+        "python scripts/jobs/run.py --warm --gpus {resources.gpu} --log {log} {input.script}"
         " --dataset {params.dataset:q}"
         " --model {params.model:q} {params.transform} --output {params.folder:q}"
 
@@ -66,5 +66,5 @@ rule latents_gather:
         shards=lambda wildcards: SHARDED[wildcards.dataset],
         folder=folder_of("manifest"),
     shell:
-        "python scripts/run.py --log {log} {input.script} --dataset {params.dataset:q}"
+        "python scripts/jobs/run.py --log {log} {input.script} --dataset {params.dataset:q}"
         " --shards {params.shards} --output {params.folder:q}"

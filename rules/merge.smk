@@ -25,7 +25,7 @@ rule merge:
         tuned=lambda wildcards, input: f"{input.weights}/{wildcards.weights}",
         folder=folder_of("about"),
     shell:
-        "python scripts/run.py --log {log} {input.script} --model {params.model:q}"
+        "python scripts/jobs/run.py --log {log} {input.script} --model {params.model:q}"
         " --tuned {params.tuned:q} --alpha {wildcards.strength} --output {params.folder:q}"
 
 

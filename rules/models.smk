@@ -22,7 +22,7 @@ rule hub_pipeline:
         files=["model_index.json", *PIPELINE],
         folder=lambda wildcards, output: str(Path(output[0]).parent),
     shell:
-        "python scripts/run.py --log {log} {input.script} --repo {wildcards.repo}"
+        "python scripts/jobs/run.py --log {log} {input.script} --repo {wildcards.repo}"
         " --revision {params.commit} --folder {params.folder} --files {params.files:q}"
 
 
@@ -65,5 +65,5 @@ rule hub_non_ema:
     params:
         sha256=lambda wildcards, output: non_ema_sha256(output[0]),
     shell:
-        "python scripts/run.py --log {log} {input.script} --repo {wildcards.repo}"
+        "python scripts/jobs/run.py --log {log} {input.script} --repo {wildcards.repo}"
         " --revision {wildcards.non_ema} {params.sha256} --output {output:q}"

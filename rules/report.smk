@@ -20,7 +20,7 @@ rule grid:
         plan=lambda wildcards: as_json(grids(config, wildcards.experiment)[wildcards.grid]),
         samples=lambda wildcards: pairs(samples_of(wildcards)),
     shell:
-        "python scripts/run.py --warm --log {log} {input.script} --plan {params.plan:q}"
+        "python scripts/jobs/run.py --warm --log {log} {input.script} --plan {params.plan:q}"
         " --samples {params.samples} --output {output:q}"
 
 
@@ -41,7 +41,7 @@ rule compare:
         plan=lambda wildcards: as_json(comparisons(config, wildcards.experiment)),
         scores=lambda wildcards: pairs(scores_of(wildcards.experiment)),
     shell:
-        "python scripts/run.py --warm --log {log} {input.script} --plan {params.plan:q}"
+        "python scripts/jobs/run.py --warm --log {log} {input.script} --plan {params.plan:q}"
         " --scores {params.scores} --reference {input.reference:q} --output {output:q}"
 
 
@@ -93,7 +93,7 @@ rule report:
         # no input: results that came without their timings would all be made again
         benchmarks=BENCHMARKS,
     shell:
-        "python scripts/run.py --log {log} {input.script} --config {input.config:q}"
+        "python scripts/jobs/run.py --log {log} {input.script} --config {input.config:q}"
         " --experiments {input.experiments} --grids {params.grids} --metrics {params.metrics}"
         " --datasets {params.datasets} --benchmarks {params.benchmarks} --output {output:q}"
 

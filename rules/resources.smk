@@ -1,6 +1,6 @@
 # What jobs ask of a scheduler: minutes, memory and GPUs. None of it decides a result, so none of it
 # is a parameter. A job that is tried again asks for more time and memory.
-from emaki import estimates
+from emaki.costs import estimates
 
 # A profile that has GPUs to give says how many (`resources: gpu=N`), and jobs with a model ask for
 # theirs; elsewhere they take what PyTorch finds. A profile must give at least one: Snakemake cuts a

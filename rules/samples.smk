@@ -16,7 +16,7 @@ rule prompts:
             f"--dataset {Path(input.dataset[0]).parents[1]}" if input.dataset else ""
         ),
     shell:
-        "python scripts/run.py --log {log} {input.script} --prompts {params.prompts:q}"
+        "python scripts/jobs/run.py --log {log} {input.script} --prompts {params.prompts:q}"
         " {params.dataset} --output {output:q}"
 
 
@@ -48,7 +48,7 @@ rule sample:
         # Keeps every picture under what made it, so that a new prompt draws only its own.
         store=f"{STUDY}/pictures",
     shell:
-        "python scripts/run.py --warm --gpus {resources.gpu} --log {log} {input.script}"
+        "python scripts/jobs/run.py --warm --gpus {resources.gpu} --log {log} {input.script}"
         " --model {params.model:q}"
         " {params.weights} --sampling {params.sampling:q} --prompts {input.prompts:q}"
         " --store {params.store:q} --label {wildcards.variant}/{wildcards.prompts}"

@@ -20,7 +20,7 @@ rule score:
     params:
         evaluators=as_json(config["evaluators"]),
     shell:
-        "python scripts/run.py --warm --gpus {resources.gpu} --log {log} {input.script}"
+        "python scripts/jobs/run.py --warm --gpus {resources.gpu} --log {log} {input.script}"
         " --samples {input.samples:q} --evaluators {params.evaluators:q}"
         " --label {wildcards.variant}/{wildcards.prompts}"
         " --output {output:q}"
@@ -52,7 +52,7 @@ rule reference:
         features=as_json(config["evaluators"]["features"]),
         clip=f"--clip {quote(JUDGES['clip'])}" if JUDGES["cmmd"] else "",
     shell:
-        "python scripts/run.py --warm --gpus {resources.gpu} --log {log} {input.script}"
+        "python scripts/jobs/run.py --warm --gpus {resources.gpu} --log {log} {input.script}"
         " --pictures {input.pictures:q}"
         " --resolution {params.resolution} --features {params.features:q} {params.clip}"
         " --output {output:q}"
@@ -82,5 +82,5 @@ rule reference_gather:
         shards=lambda wildcards: SHARDED[wildcards.dataset],
         folder=lambda wildcards: f"{STUDY}/references/{wildcards.dataset}/shards",
     shell:
-        "python scripts/run.py --log {log} {input.script} --index {input.index:q}"
+        "python scripts/jobs/run.py --log {log} {input.script} --index {input.index:q}"
         " --shards {params.shards} --references {params.folder:q} --output {output:q}"

@@ -1,6 +1,6 @@
 # How the models in resources/ are made: `make tiny`, with config/tiny.yaml.
 TINY = config["tiny"]
-DRAWN = [f"emaki.sources.{kind}" for kind in ("rooms", "openmoji", "dicebear")]
+DRAWN = [f"emaki.data.sources.{kind}" for kind in ("rooms", "openmoji", "dicebear")]
 CHECKPOINT = f"{STUDY}/runs/base/{TINY['steps']:06d}"
 
 
@@ -29,7 +29,7 @@ rule tiny_corpus:
     params:
         sources=lambda wildcards: as_json(TINY["corpora"][f"{wildcards.corpus}/{wildcards.split}"]),
     shell:
-        "python scripts/run.py --log {log} {input.script}"
+        "python scripts/jobs/run.py --log {log} {input.script}"
         " --sources {params.sources:q} --output {output:q}"
 
 
@@ -49,7 +49,7 @@ rule tiny_vae:
     params:
         training=tiny_setting("vae"),
     shell:
-        "python scripts/run.py --log {log} {input.script} --corpus {input.corpus:q}"
+        "python scripts/jobs/run.py --log {log} {input.script} --corpus {input.corpus:q}"
         " --training {params.training:q} --output {output:q}"
 
 
@@ -72,7 +72,7 @@ rule tiny_text_models:
     params:
         training=lambda wildcards: tiny_setting(wildcards.kind),
     shell:
-        "python scripts/run.py --log {log} {input.script} --corpus {input.corpus:q}"
+        "python scripts/jobs/run.py --log {log} {input.script} --corpus {input.corpus:q}"
         " --held-out {input.held_out:q} --training {params.training:q} --output {output:q}"
 
 
@@ -91,7 +91,7 @@ rule tiny_start:
     params:
         unet=tiny_setting("unet"),
     shell:
-        "python scripts/run.py --log {log} {input.script} --vae {input.vae:q}"
+        "python scripts/jobs/run.py --log {log} {input.script} --vae {input.vae:q}"
         " --clip {input.clip:q} --unet {params.unet:q} --output {output:q}"
 
 
@@ -112,7 +112,7 @@ rule tiny_latents:
     params:
         dataset=f"{STUDY}/corpora/base",
     shell:
-        "python scripts/run.py --log {log} {input.script} --dataset {params.dataset:q}"
+        "python scripts/jobs/run.py --log {log} {input.script} --dataset {params.dataset:q}"
         " --model {input.start:q} --resolution 64 --output {output:q}"
 
 
@@ -137,7 +137,7 @@ rule tiny_base:
         run=tiny_setting("base"),
         steps=TINY["steps"],
     shell:
-        "python scripts/run.py --log {log} {input.script} --name base --run {params.run:q}"
+        "python scripts/jobs/run.py --log {log} {input.script} --name base --run {params.run:q}"
         " --model {input.start:q} --latents {input.latents:q} --to-step {params.steps}"
         " --output {output.checkpoint:q} --state-output {output.state:q}"
 
@@ -155,7 +155,7 @@ rule tiny_sd:
     conda:
         "../envs/training.yaml"
     shell:
-        "python scripts/run.py --log {log} {input.script} --pipeline {input.start:q}"
+        "python scripts/jobs/run.py --log {log} {input.script} --pipeline {input.start:q}"
         " --checkpoint {input.checkpoint:q} --output {output:q}"
 
 
@@ -182,5 +182,5 @@ rule tiny_card:
         sampling=as_json(config["sampling"]),
         made=STUDY,
     shell:
-        "python scripts/run.py --log {log} {input.script} --settings {params.settings:q}"
+        "python scripts/jobs/run.py --log {log} {input.script} --settings {params.settings:q}"
         " --sampling {params.sampling:q} --made {params.made:q} --output resources"

@@ -40,7 +40,7 @@ rule train:
         state=lambda wildcards, input: f"--state {input.state}" if input.state else "",
         folder=folder_of("about"),
     shell:
-        "python scripts/run.py --warm --gpus {resources.gpu} --log {log} {input.script}"
+        "python scripts/jobs/run.py --warm --gpus {resources.gpu} --log {log} {input.script}"
         " --name {params.name}"
         " --run {params.run:q} --model {params.model:q} --latents {params.latents:q}"
         " --from-step {params.start} --to-step {params.end} {params.state}"

@@ -3,8 +3,8 @@
 import argparse
 import json
 
-from emaki import captions
-from emaki.errors import friendly
+from emaki.captioners import captions
+from emaki.common.errors import friendly
 
 
 @friendly

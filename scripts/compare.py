@@ -3,18 +3,18 @@
     python scripts/compare.py --plan JSON --scores VARIANT:SET=PATH ... --reference PATH
         --output experiments/EXPERIMENT.json
 
---plan is json.dumps(emaki.plans.comparisons(config, experiment), sort_keys=True). --scores has
-scores/{variant}/{set}.parquet for every variant in the plan and every set in its prompts,
+--plan is the JSON of emaki.config.comparisons.comparisons(config, experiment). --scores
+has scores/{variant}/{set}.parquet for every variant in the plan and every set in its prompts,
 --reference the features of the plan's reference dataset, references/{dataset}.parquet.
 """
 
 import argparse
 import json
 
-from emaki.arguments import read_named
-from emaki.comparison import compare, read_reference, read_scores
-from emaki.errors import friendly
-from emaki.files import replacing
+from emaki.common.arguments import read_named
+from emaki.common.errors import friendly
+from emaki.common.files import replacing
+from emaki.evaluation.comparison import compare, read_reference, read_scores
 
 
 @friendly

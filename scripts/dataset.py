@@ -1,6 +1,6 @@
 """Join the pictures of a source with captions into a dataset with a card."""
 
-from emaki import datasets
+from emaki.data import dataset_files
 
 if __name__ == "__main__":
-    datasets.main(datasets.write, __doc__)
+    dataset_files.main(dataset_files.write, __doc__)

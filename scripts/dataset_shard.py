@@ -1,6 +1,6 @@
 """Join the pictures of a shard of a source with captions: a shard of a dataset."""
 
-from emaki import datasets, shards
+from emaki.data import dataset_files, shards
 
 if __name__ == "__main__":
-    datasets.main(shards.write_dataset, __doc__)
+    dataset_files.main(shards.write_dataset, __doc__)

@@ -2,17 +2,17 @@
 
     python scripts/grid.py --plan JSON --samples VARIANT:SET=PATH ... --output GRID.png
 
---plan is one of emaki.plans.grids(config, experiment), as JSON. --samples has
+--plan is one of emaki.config.comparisons.grids(config, experiment), as JSON. --samples has
 samples/{variant}/{set}.parquet for every variant and set of prompts in the plan.
 """
 
 import argparse
 import json
 
-from emaki.arguments import read_named
-from emaki.errors import friendly
-from emaki.files import replacing
-from emaki.grids import draw, read_samples, save
+from emaki.common.arguments import read_named
+from emaki.common.errors import friendly
+from emaki.common.files import replacing
+from emaki.report.grids import draw, read_samples, save
 
 
 @friendly

@@ -8,9 +8,9 @@ import json
 import os
 from pathlib import Path
 
-from emaki import hub
-from emaki.errors import UserError, friendly
-from emaki.files import replacing
+from emaki.common import hub_client
+from emaki.common.errors import UserError, friendly
+from emaki.common.files import replacing
 
 # Configurations, vocabularies and templates; never pickles, code or other precisions.
 SIDE = ["*.json", "*/*.json", "*/merges.txt", "merges.txt", "vocab.txt", "*.jinja", "*.model"]
@@ -24,7 +24,7 @@ def main():
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--files", nargs="+", required=True, help="what must be there: patterns")
     args = parser.parse_args()
-    snapshot = hub.fetch(args.repo, args.revision, [*args.files, *SIDE])
+    snapshot = hub_client.fetch(args.repo, args.revision, [*args.files, *SIDE])
     missing = [pattern for pattern in args.files if not any(snapshot.glob(pattern))]
     if missing:
         raise UserError(f"{args.repo} at {args.revision} has no {', '.join(missing)}")

@@ -2,9 +2,9 @@
 
 import argparse
 
-from emaki import hub
-from emaki.errors import UserError, friendly
-from emaki.files import replacing, sha256
+from emaki.common import hub_client
+from emaki.common.errors import UserError, friendly
+from emaki.common.files import replacing, sha256
 
 SAFE = "unet/diffusion_pytorch_model.safetensors"
 PICKLE = "unet/diffusion_pytorch_model.bin"
@@ -31,7 +31,7 @@ def main():
 def load_safe(repo, revision):
     from safetensors.torch import load_file
 
-    path = hub.fetch(repo, revision, [SAFE, "unet/config.json"]) / SAFE
+    path = hub_client.fetch(repo, revision, [SAFE, "unet/config.json"]) / SAFE
     if not path.is_file():
         raise UserError(
             f"{repo} at {revision} has no {SAFE}: if it has {PICKLE}, pin that with non_ema_sha256"
@@ -43,7 +43,7 @@ def unpickle(repo, revision, digest):
     """The tensors of a pickle whose digest is known; nothing but tensors is read from it."""
     import torch
 
-    path = hub.fetch(repo, revision, [PICKLE, "unet/config.json"]) / PICKLE
+    path = hub_client.fetch(repo, revision, [PICKLE, "unet/config.json"]) / PICKLE
     if not path.is_file():
         raise UserError(f"{repo} at {revision} has no {PICKLE}: leave non_ema_sha256 out")
     if (found := sha256(path)) != digest:

@@ -3,9 +3,9 @@
 import argparse
 import json
 
-from emaki import images, sources
-from emaki.errors import friendly
-from emaki.progress import bar
+from emaki.common.errors import friendly
+from emaki.common.progress import bar
+from emaki.data import images, sources
 
 
 @friendly

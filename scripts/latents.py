@@ -2,7 +2,7 @@
 
 import argparse
 
-from emaki.errors import friendly
+from emaki.common.errors import friendly
 
 
 def parse_arguments():
@@ -20,7 +20,7 @@ def parse_arguments():
 @friendly
 def main():
     job = parse_arguments()
-    from emaki.latents import encode_dataset
+    from emaki.training.encoding import encode_dataset
 
     encode_dataset(job)
 

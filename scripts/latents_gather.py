@@ -2,8 +2,8 @@
 
 import argparse
 
-from emaki import gather
-from emaki.errors import friendly
+from emaki.common.errors import friendly
+from emaki.data import gather
 
 
 @friendly

@@ -2,8 +2,8 @@
 
 import argparse
 
-from emaki.errors import friendly
-from emaki.merging import merge
+from emaki.common.errors import friendly
+from emaki.training.merging import merge
 
 
 @friendly

@@ -4,9 +4,10 @@ import argparse
 import json
 from pathlib import Path
 
-from emaki import prompts
-from emaki.errors import friendly
-from emaki.progress import tell
+from emaki.common.errors import friendly
+from emaki.common.progress import tell
+from emaki.evaluation.intervals import MINIMUM_PROMPTS
+from emaki.sampling import prompts
 
 
 @friendly
@@ -17,7 +18,7 @@ def main():
     parser.add_argument("--output", required=True)
     arguments = parser.parse_args()
     found = prompts.texts(arguments.prompts, arguments.dataset)
-    for remark in prompts.remarks(found, arguments.prompts):
+    for remark in prompts.remarks(found, arguments.prompts, MINIMUM_PROMPTS):
         tell(f"prompts {Path(arguments.output).stem}: {remark}")
     prompts.write(found, arguments.output)
 

@@ -5,8 +5,8 @@ import json
 
 import torch
 
-from emaki import reference, scoring
-from emaki.errors import friendly
+from emaki.common.errors import friendly
+from emaki.evaluation import reference, scoring
 
 
 @friendly

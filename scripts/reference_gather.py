@@ -3,8 +3,8 @@
 import argparse
 from pathlib import Path
 
-from emaki import gather
-from emaki.errors import friendly
+from emaki.common.errors import friendly
+from emaki.data import gather
 
 
 @friendly

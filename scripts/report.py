@@ -12,9 +12,9 @@ import argparse
 import json
 from pathlib import Path
 
-from emaki.arguments import named
-from emaki.errors import UserError, friendly
-from emaki.files import replacing
+from emaki.common.arguments import named
+from emaki.common.errors import UserError, friendly
+from emaki.common.files import replacing
 from emaki.report.page import render
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import torch
 
-from emaki import prompts, sampling
-from emaki.errors import friendly
+from emaki.common.errors import friendly
+from emaki.sampling import prompts, sampler
 
 
 @friendly
@@ -19,17 +19,17 @@ def main():
     weights = arguments.unet or arguments.lora
     files = sorted(Path(weights).rglob("*.safetensors")) if weights else []
     load = functools.partial(
-        sampling.load_pipeline,
+        sampler.load_pipeline,
         arguments.model,
         unet=arguments.unet,
         lora=arguments.lora,
         lora_scale=arguments.lora_scale,
         scheduler=settings["scheduler"],
     )
-    identity = sampling.identity(
+    identity = sampler.identity(
         arguments.model, files, {**settings, "lora_scale": arguments.lora_scale}
     )
-    table = sampling.sample(
+    table = sampler.sample(
         prompts.read(arguments.prompts),
         settings,
         identity,
@@ -37,7 +37,7 @@ def main():
         arguments.store,
         label=arguments.label,
     )
-    sampling.write(table, arguments.output)
+    sampler.write(table, arguments.output)
 
 
 def parse_arguments():

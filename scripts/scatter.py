@@ -2,8 +2,8 @@
 
 import argparse
 
-from emaki import shards
-from emaki.errors import friendly
+from emaki.common.errors import friendly
+from emaki.data import shards
 
 
 @friendly

@@ -5,8 +5,8 @@ import json
 import shutil
 from pathlib import Path
 
-from emaki.errors import friendly
-from emaki.files import replacing
+from emaki.common.errors import friendly
+from emaki.common.files import replacing
 
 
 @friendly

@@ -3,8 +3,8 @@
 import argparse
 import json
 
-from emaki.errors import friendly
-from emaki.files import replacing
+from emaki.common.errors import friendly
+from emaki.common.files import replacing
 
 
 @friendly

@@ -2,7 +2,7 @@
 
 import argparse
 
-from emaki.errors import friendly
+from emaki.common.errors import friendly
 
 
 def parse_arguments():
@@ -23,10 +23,10 @@ def parse_arguments():
 @friendly
 def main():
     job = parse_arguments()
-    from emaki.training import imports, settings
+    from emaki.training import lazy_imports, settings
 
     run = settings.read(job.run)
-    imports.hide_unused(run)
+    lazy_imports.hide_unused(run)
     from emaki.training.segment import run_segment
 
     run_segment(job, run)

@@ -1,7 +1,11 @@
 """Tests import the package as the scripts do."""
 
+import os
 import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "tests/report")]  # the package; screenshot
+# the package; what runs jobs; a study's results and its screenshots
+PLACES = [ROOT / "scripts", ROOT / "scripts/jobs", ROOT / "tests/report"]
+sys.path[:0] = map(str, PLACES)
+os.environ["PYTHONPATH"] = str(ROOT / "scripts")  # as `make` sets it

@@ -1,7 +1,7 @@
 """What `make report` shows: one overall bar, the failures, and nothing else.
 
 A logger plugin of Snakemake (`--logger bars`; found because `scripts/` is on PYTHONPATH). The bars
-of single jobs, and the end of a failed job's log, come from the jobs themselves (scripts/run.py).
+of single jobs, and the end of a failed job's log, come from the jobs themselves (jobs/run.py).
 """
 
 import logging
@@ -11,7 +11,7 @@ import time
 from snakemake_interface_logger_plugins.base import LogHandlerBase
 from snakemake_interface_logger_plugins.common import LogEvent
 
-from emaki.progress import line
+from emaki.common.progress import line
 
 SECONDS_BETWEEN = 2
 

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from emaki import sources
+from emaki.common.errors import UserError
 from emaki.config import load, overrides, save, schema, steps_of, trained, variants
-from emaki.config.pictures import write
-from emaki.errors import UserError
-from emaki.sources import dicebear, rooms
+from emaki.config.own_pictures import write
+from emaki.data import sources
+from emaki.data.sources import dicebear, rooms
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 DATES = ["2023-06-03", "2023-06-04", "2023-06-04", "2023-06-14", "2023-06-14"]

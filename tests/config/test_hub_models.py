@@ -2,9 +2,9 @@
 
 import pytest
 
+from emaki.common.errors import UserError
 from emaki.config import load
-from emaki.config.hub import repository
-from emaki.errors import UserError
+from emaki.config.repositories import repository
 
 COMMIT = "0123456789" * 4
 OTHER = "abcdef0123" * 4

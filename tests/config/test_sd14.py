@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from emaki.common.errors import UserError
 from emaki.config import load
 from emaki.config.reading import Loader
-from emaki.errors import UserError
 
 ROOT = Path(__file__).parents[2]
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -78,7 +78,7 @@ def test_what_its_user_puts_in_is_told_at_once():
 
 
 def test_the_plan_is_made_without_them():
-    text = run("scripts/plan.py", "--config", "config/sd14.yaml")
+    text = run("scripts/tools/plan.py", "--config", "config/sd14.yaml")
     assert "sources.pokemon.revision, a commit of lambdalabs/pokemon-blip-captions" in text
     jobs = {name: int(count) for name, count in re.findall(r"^(\w+) +(\d+)$", text, re.MULTILINE)}
     trained = sum(count for rule, count in jobs.items() if rule.startswith("train"))

@@ -69,7 +69,7 @@ def adam_and_lora(folder):
 def caption():
     from PIL import Image
 
-    from emaki.blip import Captioner
+    from emaki.captioners.blip import Captioner
 
     captioner = Captioner(str(ROOT / "resources/tiny-blip"))
     return captioner.caption(Image.open(ROOT / "resources/samples.png").convert("RGB"), "probe")

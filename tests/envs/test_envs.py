@@ -12,7 +12,7 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from emaki.imports import SCRIPTS, modules_of
+from emaki.workflow.code_files import SCRIPTS, modules_of
 
 ROOT = SCRIPTS.parent
 ENVS = ROOT / "envs"
@@ -118,18 +118,18 @@ def test_an_environment_holds_what_its_scripts_import(role):
 def expanded(script):
     """scripts/tiny_{kind}.py stands for several."""
     pattern = re.sub(r"\{.*?\}", "*", script)
-    return [str(path.relative_to(ROOT)) for path in ROOT.glob(pattern)] + ["scripts/run.py"]
+    return [str(path.relative_to(ROOT)) for path in ROOT.glob(pattern)] + ["scripts/jobs/run.py"]
 
 
 def sources(role):
     """Modules that the job finds by their name in the config."""
-    found = (SCRIPTS / "emaki/sources").glob("*.py") if role == "data" else []
-    return modules_of(*(f"emaki.sources.{path.stem}" for path in found))
+    found = (SCRIPTS / "emaki/data/sources").glob("*.py") if role == "data" else []
+    return modules_of(*(f"emaki.data.sources.{path.stem}" for path in found))
 
 
 def third_party(file):
     """Top-level names of the packages from elsewhere that a file imports and needs."""
-    ours = {"emaki", *(path.stem for path in SCRIPTS.glob("*.py"))}
+    ours = {"emaki", *(path.stem for path in SCRIPTS.glob("**/*.py"))}
     for node in ast.walk(ast.parse(file.read_text())):
         names = []
         if isinstance(node, ast.Import):

@@ -22,9 +22,9 @@ import pytest
 import yaml
 from server import Hub
 
-from emaki import sources
 from emaki.config.reading import Loader
-from emaki.pictures import to_png
+from emaki.data import sources
+from emaki.data.decoding import to_png
 
 ROOT = Path(__file__).parents[2]
 RESOURCES = ROOT / "resources"

@@ -23,7 +23,7 @@ sources:
 
 
 def pin(url, *, config):
-    command = [sys.executable, ROOT / "scripts/pin.py", "--config", config]
+    command = [sys.executable, ROOT / "scripts/tools/pin.py", "--config", config]
     env = {**os.environ, "HF_ENDPOINT": url}
     return subprocess.run(command, env=env, cwd=config.parent, capture_output=True, text=True)
 

@@ -17,8 +17,9 @@ ROOT = Path(__file__).parents[2]
 REPO = "somebody/creatures"
 RUN = """
 import json, sys
-from emaki import images, sources
-from emaki.errors import UserError
+from emaki.data import images
+from emaki.data import sources
+from emaki.common.errors import UserError
 for number, source in enumerate(json.load(sys.stdin)):
     try:
         images.expected(source)

@@ -15,8 +15,8 @@ import pytest
 from PIL import Image
 from server import Hub
 
-from emaki.pictures import to_png
-from emaki.sources import build
+from emaki.data.decoding import to_png
+from emaki.data.sources import build
 
 ROOT = Path(__file__).parents[2]
 REPO = "somebody/web"
@@ -165,7 +165,7 @@ def pictures(hub, cache, commit, path):
     """The captions of the pictures of a source, or the sentence that it ended with."""
     source = {"type": "hub_stream", "repo": REPO, "revision": commit, "path": path}
     code = (
-        "import json, sys\nfrom emaki import sources\nfrom emaki.errors import UserError\n"
+        "import json, sys\nfrom emaki import sources\nfrom emaki.common.errors import UserError\n"
         "try: print(json.dumps([item.caption for item in sources.build(json.load(sys.stdin))]))\n"
         "except UserError as error: print(json.dumps(str(error)))"
     )

@@ -14,7 +14,7 @@ import yaml
 from PIL import Image, ImageDraw
 
 from emaki.config import load, save
-from emaki.plans import comparisons, grids
+from emaki.config.comparisons import comparisons, grids
 
 COLOURS = ["red", "blue", "green", "orange", "purple", "teal", "brown", "pink"]
 SETS = {

@@ -108,7 +108,7 @@ def test_after_a_killed_snakemake_one_command_goes_on(before_training, undisturb
     before_training.wait_for_training()
     process.kill()
     process.wait()
-    resumed = before_training.start(LONG, *ON_SLURM, program=["scripts/resume.py"])
+    resumed = before_training.start(LONG, *ON_SLURM, program=["scripts/jobs/resume.py"])
     before_training.finish(resumed)
     first, second = before_training.slurm_jobs()[TRAINING]
     assert first["JobState"] == "CANCELLED"

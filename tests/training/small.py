@@ -115,7 +115,7 @@ def make_dataset(folder, train=7, validation=3):
 
 
 def make_latents(dataset, model, output, random_flip=1):
-    from emaki.latents import encode_dataset
+    from emaki.training.encoding import encode_dataset
 
     encode_dataset(
         Namespace(

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from emaki.errors import UserError
+from emaki.common.errors import UserError
 from emaki.training import models, segment, settings
 
 SCRIPT = Path(__file__).parents[2] / "scripts/train.py"

@@ -11,9 +11,9 @@ import torch
 from PIL import Image
 from small import SIZE, make_dataset, make_latents
 
-from emaki.errors import UserError
-from emaki.latents import read, to_pixels
+from emaki.common.errors import UserError
 from emaki.training.data import Latents
+from emaki.training.encoding import read, to_pixels
 
 
 def test_moments_and_embeddings_are_those_of_the_models(model, dataset, latents):
@@ -79,10 +79,10 @@ def test_a_folder_that_is_no_dataset_is_named(tmp_path):
 
 
 def test_an_encoding_that_was_stopped_goes_on(tmp_path, monkeypatch, model, dataset, latents):
-    import emaki.latents as stage
+    from emaki.training import encoding
 
-    monkeypatch.setattr(stage, "SHARD", 3)
-    real, calls = stage.posterior, []
+    monkeypatch.setattr(encoding, "SHARD", 3)
+    real, calls = encoding.posterior, []
 
     def fails_once(*arguments):
         calls.append(1)
@@ -90,7 +90,7 @@ def test_an_encoding_that_was_stopped_goes_on(tmp_path, monkeypatch, model, data
             raise KeyboardInterrupt
         return real(*arguments)
 
-    monkeypatch.setattr(stage, "posterior", fails_once)
+    monkeypatch.setattr(encoding, "posterior", fails_once)
     with pytest.raises(KeyboardInterrupt):
         make_latents(dataset, model, tmp_path / "out")
     assert not (tmp_path / "out").exists()
@@ -103,9 +103,9 @@ def test_an_encoding_that_was_stopped_goes_on(tmp_path, monkeypatch, model, data
 
 
 def encode_until_killed(dataset, model, output):
-    import emaki.latents as stage
+    from emaki.training import encoding
 
-    real, calls = stage.posterior, []
+    real, calls = encoding.posterior, []
 
     def kills_in_the_second_shard(*arguments):
         calls.append(1)
@@ -113,7 +113,7 @@ def encode_until_killed(dataset, model, output):
             os.kill(os.getpid(), signal.SIGKILL)
         return real(*arguments)
 
-    stage.SHARD, stage.posterior = 3, kills_in_the_second_shard
+    encoding.SHARD, encoding.posterior = 3, kills_in_the_second_shard
     make_latents(dataset, model, output)
 
 

@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from small import make_unet
 
-from emaki.errors import UserError
+from emaki.common.errors import UserError
 from emaki.training import data, loop, models, settings, state
 
 COMMON = {"method": "full", "resolution": 32, "batch_size": 4}

@@ -62,7 +62,7 @@ def test_the_first_weights_come_from_the_seed(model, latents):
 
 
 def test_unknown_target_modules_are_named(model, latents):
-    from emaki.errors import UserError
+    from emaki.common.errors import UserError
 
     with pytest.raises(UserError, match="nothing_like_this"):
         a_trainer({"target_modules": ["nothing_like_this"]}, model, latents)

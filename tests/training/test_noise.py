@@ -94,7 +94,7 @@ def test_loss_and_gradient_equal_the_peers(diffusion, peer, prediction_type, snr
 
 
 def test_other_prediction_types_are_refused(diffusion):
-    from emaki.errors import UserError
+    from emaki.common.errors import UserError
 
     with pytest.raises(UserError, match="prediction_type 'sample' cannot be trained"):
         diffusion("sample")

@@ -10,8 +10,8 @@ import pytest
 import torch
 from small import SIZE
 
-from emaki.latents import read, to_pixels
 from emaki.training import loop, order, settings
+from emaki.training.encoding import read, to_pixels
 
 STEPS, BATCH, PARTS = 50, 2, 2
 RUN = {

@@ -83,7 +83,7 @@ def test_a_process_that_fails_ends_all_and_is_the_one_that_is_told(tmp_path, mod
     script = tmp_path / "broken.py"
     script.write_text(BROKEN.replace("{rank}", str(rank)))
     words = command(tmp_path, model, latents, SHARED, 0, 9, script)
-    run = [sys.executable, SCRIPTS / "run.py", "--log", tmp_path / "log", *words]
+    run = [sys.executable, SCRIPTS / "jobs/run.py", "--log", tmp_path / "log", *words]
     done = subprocess.run(run, capture_output=True, text=True, timeout=60)
     assert done.returncode == 1
     assert f"OSError: the disk of rank {rank} is gone" in done.stderr.strip().splitlines()[-1]

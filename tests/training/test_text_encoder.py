@@ -7,9 +7,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from emaki import merging, sampling
-from emaki.errors import UserError
-from emaki.training import data, loop, models, optimizers, settings
+from emaki.common.errors import UserError
+from emaki.sampling import sampler
+from emaki.training import data, loop, merging, models, optimizers, settings
 
 COMMON = {"method": "full", "resolution": 32, "batch_size": 4, "learning_rate": 1e-3}
 SAMPLING = {"steps": 2, "guidance_scale": 3.0, "seeds": [0], "resolution": 32}
@@ -97,9 +97,9 @@ def test_samples_are_drawn_with_it(trained, model, tmp_path):
     without = shutil.copytree(folder, tmp_path / "without", ignore=shutil.ignore_patterns("text*"))
 
     def draw(unet):
-        load = lambda: sampling.load_pipeline(model, unet=unet)  # noqa: E731
+        load = lambda: sampler.load_pipeline(model, unet=unet)  # noqa: E731
         store = tmp_path / f"store-{unet.name}"
-        return sampling.sample({"a red disc": None}, SAMPLING, "identity", load, store)["image"]
+        return sampler.sample({"a red disc": None}, SAMPLING, "identity", load, store)["image"]
 
     assert draw(folder) != draw(without)
 
@@ -115,7 +115,7 @@ def test_merges_lie_between_both_of_the_base_and_both_of_the_fine_tune(trained, 
         torch.testing.assert_close(tensor, expected, atol=1e-6, rtol=0)
     about = json.loads((merged / "merge.json").read_text())
     assert about["files"].keys() == {merging.UNET_WEIGHTS, file}
-    encoder = sampling.load_pipeline(model, unet=merged).text_encoder
+    encoder = sampler.load_pipeline(model, unet=merged).text_encoder
     key = next(name for name in between if name.endswith("final_layer_norm.weight"))
     assert torch.equal(encoder.get_parameter("final_layer_norm.weight"), between[key])
 

@@ -201,7 +201,7 @@ def test_the_code_of_the_trainer(study):
 
 
 def test_a_module_that_only_the_scorer_imports(study):
-    edit_code(study, "scripts/emaki/scoring.py")
+    edit_code(study, "scripts/emaki/evaluation/scoring.py")
     scores = [job for job in pictures(VARIANTS) if job.startswith("score")]
     references = [f"reference {name}" for name in ("rooms", "rooms-keyword", "rooms-blip")]
     compared = [f"compare {name}" for name in ("lora", "keyword", "merging")]

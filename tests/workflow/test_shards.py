@@ -9,8 +9,8 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from emaki.pictures import to_png
-from emaki.sources import build
+from emaki.data.decoding import to_png
+from emaki.data.sources import build
 from emaki.training.data import Latents
 
 pytestmark = pytest.mark.xdist_group("workflow")

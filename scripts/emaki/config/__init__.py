@@ -7,11 +7,11 @@ line, the entry, what is allowed and the valid name that is nearest.
 import json
 from pathlib import Path
 
+from emaki.common.errors import UserError
+from emaki.common.files import replacing
 from emaki.config import checks, runs, schema
-from emaki.config.plan import kept_steps, overrides, shards_of, steps_of, trained, variants
+from emaki.config.derived import kept_steps, overrides, shards_of, steps_of, trained, variants
 from emaki.config.reading import read
-from emaki.errors import UserError
-from emaki.files import replacing
 
 __all__ = ["kept_steps", "load", "overrides", "save", "shaped", "shards_of", "steps_of"]
 __all__ += ["trained", "variants"]

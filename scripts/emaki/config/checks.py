@@ -5,8 +5,9 @@ import json
 from datetime import date
 from pathlib import Path
 
-from emaki.config import hub
-from emaki.config.plan import (
+from emaki.common.errors import UserError
+from emaki.config import repositories
+from emaki.config.derived import (
     ARCHIVES,
     checkpoints,
     lineage,
@@ -17,7 +18,6 @@ from emaki.config.plan import (
 )
 from emaki.config.reading import NAMED, unknown
 from emaki.config.runs import LORA_KEYS
-from emaki.errors import UserError
 
 TAKEN = ("hub", "pictures.yaml", "README.md", "report.html")  # in results/, beside the studies
 NEEDS_HORIZON = ("linear", "cosine")
@@ -29,7 +29,8 @@ def check(document):
     config = document.data
     for section in NAMED:  # config/tiny.yaml has but few of them
         config.setdefault(section, {})
-    found = [*_models(config["models"]), *_files(config), *hub.resolve(config, document.file)]
+    found = [*_models(config["models"]), *_files(config)]
+    found += repositories.resolve(config, document.file)
     for part in (_names, _sampling, _captions, _datasets, _prompts, _runs, _experiments):
         found += part(config, document.own)
     return [document.error(path, text) for path, text in found if document.says_itself(path)]
@@ -56,7 +57,7 @@ def _files(config):
     for where, path in wanted.items():
         if Path(path).is_dir() and not Path(path, "model_index.json").is_file():
             yield where, f"is {path}, which is no diffusers pipeline: it has no model_index.json"
-    for where, holder, key in hub.transformers_models(config):
+    for where, holder, key in repositories.transformers_models(config):
         if isinstance(holder[key], str):
             wanted[where] = holder[key]
     for name, captioner in config["captions"].items():

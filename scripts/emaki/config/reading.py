@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import yaml
 
-from emaki.errors import UserError
+from emaki.common.errors import UserError
 
 # Sections whose entries have names that the user chooses.
 NAMED = ("models", "sources", "captions", "datasets", "prompts", "runs", "experiments")

@@ -8,7 +8,7 @@ from html import escape
 
 from markupsafe import Markup
 
-from emaki.statistics import MINIMUM_PROMPTS
+from emaki.evaluation.intervals import MINIMUM_PROMPTS
 
 WIDTH, HEIGHT = 300, 200
 LEFT, RIGHT, TOP, BOTTOM = 46, 12, 12, 34

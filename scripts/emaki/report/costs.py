@@ -3,7 +3,7 @@
 import csv
 from pathlib import Path
 
-from emaki.errors import UserError
+from emaki.common.errors import UserError
 
 # The stages in the order of the road, by the first folder of a benchmark file.
 STAGES = {

@@ -10,13 +10,13 @@ from pathlib import Path
 import jinja2
 from PIL import Image
 
+from emaki.common.errors import UserError
 from emaki.config import overrides
-from emaki.errors import UserError
-from emaki.report import charts, costs, curves, pictures, summary
+from emaki.evaluation.intervals import MINIMUM_PROMPTS
+from emaki.report import charts, costs, curves, inline_images, summary
 from emaki.report.names import METRICS, OPTIONAL, VERDICTS
-from emaki.statistics import MINIMUM_PROMPTS
 
-ENOUGH_PROMPTS = 12  # from there on the intervals cost next to nothing (emaki.statistics)
+ENOUGH_PROMPTS = 12  # from there on the intervals cost next to nothing (emaki.evaluation.intervals)
 TEMPLATES = Path(__file__).parent / "templates"
 PACKAGES = (
     *("torch", "diffusers", "transformers", "peft", "accelerate", "bitsandbytes"),
@@ -175,7 +175,7 @@ def _flat(pairs):
 
 def _grids(paths):
     """First those that show a course, then one per checkpoint, which the page folds away."""
-    drawn = {name: pictures.grid(path) for name, path in sorted(paths.items())}
+    drawn = {name: inline_images.grid(path) for name, path in sorted(paths.items())}
     folded = [name for name in drawn if name.rpartition("-")[2].isdigit()]
     shown = [name for name in drawn if name not in folded] or folded[-1:]
     return {
@@ -191,7 +191,9 @@ def _scroll(answers, grids, config):
         first = summary.headline(answers[name])[0]
         tuned = answers[name]["variants"][first["variant"]]
         grid = f"{tuned['run']}-{tuned['weights']}-{tuned['step']:06d}"
-        found = pictures.cells(grids[name][grid], number, [first["baseline"], first["variant"]])
+        found = inline_images.cells(
+            grids[name][grid], number, [first["baseline"], first["variant"]]
+        )
         labels = [first["name"], tuned["name"]]
         title = config["experiments"][name]["title"]
         panels.append({**found, "labels": labels, "name": name, "title": title})
@@ -205,7 +207,7 @@ def _dataset(folder):
     except (OSError, ValueError) as error:
         raise UserError(f"{folder / 'card.json'} cannot be read: {error}") from None
     with Image.open(folder / "contact_sheet.png") as image:
-        return {**card, "sheet": pictures.embed(image)}
+        return {**card, "sheet": inline_images.embed(image)}
 
 
 def _provenance(config):

@@ -13,7 +13,7 @@ from transformers import (
     BlipVisionConfig,
 )
 
-from emaki.progress import bar
+from emaki.common.progress import bar
 from emaki.tiny.corpus import RESOLUTION
 from emaki.tiny.tokenizer import blip_tokenizer
 from emaki.tiny.training import cosine, jitter

@@ -8,7 +8,7 @@ import torch
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from PIL import Image
 
-from emaki.sampling import load_pipeline
+from emaki.sampling.sampler import load_pipeline
 
 MARGIN = 2  # pixels between two samples
 STAGES = ("vae", "clip", "blip", "base")

@@ -14,7 +14,7 @@ from transformers import (
     CLIPVisionConfig,
 )
 
-from emaki.progress import bar
+from emaki.common.progress import bar
 from emaki.tiny.corpus import RESOLUTION
 from emaki.tiny.tokenizer import clip_tokenizer
 from emaki.tiny.training import cosine, jitter

@@ -7,8 +7,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
-from emaki.progress import bar
-from emaki.sources import build
+from emaki.common.progress import bar
+from emaki.data.sources import build
 
 RESOLUTION = 64
 

@@ -7,7 +7,7 @@ from diffusers import AutoencoderKL
 from diffusers.training_utils import EMAModel
 from torch.nn.functional import l1_loss, mse_loss
 
-from emaki.progress import bar
+from emaki.common.progress import bar
 from emaki.tiny.corpus import RESOLUTION, to_range
 from emaki.tiny.training import cosine
 

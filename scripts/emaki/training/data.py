@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from safetensors import safe_open
 
-from emaki.errors import UserError
+from emaki.common.errors import UserError
 from emaki.training import order
 
 

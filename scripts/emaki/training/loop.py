@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from emaki.progress import bar
+from emaki.common.progress import bar
 from emaki.training import data, models, optimizers, validation
 from emaki.training.ema import Ema
 from emaki.training.metrics import Metrics

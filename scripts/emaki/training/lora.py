@@ -7,7 +7,7 @@ from peft import LoraConfig
 from peft.utils import get_peft_model_state_dict
 from safetensors.torch import save_file
 
-from emaki.errors import UserError
+from emaki.common.errors import UserError
 from emaki.training import models
 
 FILE = "pytorch_lora_weights.safetensors"

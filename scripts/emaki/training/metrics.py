@@ -2,7 +2,7 @@
 
 import math
 
-from emaki.errors import UserError
+from emaki.common.errors import UserError
 
 
 class Metrics:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from emaki.errors import UserError
+from emaki.common.errors import UserError
 from emaki.training import attention
 
 DTYPES = {"no": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}

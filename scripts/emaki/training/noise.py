@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from emaki.errors import UserError
+from emaki.common.errors import UserError
 
 
 class Diffusion:

@@ -4,7 +4,7 @@ import math
 
 import torch
 
-from emaki.errors import UserError
+from emaki.common.errors import UserError
 
 
 def make(run, parameters):

@@ -86,5 +86,5 @@ def join(size, device):
 
 def _start(rank, meeting):
     environment = os.environ | {RANK: str(rank), MEETING: meeting}
-    # It inherits the locks of this job's GPUs (scripts/gpus.py), which it uses as well.
+    # It inherits the locks of this job's GPUs (scripts/jobs/gpus.py), which it uses as well.
     return subprocess.Popen([sys.executable, *sys.argv], env=environment, close_fds=False)

@@ -4,8 +4,8 @@ import json
 import sys
 from pathlib import Path
 
-from emaki import files
-from emaki.errors import UserError
+from emaki.common import files
+from emaki.common.errors import UserError
 from emaki.training import loop, models, processes, state
 from emaki.training.interrupt import Interrupt
 

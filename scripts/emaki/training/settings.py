@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from emaki.errors import UserError
+from emaki.common.errors import UserError
 from emaki.training import recipes
 
 SCHEMA = Path(__file__).parents[3] / "config/schemas/run.schema.yaml"

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import torch
 
-from emaki.errors import UserError
-from emaki.files import replacing
+from emaki.common.errors import UserError
+from emaki.common.files import replacing
 from emaki.training import settings
 
 FILE = "state.safetensors"

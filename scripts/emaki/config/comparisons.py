@@ -1,0 +1,135 @@
+"""What an experiment compares and what its grids show: names only, for Snakefile and scripts.
+
+The Snakefile asks at every start, so nothing heavy is imported here.
+
+A comparison belongs to a family, and the family decides how its intervals are adjusted:
+
+headline   the last checkpoint at strength 1.0 against each baseline: what the experiment is about
+strength   the last checkpoint at each other LoRA scale or merge alpha against itself at 1.0
+course     everything else against each baseline, to see how it went; no verdict hangs on it
+"""
+
+from emaki.config import variants
+from emaki.config.derived import spell_strength, weights_of
+
+# Rows of a grid by the role of the prompt set, and seeds side by side.
+GRID_ROWS = {"domain": 4, "unrelated": 4}
+GRID_SEEDS = 2
+# Steps side by side, so that they can be told apart on the page; every step has a grid of its own.
+GRID_STEPS = 8
+
+
+def comparisons(config, experiment):
+    """What `experiment` compares: the --plan of scripts/compare.py.
+
+    A dict: `prompts` {role: set of prompts}; `reference`, the dataset whose pictures KID takes as
+    real; `variants` {path: {label, name, run, step, weights, strength}}, where `name` is the
+    label without step and strength; `methods` {run: "lora" or "full"}; `pairs`, a list of
+    {variant, baseline, name, family}, the first two paths and `name` the baseline's.
+    """
+    entry = config["experiments"][experiment]
+    every = {v["path"]: v for v in variants(config, experiment)}
+    baselines = _baselines(config, entry)
+    pairs = []
+    for path, variant in every.items():
+        if variant["run"] not in entry["runs"]:
+            continue
+        last = variant["step"] == _last(every.values(), variant["run"])
+        family = "headline" if last and variant["strength"] == 1 else "course"
+        pairs += [(path, baseline, name, family) for name, baseline in baselines.items()]
+        if variant["strength"] != 1:
+            itself = f"{path.rpartition('/')[0]}/{spell_strength(1.0)}"
+            pairs.append((path, itself, every[itself]["label"], "strength"))
+    keys = ("variant", "baseline", "name", "family")
+    shown = ("label", "run", "step", "weights", "strength")
+    return {
+        "prompts": entry["prompts"],
+        "reference": entry["reference"],
+        "methods": {run: config["runs"][run]["method"] for run in entry["runs"]},
+        "variants": {
+            path: {key: v[key] for key in shown} | {"name": _name(config, v)}
+            for path, v in every.items()
+        },
+        "pairs": [dict(zip(keys, pair)) for pair in pairs if pair[0] != pair[1]],
+    }
+
+
+def grids(config, experiment):
+    """The grids of `experiment`: {name: the --plan of scripts/grid.py}.
+
+    One per checkpoint ({run}-{weights}-{step}), one over at most GRID_STEPS of its steps, one over
+    LoRA scales or merge alphas, and one with the experiment's runs side by side. A plan is a dict:
+    `title`; `rows`, a list of [set of prompts, how many of them]; `columns`, a list of {variant,
+    label, seed}, where `seed` counts the seeds from 0.
+    """
+    entry = config["experiments"][experiment]
+    every = variants(config, experiment)
+    base = {path: name for name, path in _baselines(config, entry).items()}
+    own = [v for v in every if v["run"] in entry["runs"]]
+    found, final = {}, {}
+    for run, weights in dict.fromkeys((v["run"], v["weights"]) for v in own):
+        kept = [v for v in own if (v["run"], v["weights"]) == (run, weights)]
+        kept.sort(key=lambda v: (v["step"], v["strength"]))  # a baseline comes first in `own`
+        name, stem = _name(config, kept[0]), f"{run}-{weights}"
+        course = {v["path"]: v["step"] for v in kept if v["strength"] == 1}
+        labels = {path: f"step {step:,}" for path, step in course.items()}
+        for path, label in labels.items():
+            beside = _after(base, {path: label})
+            found[f"{stem}-{course[path]:06d}"] = f"{name} at {label}", beside, GRID_SEEDS
+        if len(course) > 1:
+            found[f"{stem}-steps"] = f"{name} over steps", _after(base, _spread(labels)), 1
+        word = "scale" if config["runs"][run]["method"] == "lora" else "alpha"
+        strengths = {v["path"]: v["strength"] for v in kept if v["step"] == max(course.values())}
+        if len(strengths) > 1:
+            title = f"{name} over {'LoRA scales' if word == 'scale' else 'merge alphas'}"
+            labels = {path: f"{word} {strength:g}" for path, strength in strengths.items()}
+            found[f"{stem}-{word}s"] = title, _after(base, labels), 1
+        final[max(course, key=course.get)] = name
+    if len(final) > 1:
+        found["runs"] = "the runs side by side", _after(base, final), 1
+    rows = [[entry["prompts"][r], n] for r, n in GRID_ROWS.items() if r in entry["prompts"]]
+    return {
+        name: {"title": title, "rows": rows, "columns": _columns(labels, seeds)}
+        for name, (title, labels, seeds) in sorted(found.items())
+    }
+
+
+def _after(base, labels):
+    """The labels after those of the baselines, of which one that is among them keeps its course."""
+    return {path: name for path, name in base.items() if path not in labels} | labels
+
+
+def _spread(labels):
+    """At most GRID_STEPS of the labels, evenly spaced, with the first and the last."""
+    paths = list(labels)
+    shown = min(len(paths), GRID_STEPS)
+    places = [round(n * (len(paths) - 1) / (shown - 1)) for n in range(shown)]
+    return {paths[place]: labels[paths[place]] for place in places}
+
+
+def _columns(labels, seeds):
+    return [
+        {"variant": path, "label": label, "seed": seed}
+        for seed in range(seeds)
+        for path, label in labels.items()
+    ]
+
+
+def _baselines(config, entry):
+    """{name: path of the variant} of an experiment's baselines."""
+    only = {**entry, "runs": []}  # as variants() resolves them
+    config = {**config, "experiments": {"": only}}
+    return dict(zip(entry["baselines"], [v["path"] for v in variants(config, "")]))
+
+
+def _name(config, variant):
+    """A model or a run, with the kind of weights where the run has two."""
+    if variant["kind"] == "base":
+        return variant["model"]
+    if len(weights_of(config, variant["run"])) == 1:
+        return variant["run"]
+    return f"{variant['run']} ({'EMA' if variant['weights'] == 'ema' else 'raw'})"
+
+
+def _last(every, run):
+    return max(v["step"] for v in every if v["run"] == run)

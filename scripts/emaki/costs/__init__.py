@@ -1,0 +1,1 @@
+"""What a study takes: sizes of models, time, memory, disk, money."""

@@ -1,0 +1,251 @@
+"""What a run will take, before it runs: time, GPU memory and disk.
+
+Figures are estimates. What they rest on is in the constants below, each with its source, and every
+figure says which of them it used. Where the study has benchmark files of the same run, its time is
+taken from those. The Snakefile asks, so nothing heavy is imported here.
+"""
+
+import csv
+import math
+from pathlib import Path
+from typing import NamedTuple
+
+from emaki.costs.sizes import SD14, size_of
+
+MB = 1_000_000
+
+
+class Figure(NamedTuple):
+    """A number and, for people, where it comes from."""
+
+    value: float
+    source: str
+
+
+class Gpu(NamedTuple):
+    """Memory in GB and peak speed in TFLOP/s: tensor cores at 16 bits (dense), and fp32."""
+
+    memory_gb: float
+    half: float
+    single: float
+
+
+# NVIDIA's data sheets.
+GPUS = {
+    "T4": Gpu(16, 65, 8.1),
+    "V100": Gpu(16, 125, 15.7),
+    "RTX 3090": Gpu(24, 71, 35.6),
+    "RTX 4090": Gpu(24, 165, 82.6),
+    "L4": Gpu(24, 121, 30.3),
+    "A10": Gpu(24, 125, 31.2),
+    "A100": Gpu(40, 312, 19.5),
+    "A6000": Gpu(48, 154.8, 38.7),
+    "H100": Gpu(80, 989, 67),
+    "H200": Gpu(141, 989, 67),
+}
+# Share of the peak. The Lambda Labs notebook says that 15,000 steps of 8 pictures, fp32, took 6 h
+# on two A6000: 15,000 x 8 x 3,537 GFLOP in 2 x 6 h x 38.7 TFLOP/s. 16 bits are taken to do as well.
+UTILISATION = 0.25
+# A core of an AMD EPYC with the miniature's U-Net, forward, backward and AdamW in fp32.
+CPU_TFLOPS = 0.06
+
+# SD 1.4 at 512 px, per picture, in GFLOP (benchmarks/results/unet_costs.json; the VAE's decoder
+# by the same count). Another model's are taken to grow with its parameters and its latents' area,
+# which for the miniature gives 0.6 of what is counted.
+UNET_GFLOP, VAE_DECODER_GFLOP = 803, 2515
+# In forward passes: the backward pass is two; a LoRA's needs no gradients of the frozen weights,
+# and a little for its own; checkpointing computes the forward pass again.
+PASSES = {"full": 3.0, "lora": 2.16}
+
+# MiB that autograd keeps of a picture of SD 1.4 at 512 px, with attention that keeps no matrix
+# (sdpa, xformers), and with checkpointing also what one block keeps while it is computed again.
+# Counted (benchmarks/results/unet_costs.json). They grow with the area and the model's width.
+KEPT_MIB = {
+    ("full", "half"): 1183,
+    ("full", "single"): 1783,
+    ("lora", "half"): 1073,
+    ("lora", "single"): 1562,
+    ("checkpointing", "half"): 175 + 93,
+    ("checkpointing", "single"): 295 + 156,
+}
+# CUDA's context, cuDNN's and cuBLAS's workspaces, fragments: assumed.
+CONTEXT_MB = 1500
+# Main memory of a process with PyTorch and CUDA's libraries: assumed.
+PROGRAM_MB = 4000
+# Bytes per trained parameter that an optimizer keeps; 8 bits with their scales per 256 of them.
+MOMENTS = {"adamw": 8, "adamw8bit": 2 + 2 * 4 / 256, "adafactor": 0.1}
+BYTES = {"fp16": 2, "fp32": 4}
+# Bytes of other repositories' weights: their parameters in fp32.
+DOWNLOADS = {
+    "openai/clip-vit-large-patch14": 428e6 * 4,
+    "facebook/dinov2-base": 87e6 * 4,
+    "yuvalkirstain/PickScore_v1": 986e6 * 4,
+    "Salesforce/blip-image-captioning-large": 470e6 * 4,
+}
+
+
+def training_minutes(config, run, steps):
+    """Minutes that `steps` optimizer steps of a run take on the config's machine, rounded up."""
+    return math.ceil(seconds_per_step(config, run).value * steps / 60)
+
+
+def gpu_memory_mb(config, run):
+    """MB of GPU memory that each process of a run's training needs at its peak, rounded up."""
+    return math.ceil(training_memory(config, run).value / MB)
+
+
+def main_memory_mb(config, run):
+    """MB of main memory that each process of a run's training needs at its peak, rounded up.
+
+    Without a GPU the training is there. With one, the state is when it is read or written. What the
+    job reads, the base model and latents, comes in addition.
+    """
+    held = training_memory if gpu_of(config) is None else state_bytes
+    return PROGRAM_MB + math.ceil(held(config, run).value / MB)
+
+
+def gpu_model(config, megabytes):
+    """The smallest of the machine's `gpu_models` with so much memory, else the largest.
+
+    An estimate is no reason to refuse a job. "" where the machine has no such table.
+    """
+    models = config.get("machine", {}).get("gpu_models", {})
+    fitting = [name for name in models if models[name] * 1000 >= megabytes]
+    choose, names = (min, fitting) if fitting else (max, models)
+    return choose(names, key=models.get, default="")
+
+
+def seconds_per_step(config, run):
+    """Figure: seconds of an optimizer step on the config's machine."""
+    entry = config["runs"][run]
+    if measured := _measured(config, run):
+        return measured
+    size = size_of(config["models"][entry["model"]])
+    passes = PASSES[entry["method"]] + entry["gradient_checkpointing"]
+    pictures = entry["batch_size"] * entry["gradient_accumulation_steps"]
+    gflop = passes * unet_gflop(size, entry["resolution"]) * pictures
+    speed = _tflops(config, entry)
+    return Figure(
+        gflop / 1000 / speed.value,
+        f"estimated, not measured: {gflop:,.0f} GFLOP a step ({passes:g} forward passes x"
+        f" {pictures} pictures; {size.source}) at {speed.source}",
+    )
+
+
+def unet_gflop(size, resolution):
+    """GFLOP of a U-Net's forward pass for one picture of `resolution` pixels."""
+    return UNET_GFLOP * size.unet / SD14.unet * _area(size, resolution)
+
+
+def training_memory(config, run):
+    """Figure: bytes of GPU memory of one process of a run's training at its peak."""
+    entry = config["runs"][run]
+    size = size_of(config["models"][entry["model"]])
+    kept, half = _kept(entry, size), entry["mixed_precision"] != "no"
+    trained = trained_parameters(entry, size)
+    frozen = 0 if entry["method"] == "full" else size.unet
+    parts = {
+        "frozen weights": frozen * (2 if half else 4),
+        "trained weights and gradients": trained * (8 + 2 * half),  # autocast keeps 16-bit copies
+        f"{entry['optimizer']}'s moments": trained * MOMENTS[entry["optimizer"]],
+        "averages": trained * 4 if entry["ema"] else 0,
+        f"activations of {entry['batch_size']} pictures": kept * entry["batch_size"],
+        "context and workspace": CONTEXT_MB * MB,
+    }
+    if entry["train_text_encoder"] and entry["method"] == "lora":
+        parts["text encoder"] = size.text_encoder * 4
+    said = " + ".join(f"{value / 1e9:.1f} {name}" for name, value in parts.items() if value > 5e7)
+    return Figure(sum(parts.values()), f"estimated, not measured, GB: {said} ({size.source})")
+
+
+def trained_parameters(entry, size):
+    """How many parameters a run (its entry) trains: whole models', or the LoRA's on the U-Net.
+
+    A LoRA's `target_modules` are taken to be the default ones, its text encoder's not counted.
+    """
+    if entry["method"] == "lora":
+        return size.lora * entry["rank"]
+    return size.unet + (size.text_encoder if entry["train_text_encoder"] else 0)
+
+
+def checkpoint_bytes(config, run):
+    """Figure: bytes of the weights of one checkpoint of a run."""
+    entry = config["runs"][run]
+    size = size_of(config["models"][entry["model"]])
+    kinds = 2 if entry["ema"] else 1
+    if entry["method"] == "lora":
+        kinds *= 2  # each once more for web UIs
+    width, trained = BYTES[entry["save_precision"]], trained_parameters(entry, size)
+    source = f"{trained / 1e6:,.1f} M parameters x {width} bytes x {kinds} ({size.source})"
+    return Figure(trained * width * kinds, source)
+
+
+def state_bytes(config, run):
+    """Figure: bytes of the state that a run goes on from."""
+    entry = config["runs"][run]
+    size = size_of(config["models"][entry["model"]])
+    width = 4 + MOMENTS[entry["optimizer"]] + (4 if entry["ema"] else 0)
+    trained = trained_parameters(entry, size)
+    source = f"{trained / 1e6:,.1f} M parameters x {width:.1f} bytes ({size.source})"
+    return Figure(trained * width, source)
+
+
+def gpu_of(config):
+    """The Gpu of the config's machine, its memory as the config says; None for a CPU."""
+    machine = config.get("machine", {})
+    if machine.get("gpu", "cpu") == "cpu":
+        return None
+    gpu = GPUS[machine["gpu"]]
+    return gpu._replace(memory_gb=machine.get("gpu_memory_gb") or gpu.memory_gb)
+
+
+def _tflops(config, entry):
+    """Figure: TFLOP/s of the config's machine in a run's precision, as far as it is used."""
+    return _speed(config, entry["mixed_precision"] != "no", entry["threads"])
+
+
+def seconds_of(config, gflop, half):
+    """Figure: seconds for so much work on the config's machine; `half` is 16 bits on a GPU."""
+    speed = _speed(config, half, 1)
+    return Figure(gflop / 1000 / speed.value, f"estimated, not measured, at {speed.source}")
+
+
+def _speed(config, half, threads):
+    gpu = gpu_of(config)
+    if gpu is None:
+        return Figure(CPU_TFLOPS * threads, f"{CPU_TFLOPS} TFLOP/s a core x {threads}")
+    peak, name = gpu.half if half else gpu.single, config["machine"]["gpu"]
+    source = f"{UTILISATION:.0%} of the {peak:g} TFLOP/s of {name} in {16 if half else 32} bits"
+    return Figure(UTILISATION * peak, source)
+
+
+def _kept(entry, size):
+    """Bytes that autograd keeps of one picture."""
+    kind = "checkpointing" if entry["gradient_checkpointing"] else entry["method"]
+    mib = KEPT_MIB[kind, "half" if entry["mixed_precision"] != "no" else "single"]
+    return mib * 2**20 * math.sqrt(size.unet / SD14.unet) * _area(size, entry["resolution"])
+
+
+def _area(size, resolution):
+    """Pixels of a latent, in those of SD 1.4 at 512 px."""
+    return (resolution / size.reduction / 64) ** 2
+
+
+def _measured(config, run):
+    """Figure: seconds of a step from the run's benchmark files; None where there are none.
+
+    Of the slowest segment, because the file of one that was resumed has its last attempt only.
+    """
+    entry = config["runs"][run]
+    files = sorted(Path(f"results/{config['study']}/benchmarks/runs/{run}").glob("*.tsv"))
+    seconds = [float(row["s"]) for path in files for row in _rows(path)]
+    if not seconds:
+        return None
+    slowest = max(seconds) / entry["checkpoint_every"]
+    source = f"measured: the slowest of {len(seconds)} segments of this run in {files[0].parent}"
+    return Figure(slowest, source)
+
+
+def _rows(path):
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file, delimiter="\t"))

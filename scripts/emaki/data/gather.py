@@ -1,0 +1,168 @@
+"""What is made of the shards of a dataset, as one: not copied, but told where each picture is."""
+
+import contextlib
+import io
+import json
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from emaki.common import parquet_images
+from emaki.common.errors import UserError
+from emaki.common.files import replacing, sha256
+from emaki.data import SPLITS, contact_sheet, dataset_card, dataset_files, decoding
+
+
+def dataset(name, dataset, shards, output):
+    """Write what `dataset_files.write` does into the folder `output`, of a dataset in `shards`.
+
+    These are the names, in order, of what `shards.write_dataset` wrote into shards/{name} there.
+    The files in data/ hold no pictures but where they are: columns id, text, shard and row
+    (of the shard's file of that split). A picture that an earlier shard has is set aside, though
+    it stays in its shard's file. Raises UserError if no picture is left to train on, or none is
+    held out.
+    """
+    output = Path(output)
+    table, rejects = _read(output, shards)
+    table, doubles = _without_doubles(table)
+    rejects += doubles
+    if not len(table):
+        raise dataset_files.empty(name, rejects)
+    held_out = pc.sum(pc.equal(table["split"], "validation")).as_py()
+    if held_out == len(table) or (dataset.get("validation", 0) > 0 and not held_out):
+        raise UserError(
+            f"dataset {name} has {len(table)} pictures, of which {held_out} are held out by the "
+            "hashes of their names: take more, another `validation`, or no shards"
+        )
+    for part in SPLITS:
+        index = table.filter(pc.equal(table["split"], part)).select(["id", "text", "shard", "row"])
+        with replacing(output / "data" / f"{part}.parquet") as temporary:
+            pq.write_table(index, temporary)
+    about = dataset_card.card(name, dataset, table, rejects, held_out)
+    digests = {part: sha256(output / "data" / f"{part}.parquet") for part in SPLITS}
+    digests["shards"] = {
+        shard: sha256(output / "shards" / shard / "content.json") for shard in shards
+    }
+    folders = [f"shards/{shard}/data" for shard in shards]
+    for file, text in (
+        ("content.json", dataset_card.as_json(digests)),
+        ("card.json", dataset_card.as_json(about)),
+        ("README.md", dataset_card.readme(about, folders, _has_places(output / folders[0]))),
+    ):
+        with replacing(output / file) as temporary:
+            temporary.write_text(text, "utf-8")
+    with replacing(output / "contact_sheet.png") as temporary:
+        contact_sheet.draw(_shown(table, output / "shards")).save(temporary)
+
+
+def latents(dataset, shards, output):
+    """Write the folder `output` of latents that are in shards: index.parquet and manifest.json.
+
+    `dataset` is the folder of the gathered dataset. The index has the columns of a shard's, and of
+    each picture its shard, as a number in the manifest's list of their folders, and the row there.
+    """
+    output = Path(output)
+    # latents/{dataset}/shards/{shard}/{model}/{transform} for latents/{dataset}/{model}/{transform}
+    folders = [f"../../shards/{shard}/{output.parent.name}/{output.name}" for shard in shards]
+    tables = []
+    for split in SPLITS:
+        kept = _kept_rows(Path(dataset) / "data" / f"{split}.parquet")
+        for number, (shard, folder) in enumerate(zip(shards, folders)):
+            rows = pq.read_table(output / folder / "index.parquet", filters=[("split", "=", split)])
+            if shard in kept:  # columns of a shard without pictures have no type
+                table = rows.take(kept[shard])
+                table = table.append_column("shard", pa.array([number] * len(table), pa.int32()))
+                tables.append(table.append_column("row", kept[shard]))
+    table = pa.concat_tables(tables)
+    paths = [output / folder / "manifest.json" for folder in folders]
+    first = json.loads(paths[0].read_text())
+    manifest = {
+        **{key: first[key] for key in ("model", "resolution", "random_flip", "scaling_factor")},
+        **{split: table["split"].to_pylist().count(split) for split in SPLITS},
+        "dataset": sha256(Path(dataset) / "content.json"),
+        "shards": [
+            {"folder": folder, "manifest.json": sha256(path)}
+            for folder, path in zip(folders, paths)
+        ],
+    }
+    with replacing(output / "index.parquet") as temporary:
+        pq.write_table(table, temporary)
+    with replacing(output / "manifest.json") as temporary:
+        temporary.write_text(json.dumps(manifest, indent=2, sort_keys=True) + "\n")
+
+
+def references(index, references, output):
+    """Write one table of the pictures' features that are in shards.
+
+    `index` is the gathered dataset's train.parquet, `references` are {shard: table of its file}.
+    """
+    kept = _kept_rows(index)
+    with replacing(output) as temporary, contextlib.ExitStack() as stack:
+        writer = None
+        for shard in (shard for shard in references if shard in kept):
+            table = pq.read_table(references[shard]).take(kept[shard])
+            writer = writer or stack.enter_context(pq.ParquetWriter(temporary, table.schema))
+            writer.write_table(table)
+
+
+def _kept_rows(index):
+    """{shard: the rows of it, int32, that a file of the gathered dataset names}."""
+    groups = pq.read_table(index, columns=["shard", "row"]).group_by("shard", use_threads=False)
+    rows = groups.aggregate([("row", "list")])
+    return {
+        shard: pa.array(rows, pa.int32())
+        for shard, rows in zip(*(rows[name].to_pylist() for name in ("shard", "row_list")))
+    }
+
+
+def _read(folder, shards):
+    """One table of the shards' rows, with the column `shard`, and a list of all their rejects."""
+    tables, rejects = [], []
+    for shard in shards:
+        rows = pq.read_table(folder / "shards" / shard / "rows.parquet")
+        tables.append(rows.append_column("shard", pa.array([shard] * len(rows), pa.string())))
+        rejects += pq.read_table(folder / "shards" / shard / "rejects.parquet").to_pylist()
+    return pa.concat_tables(tables), rejects
+
+
+def _without_doubles(table):
+    """The rows whose pixels no earlier one has, and rejects for the others."""
+    numbered = table.append_column("number", pa.array(range(len(table)), pa.int64()))
+    firsts = numbered.group_by("sha256").aggregate([("number", "min")])["number_min"]
+    is_first = pc.is_in(numbered["number"], firsts)
+    doubles = numbered.filter(pc.invert(is_first)).select(["origin", "sha256"]).to_pylist()
+    wanted = pa.array([row["sha256"] for row in doubles], pa.string())
+    shown = table.filter(is_first)
+    named = shown.filter(pc.is_in(shown["sha256"], wanted))
+    earlier = dict(zip(named["sha256"].to_pylist(), named["origin"].to_pylist()))
+    rejects = [
+        {"file": row["origin"], "reason": f"the same pixels as {earlier[row['sha256']]}"}
+        for row in doubles
+    ]
+    return shown, rejects
+
+
+def _shown(table, folder):
+    """The (picture, caption) pairs of a contact sheet, of which each shard has candidates."""
+    columns = table.select(["id", "text", "split", "shard", "row"])
+    candidates = []
+    for shard in dict.fromkeys(table["shard"].to_pylist()):
+        rows = columns.filter(pc.equal(columns["shard"], shard)).to_pylist()
+        candidates += contact_sheet.choose(rows)
+    return [(_picture(folder, row), row["text"]) for row in contact_sheet.choose(candidates)]
+
+
+def _picture(folder, row):
+    """A picture of a shard as a file in memory; of its data one row group is read."""
+    data = pq.ParquetFile(folder / row["shard"] / "data" / f"{row['split']}.parquet")
+    group, number = parquet_images.group_of(data, row["row"])
+    (found,) = data.read_row_group(group).slice(number, 1).to_pylist()
+    whole = found["image"]["bytes"] if "image" in found else decoding.archived(found, whole=False)
+    return io.BytesIO(whole)
+
+
+def _has_places(folder):
+    """Whether a shard's files say where its pictures are instead of holding them."""
+    return "archive" in pq.read_schema(folder / "train.parquet").names

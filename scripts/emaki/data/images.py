@@ -1,0 +1,96 @@
+"""The images stage: what a source gives, as PNG or JPEG files with one table about them."""
+
+import importlib
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from emaki.common import parquet_images
+from emaki.common.errors import UserError
+from emaki.common.files import replacing
+from emaki.data import decoding
+from emaki.data.archives import PLACE
+from emaki.data.picture import Reject, explain
+
+REJECTS = pa.schema([("file", pa.string()), ("reason", pa.string())])
+METADATA = pa.schema(
+    [
+        ("id", pa.string()),
+        ("file", pa.string()),
+        ("width", pa.int32()),
+        ("height", pa.int32()),
+        ("sha256", pa.string()),
+        ("licence", pa.string()),
+        ("credit", pa.string()),
+        ("caption", pa.string()),
+        ("origin", pa.string()),  # what the source's owner calls it: the name of their file
+    ]
+)
+
+
+def write(items, output, archived=False):
+    """Write the folder `output`: pictures/, metadata.parquet and rejects.parquet.
+
+    `items` are `Picture`s and `Reject`s. A picture with the same pixels as an
+    earlier one becomes a reject. `sha256` in the metadata is that of the pixels. Pictures in an
+    archive are not copied: the metadata say where they are, and `file` what they would be called.
+    Raises UserError if no picture is left, but of an archive: that is judged of all together.
+    """
+    rows, rejects, seen = [], [], {}
+    with replacing(output) as stage:
+        stage.mkdir()
+        for item in items:
+            if isinstance(item, Reject):
+                rejects.append(vars(item))
+                continue
+            digest = decoding.sha256(item.image)
+            if digest in seen:
+                reason = f"the same pixels as {seen[digest]}"
+                rejects.append({"file": origin(item), "reason": reason})
+                continue
+            seen[digest] = origin(item)
+            rows.append(_store(item, stage / "pictures") | {"sha256": digest})
+        if not rows and not archived:
+            raise UserError(f"no usable picture; {explain(rejects)}")
+        schema = METADATA
+        for name, kind in PLACE.items() if archived else ():
+            schema = schema.append(pa.field(name, parquet_images.ARROW[kind]))
+        pq.write_table(pa.Table.from_pylist(rows, schema), stage / "metadata.parquet")
+        pq.write_table(pa.Table.from_pylist(rejects, REJECTS), stage / "rejects.parquet")
+
+
+def origin(picture):
+    """The name by which the owner of a source knows a picture: of its file, or its id."""
+    return getattr(picture, "file", picture.id)
+
+
+def _store(picture, folder):
+    """Write one picture (the source's own bytes where it kept them); its row of the metadata."""
+    data = getattr(picture, "data", None)
+    jpeg = data is not None and not data.startswith(b"\x89PNG")
+    file = picture.id + (".jpg" if jpeg else ".png")
+    place = {name: getattr(picture, name) for name in PLACE if hasattr(picture, name)}
+    if not place:
+        folder.mkdir(exist_ok=True)
+        (folder / file).write_bytes(decoding.to_png(picture.image) if data is None else data)
+    return place | {
+        "id": picture.id,
+        "file": file,
+        "width": picture.image.width,
+        "height": picture.image.height,
+        "licence": picture.licence,
+        "credit": picture.credit,
+        "caption": picture.caption,
+        "origin": origin(picture),
+    }
+
+
+def expected(source):
+    """How many pictures a source mapping will give, for a progress bar."""
+    if "count" in source:
+        return source["count"]
+    # by name, so that a change in one kind of source invalidates only the sources of that kind
+    module = importlib.import_module(f"emaki.data.sources.{source['type']}")
+    if source["type"] in ("folder", "hub", "hub_stream", "webdataset"):
+        return module.total(source)
+    return len(source.get("names") or module.catalogue()) * source.get("views", 1)

@@ -1,0 +1,1 @@
+"""Samples scored, and scores compared: measures, intervals, verdicts."""

@@ -1,0 +1,56 @@
+"""Pictures inside the page: WebP as data URIs."""
+
+import base64
+import io
+
+from PIL import Image
+
+from emaki.report.grids import layout_of
+
+QUALITY = 82
+WIDEST = 1400  # pixels; a wider grid is made smaller
+
+
+def embed(image):
+    """An RGB image as {"src": data URI, "width", "height"}."""
+    if image.width > WIDEST:
+        size = (WIDEST, round(image.height * WIDEST / image.width))
+        image = image.resize(size, Image.Resampling.LANCZOS)
+    buffer = io.BytesIO()
+    image.convert("RGB").save(buffer, "WEBP", quality=QUALITY, method=4)
+    text = base64.b64encode(buffer.getvalue()).decode()
+    return {
+        "src": f"data:image/webp;base64,{text}",
+        "width": image.width,
+        "height": image.height,
+    }
+
+
+def grid(path):
+    """A grid for the page: as `embed`, with `title`, `across` (cells in its width) and `alt`."""
+    with Image.open(path) as image:
+        layout = layout_of(image)
+        prompts = "; ".join(row["prompt"] for row in layout["rows"])
+        return {
+            **embed(image),
+            "title": layout["title"],
+            "across": round(image.width / layout["cell"]),
+            "alt": f"{layout['title']}. Columns: {', '.join(layout['columns'])}. Rows: {prompts}.",
+        }
+
+
+def cells(path, number, variants):
+    """{"prompt", "pictures": one per variant} from a row of a grid.
+
+    `number` counts the rows, again from the first after the last of the first set of prompts.
+    """
+    with Image.open(path) as image:
+        layout = layout_of(image)
+        rows = [row for row in layout["rows"] if row["set"] == layout["rows"][0]["set"]]
+        row = rows[number % len(rows)]
+        found = []
+        for variant in variants:
+            left, top = row["corners"][layout["variants"].index(variant)]
+            side = layout["cell"]
+            found.append(embed(image.crop((left, top, left + side, top + side))))
+        return {"prompt": row["prompt"], "pictures": found}

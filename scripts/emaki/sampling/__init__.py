@@ -1,0 +1,1 @@
+"""Pictures drawn with a model: prompts, pipelines, and the samples as files."""

@@ -1,0 +1,129 @@
+"""Pictures of fixed prompts and fixed seeds, so that models can be compared pair by pair."""
+
+import hashlib
+import io
+import json
+from pathlib import Path
+
+import diffusers
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+from diffusers import StableDiffusionPipeline, UNet2DConditionModel
+from transformers.models.clip.modeling_clip import CLIPTextModel
+
+from emaki.common import parquet_images
+from emaki.common.files import replacing, sha256
+from emaki.common.model_folders import device
+from emaki.common.progress import bar, tell
+
+SCHEDULERS = {
+    "ddim": "DDIMScheduler",
+    "ddpm": "DDPMScheduler",
+    "dpmsolver++": "DPMSolverMultistepScheduler",
+    "euler": "EulerDiscreteScheduler",
+    "pndm": "PNDMScheduler",
+    "unipc": "UniPCMultistepScheduler",
+}
+READ = {".json", ".safetensors", ".txt"}  # what a pipeline is loaded from
+SCHEMA = parquet_images.schema(
+    prompt="string", seed="int64", image="image", key="string", held_out="bool"
+)
+
+
+def load_pipeline(model, *, unet=None, lora=None, lora_scale=1.0, scheduler="ddim"):
+    """A StableDiffusionPipeline of `model`, with another U-Net folder or a LoRA folder fused in.
+
+    A U-Net that was trained together with its text encoder has that in its folder, and it is taken
+    too.
+    """
+    dtype = precision()
+    parts = {"unet": UNet2DConditionModel.from_pretrained(unet, torch_dtype=dtype)} if unet else {}
+    if unet and (encoder := Path(unet) / "text_encoder").is_dir():
+        parts["text_encoder"] = CLIPTextModel.from_pretrained(encoder, dtype=dtype)
+    # The checker and what prepares its pictures are left out; older repositories name classes for
+    # them that transformers has no more.
+    parts |= {"safety_checker": None, "feature_extractor": None, "requires_safety_checker": False}
+    pipeline = StableDiffusionPipeline.from_pretrained(model, **parts, torch_dtype=dtype)
+    if lora:
+        pipeline.load_lora_weights(lora)
+        pipeline.fuse_lora(lora_scale=lora_scale)
+    pipeline.scheduler = getattr(diffusers, SCHEDULERS[scheduler]).from_config(
+        pipeline.scheduler.config
+    )
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline.to(device())
+
+
+def precision():
+    """The precision that pictures are drawn in: float16 on a GPU, float32 on a CPU."""
+    return torch.float16 if device().type == "cuda" else torch.float32
+
+
+def identity(model, weights, sampling):
+    """A digest of all that a picture depends on besides its prompt and seed.
+
+    `model` is a pipeline folder, `weights` a list of safetensors files, `sampling` the settings;
+    the seeds count because the pictures of one prompt are drawn as one batch.
+    """
+    of_model = [path for path in sorted(Path(model).rglob("*")) if path.suffix in READ]
+    files = [path for path in of_model if ".non_ema." not in path.name] + list(weights)
+    parts = [sha256(path) for path in files]
+    parts += [json.dumps(sampling, sort_keys=True), str(precision())]
+    parts += [sha256(__file__), diffusers.__version__]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def sample(prompts, sampling, identity, load, store, label=""):
+    """Draw each prompt with each of the seeds; return a table (see `write`).
+
+    `prompts` is {prompt: whether it is a caption that no run trains on, None if it is no caption}.
+    `load` returns the pipeline and is called only if a picture is missing in `store`, a folder
+    that keeps every picture under the digest of what made it: a new prompt, or a job that was
+    stopped, does not draw the others again.
+    """
+    rows, pipeline, drawn = [], None, 0
+    for prompt, held_out in bar(prompts.items(), unit="prompts", label=label):
+        files = [_stored(store, identity, prompt, seed) for seed in sampling["seeds"]]
+        if not all(path.exists() for path in files):
+            pipeline = pipeline or load()
+            _draw(pipeline, prompt, sampling, files)
+            drawn += len(files)
+        for seed, path in zip(sampling["seeds"], files):
+            image = {"bytes": path.read_bytes(), "path": None}
+            rows.append((prompt, seed, image, path.stem, held_out))
+    tell(f"{label}: {drawn} pictures drawn, {len(rows) - drawn} kept")
+    return dict(zip(SCHEMA.names, map(list, zip(*rows))))
+
+
+def write(columns, output):
+    """Write samples as parquet: prompt, seed, image (PNG bytes), key, held_out; for `datasets`."""
+    with replacing(output) as temporary:
+        pq.write_table(pa.table(columns, schema=SCHEMA), temporary)
+
+
+def _stored(store, identity, prompt, seed):
+    key = hashlib.sha256(f"{identity}\n{seed}\n{prompt}".encode()).hexdigest()
+    return Path(store) / key[:2] / f"{key}.png"
+
+
+def _draw(pipeline, prompt, sampling, files):
+    """Draw one prompt with all seeds and store the pictures.
+
+    The noise of a seed is made on the CPU, so that it is the same on every device; the batch is
+    always that of one prompt, so that a picture does not depend on the other prompts.
+    """
+    seeds = sampling["seeds"]
+    result = pipeline(
+        [prompt] * len(seeds),
+        generator=[torch.Generator("cpu").manual_seed(seed) for seed in seeds],
+        num_inference_steps=sampling["steps"],
+        guidance_scale=sampling["guidance_scale"],
+        height=sampling["resolution"],
+        width=sampling["resolution"],
+    )
+    for path, image in zip(files, result.images):
+        buffer = io.BytesIO()
+        image.save(buffer, "PNG")
+        with replacing(path) as temporary:
+            temporary.write_bytes(buffer.getvalue())

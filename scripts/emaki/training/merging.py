@@ -1,0 +1,61 @@
+"""Weights between a base model and its fine-tune."""
+
+import json
+import shutil
+from pathlib import Path
+
+from safetensors.numpy import load_file, save_file
+
+from emaki.common.errors import UserError
+from emaki.common.files import replacing, sha256
+
+UNET_WEIGHTS = "diffusion_pytorch_model.safetensors"
+TEXT_ENCODER_WEIGHTS = "text_encoder/model.safetensors"
+
+
+def merge(model, tuned, alpha, output):
+    """Write base + alpha x (tuned - base) as a diffusers U-Net folder with a `merge.json`.
+
+    `model` is the base's pipeline folder, `tuned` a U-Net folder, whose text encoder is merged too
+    where it was trained (text_encoder/); alpha 0 is the base, 1 the fine-tune, beyond 1
+    extrapolates. Computed in float32, kept in the fine-tune's type. Raises UserError where the two
+    do not have the same tensors.
+    """
+    model, tuned = Path(model), Path(tuned)
+    parts = {UNET_WEIGHTS: model / "unet" / UNET_WEIGHTS}
+    if (tuned / TEXT_ENCODER_WEIGHTS).exists():
+        parts[TEXT_ENCODER_WEIGHTS] = model / TEXT_ENCODER_WEIGHTS
+    with replacing(output) as folder:
+        for name, base in parts.items():
+            (folder / name).parent.mkdir()
+            merged = _merged(base, tuned / name, alpha)
+            save_file(merged, folder / name, metadata={"format": "pt"})
+            shutil.copy((tuned / name).with_name("config.json"), (folder / name).parent)
+        about = {"alpha": alpha, "files": {name: sha256(folder / name) for name in parts}}
+        (folder / "merge.json").write_text(json.dumps(about, indent=1, sort_keys=True) + "\n")
+
+
+def _merged(base, tuned, alpha):
+    theirs, ours = load_file(base), load_file(tuned)
+    # A table of 0, 1, 2, ... that older versions of transformers saved with CLIP's weights.
+    theirs.pop("text_model.embeddings.position_ids", None)
+    _check_alike(theirs, ours, base, tuned)
+    return {name: _between(theirs[name], ours[name], alpha) for name in sorted(ours)}
+
+
+def _between(base, tuned, alpha):
+    start = base.astype("float32")
+    return (start + alpha * (tuned.astype("float32") - start)).astype(tuned.dtype)
+
+
+def _check_alike(theirs, ours, base, tuned):
+    different = {
+        name
+        for name in theirs.keys() | ours.keys()
+        if name not in theirs or name not in ours or theirs[name].shape != ours[name].shape
+    }
+    if different:
+        raise UserError(
+            f"{tuned} is no fine-tune of {base}: {len(different)} tensors are not in both or have"
+            f" another shape, such as {min(different)}"
+        )

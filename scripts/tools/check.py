@@ -1,0 +1,17 @@
+"""Tell what is wrong with a config. Snakemake reads it first, and of broken YAML names no line."""
+
+import argparse
+
+from emaki.common.errors import friendly
+from emaki.config import load
+
+
+@friendly
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("config", help="the study's file")
+    load(parser.parse_args().config)
+
+
+if __name__ == "__main__":
+    main()

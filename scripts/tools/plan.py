@@ -1,0 +1,66 @@
+"""Print what a study will take, without running it: jobs, time, memory, disk, download and cost."""
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import yte
+
+from emaki.common.errors import UserError, friendly
+from emaki.config import load
+from emaki.costs.study_plan import plan, provisional
+
+
+@friendly
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--config", default="config/config.yaml", help="the study's file")
+    parser.add_argument("--profile", default="profiles/local", help="where it would run")
+    arguments = parser.parse_args()
+    machine = machine_of(arguments.profile)
+    free = shutil.disk_usage("results" if Path("results").is_dir() else ".").free
+    written, lacking = provisional(arguments.config)
+    with tempfile.TemporaryDirectory() as folder:
+        path = arguments.config
+        if lacking:
+            path = f"{folder}/plan.yaml"
+            Path(path).write_text(json.dumps(written))
+        try:
+            config = load(path, machine)
+        except UserError:
+            load(arguments.config)  # tells what is wrong by the lines of the user's own file
+            raise
+        jobs = dry_run(path, arguments.profile)
+    source = arguments.config if machine is None else arguments.profile
+    print(plan(config, jobs, free, source, lacking))
+
+
+def machine_of(profile):
+    """The `machine` that a profile gives its studies; None where it leaves that to them."""
+    text = Path(profile, "config.yaml").read_text()
+    return yte.process_yaml(text, require_use_yte=True).get("config", {}).get("machine")
+
+
+def dry_run(config, profile):
+    """Snakemake's own table of the jobs that would run for the report, as its lines."""
+    command = [sys.executable, "-m", "snakemake", "results/report.html", "--dry-run"]
+    command += ["--quiet", "all", "--profile", profile, "--configfile", config]
+    if not shutil.which("conda"):  # the machine that is planned for has it
+        command += ["--software-deployment-method", "env-modules"]  # none are named
+    environment = os.environ | {"PYTHONUNBUFFERED": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    shown = done.stdout + done.stderr
+    if done.returncode:
+        raise UserError(f"Snakemake cannot plan {config}:\n{shown.strip()}")
+    if "Job stats:" not in shown:
+        return []
+    return shown.partition("Job stats:\n")[2].partition("\n\n")[0].splitlines()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,133 @@
+"""Captions by image-text-to-text models: a real, tiny Llava with random weights."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from emaki.captioners import captions, generation
+from emaki.captioners.image_text_to_text import Captioner
+from emaki.common.errors import UserError
+from emaki.data import images
+from emaki.data.picture import Picture
+
+ROOT = Path(__file__).parents[2]
+WORDS = "<pad> <unk> <s> </s> <image> a red blue couch room with describe this user assistant :"
+TEMPLATE = (
+    "user : {% for part in messages[0]['content'] %}"
+    "{% if part['type'] == 'image' %}<image> {% else %}{{ part['text'] }} {% endif %}"
+    "{% endfor %}assistant :"
+)
+SIZE = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2}
+SIZE |= {"num_attention_heads": 2}
+PROMPT = "describe this room"
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import (
+        LlavaConfig,
+        LlavaForConditionalGeneration,
+        LlavaProcessor,
+        PreTrainedTokenizerFast,
+    )
+    from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
+
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    folder = tmp_path_factory.mktemp("llava")
+    vocabulary = {word: number for number, word in enumerate(WORDS.split())}
+    splitter = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
+    splitter.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    special = {"pad_token": "<pad>", "unk_token": "<unk>", "bos_token": "<s>", "eos_token": "</s>"}
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=splitter, additional_special_tokens=["<image>"], **special
+    )
+    text = {"model_type": "llama", "vocab_size": len(vocabulary), "num_key_value_heads": 2}
+    text |= {"initializer_range": 0.5, "max_position_embeddings": 128}
+    text |= {"bos_token_id": 2, "eos_token_id": 3, "pad_token_id": 0}
+    vision = {"model_type": "clip_vision_model", "image_size": 16, "patch_size": 8}
+    config = LlavaConfig(
+        vision_config=vision | SIZE,
+        text_config=text | SIZE,
+        image_token_index=vocabulary["<image>"],
+    )
+    LlavaForConditionalGeneration(config).save_pretrained(folder)
+    LlavaProcessor(
+        CLIPImageProcessorPil(size={"shortest_edge": 16}, crop_size={"height": 16, "width": 16}),
+        tokenizer,
+        patch_size=8,
+        vision_feature_select_strategy="default",
+        chat_template=TEMPLATE,
+        num_additional_image_tokens=1,
+    ).save_pretrained(folder)
+    return str(folder)
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("images") / "source"
+    sizes = {"red": (40, 20), "blue": (20, 20), "green": (40, 20)}
+    items = [
+        Picture(name, Image.new("RGB", size, name), None, "MIT", "") for name, size in sizes.items()
+    ]
+    images.write(items, folder)
+    return folder
+
+
+def picture(name):
+    return Image.new("RGB", (20, 20), name)
+
+
+def test_the_script_captions_a_source_in_its_order(source, model, tmp_path):
+    captioner = {"type": "image-text-to-text", "model": model, "prompt": PROMPT, "top_p": 0.9}
+    captioner |= {"max_new_tokens": 8, "num_beams": 1, "precision": "fp32"}
+    command = [sys.executable, "scripts/captions_image_text.py"]
+    command += ["--captioner", json.dumps(captioner), "--images", source]
+    output = tmp_path / "captions.parquet"
+    subprocess.run([*command, "--output", output], cwd=ROOT, check=True, capture_output=True)
+    assert [identifier for identifier, _ in captions.read(output)] == ["red", "blue", "green"]
+    here = Captioner(model, PROMPT, max_new_tokens=8, top_p=0.9)
+    assert generation.captions(source, here) == captions.read(output)
+
+
+def test_greedy_is_what_the_model_itself_says(model):
+    captioner = Captioner(model, PROMPT, max_new_tokens=8)
+    assert captioner.prompt == f"user : <image> {PROMPT} assistant :"
+    processor, pictures = captioner.processor, [picture("red"), picture("blue")]
+    expected = []
+    for one in pictures:
+        inputs = processor(text=captioner.prompt, images=one, return_tensors="pt")
+        tokens = captioner.model.generate(**inputs, max_new_tokens=8, do_sample=False)
+        expected.append(
+            processor.decode(tokens[0, inputs.input_ids.shape[1] :], skip_special_tokens=True)
+        )
+    assert captioner.caption(pictures, "ab") == expected
+    assert "assistant : <image>" not in " ".join(expected), "the prompt is cut off"
+
+
+def test_sampling_does_not_depend_on_the_company(model):
+    captioner = Captioner(model, PROMPT, max_new_tokens=8, top_p=0.95)
+    pictures = [picture("red"), picture("blue"), picture("green")]
+    together = captioner.caption(pictures, "abc")
+    assert captioner.caption(pictures[::-1], "cba") == together[::-1]
+    assert [captioner.caption([p], k)[0] for p, k in zip(pictures, "abc")] == together
+    assert len(set(captioner.caption([pictures[0]] * 6, "abcdef"))) > 1, "it really samples"
+
+
+def test_beams_and_half_precision(model):
+    captioner = Captioner(model, PROMPT, max_new_tokens=8, num_beams=3, precision="bf16")
+    assert captioner.model.dtype == torch.bfloat16
+    assert all(captioner.caption([picture("red"), picture("blue")], "ab"))
+
+
+def test_a_folder_that_holds_no_such_model(tmp_path):
+    with pytest.raises(UserError, match=r"clip cannot be read as an image-text-to-text model"):
+        Captioner(str(ROOT / "resources" / "tiny-clip"), PROMPT)
+    with pytest.raises(UserError, match=r"gone cannot be read as an image-text-to-text model"):
+        Captioner(str(tmp_path / "gone"), PROMPT)

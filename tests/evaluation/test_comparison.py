@@ -1,0 +1,222 @@
+"""Effects that were put in come out, in numbers and in words."""
+
+import itertools
+import json
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as parquet
+import pytest
+import study
+
+from emaki.common.errors import UserError
+from emaki.config.comparisons import comparisons, grids
+from emaki.evaluation.comparison import compare, read_reference, read_scores
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("study")
+    return folder, study.build(folder)
+
+
+def answers(made, name):
+    return compare(*material(made, name))
+
+
+def material(made, name):
+    """What `compare` takes: plan, scores, features of the real pictures."""
+    folder, config = made
+    plan = comparisons(config, name)
+    scores = {
+        (variant, role): read_scores(folder / f"scores/{variant}/{prompts}.parquet")
+        for variant in plan["variants"]
+        for role, prompts in plan["prompts"].items()
+    }
+    return plan, scores, read_reference(folder / "references/rooms.parquet")
+
+
+def headline(made, name):
+    return [pair for pair in answers(made, name)["pairs"] if pair["family"] == "headline"]
+
+
+def verdicts(pair):
+    return [metric["verdict"] for metric in pair["metrics"].values()]
+
+
+def test_a_true_improvement_is_better(made):
+    (pair,) = headline(made, "lora")
+    assert verdicts(pair) == ["better", "better", "no clear difference"]
+    assert pair["verdict"] == "better"
+    (answer,) = answers(made, "lora")["answers"]
+    assert answer["sentence"] == (
+        "lora-r4 against tiny: its pictures follow the prompts better and look more"
+        " like the real pictures; nothing is clearly forgotten on unrelated prompts."
+    )
+    score = pair["metrics"]["domain_clip_score"]
+    assert score["low"] < 6 < score["high"]
+    assert (score["pictures"], score["prompts"]) == (16, 8)
+    assert score["difference"] == pytest.approx(score["ours"] - score["theirs"], abs=1e-5)
+
+
+def test_equals_are_no_clear_difference(made):
+    against_base, against_equal = headline(made, "rank")
+    assert against_base["verdict"] == "better"
+    assert against_equal["name"] == "lora-r4"
+    assert set(verdicts(against_equal)) == {against_equal["verdict"]} == {"no clear difference"}
+
+
+def test_a_loss_is_worse_and_forgets(made):
+    (pair,) = headline(made, "full")
+    assert verdicts(pair) == ["worse", "worse", "worse"]
+    (answer,) = answers(made, "full")["answers"]
+    assert answer["sentence"].endswith("unrelated prompts come out worse, which is forgetting.")
+
+
+def test_comparisons_that_come_out_alike_share_a_sentence(made):
+    folder, config = made
+    entry = config["experiments"]["rank"] | {"runs": ["lora-r4", "lora-r64", "full"]}
+    entry |= {"baselines": ["tiny"]}
+    found = answers((folder, {**config, "experiments": {"all": entry}}), "all")["answers"]
+    assert [answer["models"] for answer in found] == [["lora-r4", "lora-r64"], ["full"]]
+    assert found[0]["sentence"].startswith("lora-r4 and lora-r64 against tiny: their pictures")
+
+
+def test_a_merge_is_judged_against_the_whole_fine_tune(made):
+    pairs = [pair for pair in answers(made, "full")["pairs"] if pair["family"] == "strength"]
+    assert [pair["variant"] for pair in pairs] == ["full/000060/raw/0.25", "full/000060/raw/0.5"]
+    assert {pair["baseline"] for pair in pairs} == {"full/000060/raw/1.0"}
+    assert pairs[0]["metrics"]["unrelated_clip_score"]["verdict"] == "better"
+    (found,) = answers(made, "full")["strengths"]
+    assert found["sentence"] == (
+        "At alpha 0.25 and 0.5 instead of 1, full: the prompts are followed better at"
+        " 0.25 and 0.5; likeness to the real pictures is better at 0.25 and 0.5; unrelated"
+        " prompts come out better at 0.25 and 0.5."
+    )
+
+
+def test_a_noisy_metric_leaves_the_intervals_of_the_others_alone(made):
+    plan, found, real = material(made, "lora")
+    rng = np.random.default_rng(0)
+    wild = {
+        key: side | {"features": side["features"] * rng.lognormal(0, 2, side["features"].shape)}
+        for key, side in found.items()
+    }
+    for calm, noisy in zip(*(compare(plan, each, real)["pairs"] for each in (found, wild))):
+        assert calm["metrics"].pop("domain_kid") != noisy["metrics"].pop("domain_kid")
+        assert calm["metrics"] == noisy["metrics"]
+
+
+def test_the_headline_is_the_last_checkpoint_at_full_strength(made):
+    _, config = made
+    for name in config["experiments"]:
+        pairs = comparisons(config, name)["pairs"]
+        headline = {pair["variant"] for pair in pairs if pair["family"] == "headline"}
+        assert all(variant.endswith("/000060/raw/1.0") for variant in headline)
+
+
+def test_the_same_scores_give_the_same_bytes(made):
+    texts = {json.dumps(answers(made, "lora"), sort_keys=True) for _ in range(2)}
+    assert len(texts) == 1
+    assert "NaN" not in next(iter(texts))
+
+
+def test_plans_name_only_variants_that_are_sampled(made):
+    _, config = made
+    for name in config["experiments"]:
+        plan = comparisons(config, name)
+        for pair in plan["pairs"]:
+            assert {pair["variant"], pair["baseline"]} <= plan["variants"].keys()
+        for grid in grids(config, name).values():
+            assert {column["variant"] for column in grid["columns"]} <= plan["variants"].keys()
+
+
+def test_a_model_among_runs_and_baselines_is_one_column(made):
+    _, config = made
+    entry = config["experiments"]["rank"] | {"runs": ["lora-r64", "lora-r4"]}
+    both = {**config, "experiments": {"both": entry}}
+    found = grids(both, "both")
+    assert "runs" in found
+    for grid in found.values():
+        columns = [(column["variant"], column["seed"]) for column in grid["columns"]]
+        assert len(columns) == len(set(columns))
+    assert all(p["variant"] != p["baseline"] for p in comparisons(both, "both")["pairs"])
+
+
+def labels(config, entry, grid):
+    found = grids({**config, "experiments": {"it": entry}}, "it")[grid]["columns"]
+    return [column["label"] for column in found]
+
+
+def test_columns_go_forward_where_a_run_is_its_own_baseline(made):
+    _, config = made
+    entry = config["experiments"]["lora"] | {"baselines": ["lora-r4", "tiny"]}
+    assert labels(config, entry, "lora-r4-raw-steps") == ["tiny", "step 20", "step 40", "step 60"]
+    assert labels(config, entry, "lora-r4-raw-scales") == ["tiny", "scale 0.5", "scale 1"]
+
+
+def test_a_grid_over_many_steps_shows_some_of_them(made):
+    _, config = made
+    runs = config["runs"] | {"lora-r4": config["runs"]["lora-r4"] | {"steps": 600}}
+    config, entry = {**config, "runs": runs}, config["experiments"]["lora"]
+    shown = [int(label.split()[1]) for label in labels(config, entry, "lora-r4-raw-steps")[1:]]
+    assert (len(shown), shown[0], shown[-1]) == (8, 20, 600)
+    assert {later - earlier for earlier, later in itertools.pairwise(shown)} <= {80, 100}
+    assert "lora-r4-raw-000040" in grids(config, "lora")
+
+
+def test_too_few_unrelated_prompts_tell_nothing_about_forgetting(made):
+    plan, found, real = material(made, "full")
+    few = set(study.SETS["unrelated"][:5])
+    for (_, role), side in found.items():
+        if role == "unrelated":
+            kept = [prompt in few for prompt in side["prompt"]]
+            side |= {key: values[kept] for key, values in side.items()}
+    (answer,) = compare(plan, found, real)["answers"]
+    assert answer["sentence"].endswith(
+        "; fewer than 6 unrelated prompts do not tell what is forgotten."
+    )
+
+
+def scores(prompts, **more):
+    rows = [
+        {"prompt": prompt, "seed": 0, "clip_score": 50.0, "features": [1.0, 2.0]} | more
+        for prompt in prompts
+    ]
+    return pa.Table.from_pylist(rows)
+
+
+def test_scores_are_checked(tmp_path):
+    path = tmp_path / "scores.parquet"
+    parquet.write_table(scores(["a", "b"], clip_score=float("nan")), path)
+    with pytest.raises(UserError, match="clip_score is not a number"):
+        read_scores(path)
+    parquet.write_table(scores(["a", "b", "a"]), path)
+    with pytest.raises(UserError, match="'a' with seed 0 is there twice"):
+        read_scores(path)
+    parquet.write_table(scores(["a"]), path)
+    with pytest.raises(UserError, match="two pictures or more"):
+        read_scores(path)
+
+
+def test_pictures_that_do_not_pair_are_named(made):
+    plan = {
+        "prompts": {"domain": "rooms"},
+        "reference": "rooms",
+        "methods": {},
+        "variants": {"a": {"name": "a"}, "b": {"name": "b"}},
+        "pairs": [{"variant": "a", "baseline": "b", "name": "b", "family": "headline"}],
+    }
+
+    def side(prompts):
+        count = len(prompts)
+        return {
+            "prompt": np.array(prompts, dtype=object),
+            "seed": np.zeros(count, dtype=int),
+            "clip_score": np.ones(count),
+            "features": np.eye(count, 4),
+        }
+
+    found = {("a", "domain"): side(["x", "y"]), ("b", "domain"): side(["x", "z"])}
+    with pytest.raises(UserError, match=r"a and b do not pair: .* 'y' with seed 0"):
+        compare(plan, found, {"features": np.eye(4)})

@@ -1,0 +1,129 @@
+"""Pictures of the embedded tiny model: fixed by prompt and seed, kept, never drawn twice."""
+
+import io
+import json
+from pathlib import Path
+
+import datasets
+import diffusers
+import pytest
+import torch
+from PIL import Image
+
+from emaki.config import schema
+from emaki.config.checks import RUNGE_KUTTA
+from emaki.sampling import sampler
+
+RESOURCES = Path(__file__).parents[2] / "resources"
+
+MODEL = RESOURCES / "tiny-sd"
+SETTINGS = {
+    "steps": 2,
+    "guidance_scale": 3.0,
+    "scheduler": "ddim",
+    "seeds": [0, 1],
+    "resolution": 64,
+}
+
+
+@pytest.fixture(scope="module")
+def pipeline():
+    torch.set_num_threads(1)
+    return sampler.load_pipeline(MODEL)
+
+
+def draw(prompts, store, load, settings=SETTINGS, identity="a model"):
+    return sampler.sample(dict.fromkeys(prompts), settings, identity, load, store)
+
+
+def test_same_prompt_and_seed_give_the_same_bytes(tmp_path, pipeline):
+    first = draw(["pig"], tmp_path / "a", lambda: pipeline)
+    again = draw(["red heart", "pig"], tmp_path / "b", lambda: pipeline)
+    assert first["image"] == again["image"][2:]
+    assert first["seed"] == [0, 1]
+    assert first["image"][0] != first["image"][1]
+
+
+def test_a_new_prompt_leaves_the_old_pictures_alone(tmp_path, pipeline):
+    draw(["pig"], tmp_path, lambda: pipeline)
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.png")}
+    draw(["pig", "umbrella"], tmp_path, lambda: pipeline)
+    after = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.png")}
+    assert len(after) == 4
+    assert before.items() <= after.items()
+
+
+def test_pictures_that_are_there_need_no_model(tmp_path, pipeline):
+    first = draw(["pig"], tmp_path, lambda: pipeline)
+    assert draw(["pig"], tmp_path, lambda: pytest.fail("the model was loaded")) == first
+
+
+def test_weights_and_settings_are_part_of_what_a_picture_is(tmp_path):
+    weights = tmp_path / "weights.safetensors"
+    weights.write_bytes(b"one")
+    first = sampler.identity(MODEL, [weights], SETTINGS)
+    assert sampler.identity(MODEL, [weights], SETTINGS) == first
+    assert sampler.identity(MODEL, [weights], {**SETTINGS, "guidance_scale": 4.0}) != first
+    weights.write_bytes(b"two")
+    assert sampler.identity(MODEL, [weights], SETTINGS) != first
+
+
+def test_the_precision_is_part_of_what_a_picture_is(monkeypatch):
+    first = sampler.identity(MODEL, [], SETTINGS)
+    monkeypatch.setattr(sampler, "device", lambda: torch.device("cuda"))
+    assert sampler.identity(MODEL, [], SETTINGS) != first
+
+
+def test_what_the_model_predicts_is_part_of_what_a_picture_is(tmp_path):
+    scheduler = tmp_path / "scheduler" / "scheduler_config.json"
+    scheduler.parent.mkdir()
+    scheduler.write_text('{"prediction_type": "epsilon"}')
+    first = sampler.identity(tmp_path, [], SETTINGS)
+    scheduler.write_text('{"prediction_type": "v_prediction"}')
+    assert sampler.identity(tmp_path, [], SETTINGS) != first
+
+
+@pytest.mark.parametrize("name", sampler.SCHEDULERS)
+def test_each_sampler_can_do_the_steps_that_the_config_allows(name):
+    known = schema.registry()["config.schema.yaml"].contents["properties"]
+    steps = known["sampling"]["properties"]["steps"]
+    prk = json.loads((MODEL / "scheduler/scheduler_config.json").read_text())
+    plms = prk | {"skip_prk_steps": True}
+    for config, fewest in ((prk, RUNGE_KUTTA if name == "pndm" else 1), (plms, 1)):
+        for number in (fewest, fewest + 1, fewest + 2, steps["maximum"]):
+            assert noise_is_removed(name, config, number)
+    with pytest.raises((ValueError, IndexError)):  # a diffusers that can do more: allow more
+        noise_is_removed("pndm", prk, RUNGE_KUTTA - 1)
+
+
+def noise_is_removed(name, config, steps):
+    """Whether a sampler goes all its steps, with noise in the place of a model."""
+    scheduler = getattr(diffusers, sampler.SCHEDULERS[name]).from_config(config)
+    scheduler.set_timesteps(steps)
+    generator = torch.Generator().manual_seed(0)
+    latents = torch.randn(1, 4, 2, 2, generator=generator) * scheduler.init_noise_sigma
+    for step in scheduler.timesteps:
+        seen = scheduler.scale_model_input(latents, step)
+        noise = 0.1 * torch.randn(seen.shape, generator=generator)
+        latents = scheduler.step(noise, step, latents).prev_sample
+    return bool(latents.isfinite().all())
+
+
+def test_the_file_is_read_by_the_datasets_library(tmp_path, pipeline):
+    table = draw(["pig", "red heart"], tmp_path / "store", lambda: pipeline)
+    sampler.write(table, tmp_path / "samples.parquet")
+    rows = datasets.load_dataset(
+        "parquet", data_files=str(tmp_path / "samples.parquet"), cache_dir=tmp_path / "cache"
+    )["train"]
+    assert rows["prompt"][:] == ["pig", "pig", "red heart", "red heart"]
+    assert rows[0]["image"].size == (64, 64)
+
+
+@pytest.mark.parametrize("scheduler", sampler.SCHEDULERS)
+def test_every_scheduler_draws(tmp_path, scheduler):
+    load = lambda: sampler.load_pipeline(MODEL, scheduler=scheduler)  # noqa: E731
+    settings = {**SETTINGS, "scheduler": scheduler, "seeds": [0], "steps": 5}
+    table = draw(["pig"], tmp_path, load, settings, scheduler)
+    picture = Image.open(io.BytesIO(table["image"][0]["bytes"]))
+    assert picture.size == (64, 64)
+    assert picture.convert("L").getextrema()[0] < picture.convert("L").getextrema()[1]

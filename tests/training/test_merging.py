@@ -1,0 +1,58 @@
+"""Merges of real U-Net folders."""
+
+import json
+
+import pytest
+import torch
+from diffusers import UNet2DConditionModel
+from safetensors.torch import load_file
+
+from emaki.common.errors import UserError
+from emaki.training.merging import UNET_WEIGHTS, merge
+
+
+@pytest.fixture
+def unets(tmp_path):
+    torch.manual_seed(0)
+    make_unet().save_pretrained(tmp_path / "base" / "unet")
+    make_unet().half().save_pretrained(tmp_path / "tuned")
+    return tmp_path
+
+
+def make_unet(channels=8):
+    return UNet2DConditionModel(
+        sample_size=4,
+        block_out_channels=(channels,),
+        down_block_types=("CrossAttnDownBlock2D",),
+        up_block_types=("CrossAttnUpBlock2D",),
+        layers_per_block=1,
+        cross_attention_dim=8,
+        norm_num_groups=4,
+        attention_head_dim=4,
+    )
+
+
+@pytest.mark.parametrize("alpha", [0.25, 1.0, 1.5])
+def test_is_the_weighted_sum_and_loads_with_diffusers(unets, alpha):
+    merge(unets / "base", unets / "tuned", alpha, unets / "merge")
+    load = UNet2DConditionModel.from_pretrained
+    base, tuned, merged = (load(unets / name).float() for name in ("base/unet", "tuned", "merge"))
+    for a, b, c in zip(base.parameters(), tuned.parameters(), merged.parameters()):
+        assert torch.allclose(c, (1 - alpha) * a + alpha * b, atol=2e-3)
+
+
+def test_alpha_1_is_the_fine_tune_bit_for_bit_and_says_so(unets):
+    merge(unets / "base", unets / "tuned", 1.0, unets / "merge")
+    weights = [load_file(unets / name / UNET_WEIGHTS) for name in ("tuned", "merge")]
+    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+    about = json.loads((unets / "merge" / "merge.json").read_text())
+    merge(unets / "base", unets / "tuned", 1.0, unets / "again")
+    assert about == json.loads((unets / "again" / "merge.json").read_text())
+    assert about["alpha"] == 1.0
+
+
+def test_refuses_another_architecture(unets):
+    make_unet(16).save_pretrained(unets / "wider")
+    with pytest.raises(UserError, match="no fine-tune of"):
+        merge(unets / "base", unets / "wider", 0.5, unets / "merge")
+    assert not (unets / "merge").exists()
