@@ -1,0 +1,81 @@
+"""Compare two folders of one study's results: weights, samples and scores, byte for byte.
+
+    python tests/same_results.py BEFORE/results/miniature AFTER/results/miniature
+
+For a change of the code that is to change no result. Weights are compared as files; samples by the
+bytes of each picture, which `key` is not (it has a digest of the code that draws); scores by the
+values of each column, whichever file of scores/ has it: before measures had folders of their own
+one file held all columns of a variant. Prints what differs; ends with status 1 where something does.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+COLUMNS = ("clip_score", "features", "embedding", "preference")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("before", type=Path)
+    parser.add_argument("after", type=Path)
+    arguments = parser.parse_args()
+    different = 0
+    for what, read in {
+        "weights": read_weights,
+        "samples": read_samples,
+        "scores": read_scores,
+    }.items():
+        before, after = read(arguments.before), read(arguments.after)
+        odd = sorted(
+            name for name in before.keys() | after.keys() if before.get(name) != after.get(name)
+        )
+        different += len(odd)
+        print(f"{what}: {len(before)} before, {len(after)} after, {len(odd)} differ")
+        for name in odd[:10]:
+            where = "differs" if name in before and name in after else "is in one only"
+            print(f"  {name} {where}")
+    sys.exit(1 if different else 0)
+
+
+def read_weights(folder: Path) -> dict[str, bytes]:
+    """{path: bytes} of all weights of checkpoints and merges."""
+    files = [f for part in ("runs", "merges") for f in (folder / part).rglob("*.safetensors")]
+    return {str(file.relative_to(folder)): file.read_bytes() for file in files}
+
+
+def read_samples(folder: Path) -> dict[str, list]:
+    """{path: its pictures' prompt, seed and bytes}."""
+    found = {}
+    for file in (folder / "samples").rglob("*.parquet"):
+        rows = pq.read_table(file, columns=["prompt", "seed", "image"]).to_pylist()
+        found[str(file.relative_to(folder))] = [
+            (r["prompt"], r["seed"], r["image"]["bytes"]) for r in rows
+        ]
+    return found
+
+
+def read_scores(folder: Path) -> dict[str, list]:
+    """{variant/prompts column: {prompt and seed: value}}."""
+    found = {}
+    for file in (folder / "scores").rglob("*.parquet"):
+        table = pq.read_table(file)
+        parts = file.relative_to(folder / "scores").with_suffix("").parts
+        keys = list(zip(*(table[name].to_pylist() for name in ("prompt", "seed"))))
+        for column in COLUMNS:
+            if column in table.column_names:
+                own = parts if column_has_no_folder(folder) else parts[1:]
+                values = dict(zip(keys, table[column].to_pylist()))
+                found[f"{'/'.join(own)} {column}"] = values
+    return found
+
+
+def column_has_no_folder(folder: Path) -> bool:
+    """Whether scores lie as they did before each measure had a folder."""
+    return (folder / "scores/base").is_dir()
+
+
+if __name__ == "__main__":
+    main()
