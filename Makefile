@@ -21,7 +21,7 @@ endif
 CONFIG := results/pictures.yaml
 endif
 
-.PHONY: report config plan pin unlock resume test test-slurm test-slurm-whole test-envs test-full-scale test-cloud lint tiny lock chromium
+.PHONY: report config plan pin unlock resume test test-slurm test-slurm-whole test-envs test-full-scale test-cloud lint tiny settings lock
 
 report: config
 	@$(if $(CONFIG),$(BIN)/python scripts/tools/check.py "$(CONFIG)")
@@ -50,8 +50,9 @@ resume: $(INSTALLED)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python scripts/jobs/resume.py results/report.html \
 	    --profile profiles/$(PROFILE) $(if $(CONFIG),--configfile "$(CONFIG)")
 
-test: lint chromium
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+# Tests that lack something (a browser) are skipped, and at the end the reasons are told.
+test: lint
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -rs
 
 # The training environment from its file: downloads the CUDA build of PyTorch (GBs).
 test-envs: $(INSTALLED)
@@ -80,20 +81,21 @@ lint: $(INSTALLED)
 	$(BIN)/ruff format --check
 	$(BIN)/snakefmt --check Snakefile rules
 	$(BIN)/python envs/lock.py --check
+	$(BIN)/python -m mypy
 	$(SNAKEMAKE) --lint
+	$(SNAKEMAKE) --lint --snakefile rules/tiny.smk
 
 # The tiny models in resources/, made again from nothing: hours on two cores.
 tiny: $(INSTALLED)
-	$(SNAKEMAKE) tiny --configfile config/tiny.yaml
+	$(SNAKEMAKE) --snakefile rules/tiny.smk
+
+# After a change of a setting's class: config/schema.json and the tables of config/README.md.
+settings: $(INSTALLED)
+	$(BIN)/python scripts/tools/describe_settings.py
 
 lock: $(INSTALLED)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==0.9.30
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python envs/lock.py
-
-# The tests look at the report in a real browser.
-chromium:
-	@command -v chromium > /dev/null || { apt-get update -qq && apt-get install -y -qq chromium > /dev/null; } \
-	    || { echo "error: the tests need chromium; install it with your package manager"; exit 1; }
 
 $(INSTALLED): requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

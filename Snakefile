@@ -4,30 +4,22 @@ min_version("9.27")
 
 
 include: "rules/common.smk"
+include: "rules/study.smk"
+include: "rules/resources.smk"
+include: "rules/models.smk"
+include: "rules/images.smk"
+include: "rules/captions.smk"
+include: "rules/datasets.smk"
+include: "rules/latents.smk"
+include: "rules/train.smk"
+include: "rules/merge.smk"
+include: "rules/samples.smk"
+include: "rules/scores.smk"
+include: "rules/report.smk"
+include: "rules/onstart.smk"
 
 
-# config/tiny.yaml makes the models in resources/; every other config is a study.
-if "tiny" in config:
-
-    include: "rules/tiny.smk"
-
-else:
-
-    include: "rules/inputs.smk"
-    include: "rules/resources.smk"
-    include: "rules/models.smk"
-    include: "rules/images.smk"
-    include: "rules/captions.smk"
-    include: "rules/datasets.smk"
-    include: "rules/latents.smk"
-    include: "rules/train.smk"
-    include: "rules/merge.smk"
-    include: "rules/samples.smk"
-    include: "rules/scores.smk"
-    include: "rules/report.smk"
-    include: "rules/disk.smk"
-
-    rule all:
-        default_target: True
-        input:
-            "results/report.html",
+rule all:
+    default_target: True
+    input:
+        "results/report.html",

@@ -15,10 +15,11 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "scripts"))
 
 def main():
     wanted = json.loads(sys.argv[1])
-    from emaki.training import lazy_imports, recipes
+    from emaki.training import lazy_imports
+    from emaki.training.settings import HyperParameters
 
     keys = ("method", "batch_size", "mixed_precision", "compile")
-    run = recipes.resolve({key: wanted[key] for key in keys})
+    run = HyperParameters(**{key: wanted[key] for key in keys})
     lazy_imports.hide_unused(run)
     torch.set_num_threads(1)
     step = make_step(wanted["model"], run)
@@ -28,19 +29,20 @@ def main():
 
 def make_step(model, run):
     """A function that trains one step of `run` on the pipeline folder `model`."""
+    from emaki.common.devices import dtype
     from emaki.training import models, optimizers
 
     unet = models.load_unet(model, run, torch.device("cpu"))
-    precision = models.DTYPES[run["mixed_precision"]]
-    if run["method"] == "lora":
+    precision = dtype(run.mixed_precision)
+    if run.method == "lora":
         from emaki.training import lora
 
-        lora.add(unet, run, run["target_modules"], precision)
-    if run["compile"]:
+        lora.add_lora(unet, run, run.target_modules)
+    if run.compile:
         unet.compile()
     parameters = [p for p in unet.parameters() if p.requires_grad]
-    optimizer = optimizers.make(run, parameters)
-    shape = (run["batch_size"], unet.config.in_channels, *[unet.config.sample_size] * 2)
+    optimizer = optimizers.make_optimizer(run, parameters)
+    shape = (run.batch_size, unet.config.in_channels, *[unet.config.sample_size] * 2)
     latents, noise = torch.randn(shape), torch.randn(shape)
     timesteps = torch.randint(0, 1000, shape[:1])
     text = torch.randn(shape[0], 77, unet.config.cross_attention_dim)

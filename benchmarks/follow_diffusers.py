@@ -34,7 +34,7 @@ RUN = {
     "gradient_accumulation_steps": PARTS,
     "lr_scheduler": "cosine",
     "lr_warmup_steps": 10,
-    "lr_horizon": STEPS,
+    "lr_total_steps": STEPS,
     "learning_rate": 1e-3,
     "snr_gamma": 5.0,
     "ema": {"preset": "diffusers"},
@@ -71,6 +71,7 @@ def train_theirs(arguments, folder):
     import torch
     from safetensors.torch import load_file
 
+    from emaki.common import weight_files
     from emaki.training import order
 
     if arguments.peer_path:
@@ -95,9 +96,8 @@ def train_theirs(arguments, folder):
         mock.patch.object(sys, "argv", command(folder)),
     ):
         runpy.run_path(str(Path(arguments.peer) / "train_text_to_image.py"), run_name="__main__")
-    file = "diffusion_pytorch_model.safetensors"
     kept = folder / f"theirs/checkpoint-{STEPS}"
-    raw, ema = (load_file(kept / part / file) for part in ("unet", "unet_ema"))
+    raw, ema = (load_file(kept / part / weight_files.DIFFUSERS) for part in ("unet", "unet_ema"))
     return {"losses": [row["train_loss"] for row in losses], "raw": raw, "ema": ema}
 
 

@@ -14,7 +14,6 @@ import statistics
 import sys
 import tempfile
 import time
-from argparse import Namespace
 from pathlib import Path
 
 import bare_loop
@@ -55,17 +54,8 @@ def make_data(folder):
 
     models.make_dataset(folder / "data")
     models.make_model(folder)
-    encode_dataset(
-        Namespace(
-            dataset=folder / "data/ours",
-            model=folder / "model",
-            resolution=models.SIZE,
-            random_flip=0,
-            output=folder / "latents",
-            device="cpu",
-            threads=1,
-        )
-    )
+    dataset, output = folder / "data/ours", folder / "latents"
+    encode_dataset(dataset, folder / "model", models.SIZE, random_flip=False, output=output)
 
 
 def compare(folder, keys, steps):

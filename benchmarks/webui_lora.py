@@ -21,8 +21,11 @@ from safetensors.torch import load_file
 from transformers import CLIPTextConfig, CLIPTextModel
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "scripts"))
-from emaki.training import lora, recipes
+from emaki.common import weight_files
+from emaki.training import lora
+from emaki.training.settings import HyperParameters
 
+RUN = HyperParameters(method="lora", rank=4, lora_alpha=3.0)
 CLIP = {"hidden_size": 768, "intermediate_size": 3072, "num_attention_heads": 12}
 PARTS = ("unet", "text_encoder")
 
@@ -51,7 +54,7 @@ def compare():
         folder = Path(folder)
         unet.save_pretrained(folder / "unet")
         CLIPTextModel(CLIPTextConfig(**CLIP)).save_pretrained(folder / "text_encoder")
-        for layers in (recipes.DIFFUSERS["target_modules"], every):
+        for layers in (RUN.target_modules, every):
             place = folder / str(len(layers))
             make_lora(load(folder), layers, place)
             for strength in (1.0, 0.5):
@@ -71,7 +74,7 @@ def make_lora(models, layers, folder):
     folder.mkdir()
     weights = {}
     for part, own in zip(PARTS, (layers, lora.TEXT_ENCODER_MODULES)):
-        lora.add(models[part], {"rank": 4, "lora_alpha": 3.0, "seed": 0}, own, torch.float32)
+        lora.add_lora(models[part], RUN, own)
         prefix = "" if part == "unet" else f"{part}."
         for name, parameter in models[part].named_parameters():
             if parameter.requires_grad:
@@ -83,7 +86,7 @@ def by_diffusers(models, folder, strength):
     """The fused weights: unet.NAME and text_encoder.NAME."""
     absent = dict.fromkeys(["vae", "tokenizer", "safety_checker", "feature_extractor"])
     pipeline = StableDiffusionPipeline(**models, scheduler=DDPMScheduler(), **absent)
-    pipeline.load_lora_weights(folder, weight_name=lora.FILE)
+    pipeline.load_lora_weights(folder, weight_name=weight_files.LORA)
     pipeline.fuse_lora(lora_scale=strength)
     return {
         f"{part}.{name.removeprefix('text_model.')}.weight": module.base_layer.weight.detach()

@@ -1,10 +1,11 @@
-rule captions:
+# Captioners without a model: moments, beside Snakemake.
+rule caption:
     input:
-        script="scripts/captions.py",
-        modules=modules_of("scripts/captions.py"),
+        script="scripts/caption.py",
+        modules=lambda w: data.captioner_code(w.captioner),
         metadata=f"{STUDY}/images/{{source}}/metadata.parquet",
-        of=captions_below,
-        edits=edits_of,
+        files=lambda w: data.captioner(w.captioner).files(),
+        of=lambda w: data.captions_below(w.source, w.captioner),
     output:
         f"{STUDY}/captions/{{source}}/{{captioner}}.parquet",
     log:
@@ -12,27 +13,28 @@ rule captions:
     benchmark:
         f"{BENCHMARKS}/captions/{{source}}/{{captioner}}.tsv"
     wildcard_constraints:
-        captioner=names("captions", type=["alt", "keyword", "table"]),
+        captioner=any_of(data.captioners(needs_gpu=False)),
     localrule: True
     conda:
-        "../envs/data.yaml"
+        lambda w: f"../envs/{data.captioner(w.captioner).environment}.yaml"
     params:
-        captioner=entry_of("captions", "captioner"),
+        captioner=lambda w: as_json(data.captioner(w.captioner).model_dump()),
         images=folder_of_input("metadata"),
-        of=lambda wildcards, input: f"--of {input.of}" if input.of else "",
-        edits=lambda wildcards, input: f"--edits {quote(input.edits)}" if input.edits else "",
+        of=lambda w, input: f"--of {input.of}" if input.of else "",
     shell:
         "python scripts/jobs/run.py --log {log} {input.script} --captioner {params.captioner:q}"
-        " --images {params.images:q} {params.of} {params.edits} --output {output:q}"
+        " --images {params.images:q} {params.of} --output {output:q}"
 
 
-rule captions_blip:
+# A model looks at the pictures.
+rule caption_by_model:
     input:
-        script="scripts/captions_blip.py",
-        modules=modules_of("scripts/captions_blip.py"),
+        script="scripts/caption.py",
+        modules=lambda w: data.captioner_code(w.captioner),
         metadata=f"{STUDY}/images/{{source}}/metadata.parquet",
-        pictures=ancient(lambda wildcards: stored_pictures(wildcards.source)),
-        model=blip_files,
+        pictures=ancient(lambda w: data.pictures(w.source)),
+        files=lambda w: data.captioner(w.captioner).files(),
+        of=lambda w: data.captions_below(w.source, w.captioner),
     output:
         f"{STUDY}/captions/{{source}}/{{captioner}}.parquet",
     log:
@@ -40,28 +42,18 @@ rule captions_blip:
     benchmark:
         f"{BENCHMARKS}/captions/{{source}}/{{captioner}}.tsv"
     wildcard_constraints:
-        captioner=names("captions", type=["blip"]),
+        captioner=any_of(data.captioners(needs_gpu=True)),
     conda:
-        "../envs/captioning.yaml"
+        lambda w: f"../envs/{data.captioner(w.captioner).environment}.yaml"
     resources:
-        gpu=gpus(),
+        gpu=GPU,
         runtime=minutes(120),
         mem_mb=megabytes(4000, copies=2),
     params:
-        captioner=entry_of("captions", "captioner"),
+        captioner=lambda w: as_json(data.captioner(w.captioner).model_dump()),
         images=folder_of_input("metadata"),
+        of=lambda w, input: f"--of {input.of}" if input.of else "",
     shell:
         "python scripts/jobs/run.py --warm --gpus {resources.gpu} --log {log} {input.script}"
         " --captioner {params.captioner:q}"
-        " --images {params.images:q} --output {output:q}"
-
-
-use rule captions_blip as captions_image_text with:
-    input:
-        script="scripts/captions_image_text.py",
-        modules=modules_of("scripts/captions_image_text.py"),
-        metadata=f"{STUDY}/images/{{source}}/metadata.parquet",
-        pictures=ancient(lambda wildcards: stored_pictures(wildcards.source)),
-        model=image_text_files,
-    wildcard_constraints:
-        captioner=names("captions", type=["image-text-to-text"]),
+        " --images {params.images:q} {params.of} --output {output:q}"

@@ -2,10 +2,10 @@ rule dataset:
     input:
         script="scripts/dataset.py",
         modules=modules_of("scripts/dataset.py"),
-        metadata=images_of("metadata.parquet"),
-        rejects=images_of("rejects.parquet"),
-        pictures=ancient(images_of("pictures")),
-        captions=captions_of,
+        metadata=lambda w: data.images(w.dataset, "metadata.parquet"),
+        rejects=lambda w: data.images(w.dataset, "rejects.parquet"),
+        pictures=ancient(lambda w: data.pictures(data.source_of(w.dataset))),
+        captions=lambda w: data.captions(w.dataset),
     output:
         train=f"{STUDY}/datasets/{{dataset}}/data/train.parquet",
         validation=f"{STUDY}/datasets/{{dataset}}/data/validation.parquet",
@@ -18,14 +18,14 @@ rule dataset:
     benchmark:
         f"{BENCHMARKS}/datasets/{{dataset}}.tsv"
     wildcard_constraints:
-        dataset=pattern(WHOLE),
+        dataset=any_of(data.whole_datasets),
     conda:
         "../envs/data.yaml"
     resources:
         runtime=minutes(30),
         mem_mb=megabytes(2000, copies=2),
     params:
-        dataset=entry_of("datasets", "dataset"),
+        dataset=lambda w: as_json(data.dataset(w.dataset).model_dump()),
         images=folder_of_input("metadata"),
         folder=folder_of("card"),
     shell:
@@ -38,10 +38,10 @@ use rule dataset as dataset_shard with:
     input:
         script="scripts/dataset_shard.py",
         modules=modules_of("scripts/dataset_shard.py"),
-        metadata=images_of("metadata.parquet"),
-        rejects=images_of("rejects.parquet"),
-        pictures=ancient(lambda wildcards: stored_pictures(source_of(wildcards))),
-        captions=captions_of,
+        metadata=lambda w: data.images(w.dataset, "metadata.parquet"),
+        rejects=lambda w: data.images(w.dataset, "rejects.parquet"),
+        pictures=ancient(lambda w: data.pictures(data.source_of(w.dataset))),
+        captions=lambda w: data.captions(w.dataset),
     output:
         train=f"{STUDY}/datasets/{{dataset}}/data/train.parquet",
         validation=f"{STUDY}/datasets/{{dataset}}/data/validation.parquet",
@@ -49,12 +49,12 @@ use rule dataset as dataset_shard with:
         rows=f"{STUDY}/datasets/{{dataset}}/rows.parquet",
         rejects=f"{STUDY}/datasets/{{dataset}}/rejects.parquet",
     wildcard_constraints:
-        dataset=f"({pattern(SHARDED)}){SHARD}",
+        dataset=shards_of(data.dataset_shards),
     resources:
         runtime=minutes(30),
         mem_mb=megabytes(2000, copies=0),
     params:
-        dataset=lambda wildcards: as_json(dataset_entry(wildcards)),
+        dataset=lambda w: as_json(data.dataset(w.dataset).model_dump()),
         images=folder_of_input("metadata"),
         folder=folder_of("content"),
 
@@ -63,9 +63,15 @@ rule dataset_gather:
     input:
         script="scripts/dataset_gather.py",
         modules=modules_of("scripts/dataset_gather.py"),
-        content=shards_of_dataset(f"{STUDY}/datasets/{{dataset}}/shards/{{shard}}/content.json"),
-        rows=shards_of_dataset(f"{STUDY}/datasets/{{dataset}}/shards/{{shard}}/rows.parquet"),
-        rejects=shards_of_dataset(f"{STUDY}/datasets/{{dataset}}/shards/{{shard}}/rejects.parquet"),
+        content=lambda w: data.of_shards(
+            w.dataset, f"datasets/{w.dataset}/shards/{{shard}}/content.json"
+        ),
+        rows=lambda w: data.of_shards(
+            w.dataset, f"datasets/{w.dataset}/shards/{{shard}}/rows.parquet"
+        ),
+        rejects=lambda w: data.of_shards(
+            w.dataset, f"datasets/{w.dataset}/shards/{{shard}}/rejects.parquet"
+        ),
     output:
         train=f"{STUDY}/datasets/{{dataset}}/data/train.parquet",
         validation=f"{STUDY}/datasets/{{dataset}}/data/validation.parquet",
@@ -78,15 +84,15 @@ rule dataset_gather:
     benchmark:
         f"{BENCHMARKS}/datasets/{{dataset}}.tsv"
     wildcard_constraints:
-        dataset=pattern(SHARDED),
+        dataset=any_of(data.dataset_shards),
     conda:
         "../envs/data.yaml"
     resources:
         runtime=minutes(30),
         mem_mb=megabytes(2000, copies=10),
     params:
-        dataset=entry_of("datasets", "dataset"),
-        shards=lambda wildcards: SHARDED[wildcards.dataset],
+        dataset=lambda w: as_json(data.dataset(w.dataset).model_dump()),
+        shards=lambda w: data.dataset_shards[w.dataset],
         folder=folder_of("card"),
     shell:
         "python scripts/jobs/run.py --log {log} {input.script} --name {wildcards.dataset}"

@@ -1,8 +1,8 @@
 rule images:
     input:
         script="scripts/images.py",
-        modules=source_modules,
-        files=source_files,
+        modules=lambda w: data.source_code(w.source),
+        files=lambda w: data.source(w.source).inputs(),
     output:
         metadata=f"{STUDY}/images/{{source}}/metadata.parquet",
         pictures=directory(f"{STUDY}/images/{{source}}/pictures"),
@@ -12,15 +12,15 @@ rule images:
     benchmark:
         f"{BENCHMARKS}/images/{{source}}.tsv"
     wildcard_constraints:
-        source=pattern(name for name in config["sources"] if name not in ARCHIVED),
+        source=any_of(data.stored_sources),
     conda:
         "../envs/data.yaml"
     resources:
         runtime=minutes(120),
         mem_mb=megabytes(2000, copies=2),
     params:
-        source=source_entry,
-        stamps=source_stamps,
+        source=lambda w: data.source_entry(w.source),
+        stamps=lambda w: as_json(data.source(w.source).stamps()),
         folder=folder_of("metadata"),
     shell:
         "python scripts/jobs/run.py --log {log} {input.script}"
@@ -31,24 +31,24 @@ rule images:
 use rule images as images_archive with:
     input:
         script="scripts/images.py",
-        modules=source_modules,
-        files=lambda wildcards: stored_pictures(wildcards.source),
+        modules=lambda w: data.source_code(w.source),
+        files=lambda w: data.source(w.source).inputs(),
     output:
         metadata=f"{STUDY}/images/{{source}}/metadata.parquet",
         rejects=f"{STUDY}/images/{{source}}/rejects.parquet",
     wildcard_constraints:
-        source=f"({pattern(ARCHIVED)}){SHARD}",
+        source=shards_of(data.archives),
     resources:
         runtime=minutes(120),
         mem_mb=megabytes(2000, copies=0),
     params:
-        source=source_entry,
+        source=lambda w: data.source_entry(w.source),
         folder=folder_of("metadata"),
 
 
 # A rule for each source, because each has as many outputs as its `shards` say.
-for source in SHARDED_SOURCES:
-    if source not in ARCHIVED:
+for source, shards in data.source_shards.items():
+    if source not in data.archives:
 
         rule:
             name:
@@ -61,7 +61,7 @@ for source in SHARDED_SOURCES:
             output:
                 expand(
                     f"{STUDY}/images/{source}/shards/{{shard}}/{{file}}.parquet",
-                    shard=SHARDED_SOURCES[source],
+                    shard=shards,
                     file=["metadata", "rejects"],
                 ),
             log:
@@ -71,7 +71,7 @@ for source in SHARDED_SOURCES:
                 "../envs/data.yaml"
             params:
                 images=f"{STUDY}/images/{source}",
-                shards=SHARDED_SOURCES[source],
+                shards=shards,
             shell:
                 "python scripts/jobs/run.py --log {log} {input.script} --images {params.images:q}"
                 " --shards {params.shards} --output {params.images:q}/shards"

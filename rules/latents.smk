@@ -5,7 +5,7 @@ rule latents:
         content=f"{STUDY}/datasets/{{dataset}}/content.json",
         train=ancient(f"{STUDY}/datasets/{{dataset}}/data/train.parquet"),
         validation=ancient(f"{STUDY}/datasets/{{dataset}}/data/validation.parquet"),
-        model=lambda wildcards: model_files(wildcards.model, "vae", "text_encoder", "tokenizer"),
+        model=lambda w: models.parts(w.model, "vae", "text_encoder", "tokenizer"),
     output:
         manifest=f"{STUDY}/latents/{{dataset}}/{{model}}/{{transform}}/manifest.json",
         index=f"{STUDY}/latents/{{dataset}}/{{model}}/{{transform}}/index.parquet",
@@ -16,17 +16,17 @@ rule latents:
     benchmark:
         f"{BENCHMARKS}/latents/{{dataset}}/{{model}}/{{transform}}.tsv"
     wildcard_constraints:
-        dataset=PIECES,
+        dataset=f"{any_of(data.whole_datasets)}|{shards_of(data.dataset_shards)}",
     conda:
         "../envs/training.yaml"
     resources:
-        gpu=gpus(),
+        gpu=GPU,
         runtime=minutes(60),
         mem_mb=megabytes(4000, copies=2),
     params:
         dataset=folder_of_input("content"),
-        model=lambda wildcards: config["models"][wildcards.model]["path"],
-        transform=transform_arguments,
+        model=lambda w: models.folder(w.model),
+        transform=lambda w: transform_arguments(w.transform),
         folder=folder_of("manifest"),
     shell:
         "python scripts/jobs/run.py --warm --gpus {resources.gpu} --log {log} {input.script}"
@@ -41,11 +41,13 @@ rule latents_gather:
         content=f"{STUDY}/datasets/{{dataset}}/content.json",
         train=ancient(f"{STUDY}/datasets/{{dataset}}/data/train.parquet"),
         validation=ancient(f"{STUDY}/datasets/{{dataset}}/data/validation.parquet"),
-        manifests=shards_of_dataset(
-            f"{STUDY}/latents/{{dataset}}/shards/{{shard}}/{{model}}/{{transform}}/manifest.json"
+        manifests=lambda w: data.of_shards(
+            w.dataset,
+            f"latents/{w.dataset}/shards/{{shard}}/{w.model}/{w.transform}/manifest.json",
         ),
-        indices=shards_of_dataset(
-            f"{STUDY}/latents/{{dataset}}/shards/{{shard}}/{{model}}/{{transform}}/index.parquet"
+        indices=lambda w: data.of_shards(
+            w.dataset,
+            f"latents/{w.dataset}/shards/{{shard}}/{w.model}/{w.transform}/index.parquet",
         ),
     output:
         manifest=f"{STUDY}/latents/{{dataset}}/{{model}}/{{transform}}/manifest.json",
@@ -55,7 +57,7 @@ rule latents_gather:
     benchmark:
         f"{BENCHMARKS}/latents/{{dataset}}/{{model}}/{{transform}}.tsv"
     wildcard_constraints:
-        dataset=pattern(SHARDED),
+        dataset=any_of(data.dataset_shards),
     conda:
         "../envs/data.yaml"
     resources:
@@ -63,7 +65,7 @@ rule latents_gather:
         mem_mb=megabytes(2000, copies=10),
     params:
         dataset=folder_of_input("content"),
-        shards=lambda wildcards: SHARDED[wildcards.dataset],
+        shards=lambda w: data.dataset_shards[w.dataset],
         folder=folder_of("manifest"),
     shell:
         "python scripts/jobs/run.py --log {log} {input.script} --dataset {params.dataset:q}"

@@ -1,6 +1,5 @@
 # Models from the hub, by commit: links into the hub's cache, shared by all studies.
 HUB = "results/hub/{repo}/{revision}"
-PIPELINE = [file for part in PIPELINE_FILES for file in PIPELINE_FILES[part] if part != "non_ema"]
 
 
 rule hub_pipeline:
@@ -8,7 +7,7 @@ rule hub_pipeline:
         script="scripts/hub_model.py",
         modules=modules_of("scripts/hub_model.py"),
     output:
-        [f"{HUB}/{file}" for file in ["model_index.json", *PIPELINE]],
+        [f"{HUB}/{file}" for file in HUB_PIPELINE_FILES],
     log:
         "logs/hub/{repo}/{revision}.log",
     wildcard_constraints:
@@ -18,9 +17,9 @@ rule hub_pipeline:
     conda:
         "../envs/training.yaml"
     params:
-        commit=lambda wildcards: wildcards.revision.split("+")[0],
-        files=["model_index.json", *PIPELINE],
-        folder=lambda wildcards, output: str(Path(output[0]).parent),
+        commit=lambda w: w.revision.split("+")[0],
+        files=HUB_PIPELINE_FILES,
+        folder=lambda w, output: str(Path(output[0]).parent),
     shell:
         "python scripts/jobs/run.py --log {log} {input.script} --repo {wildcards.repo}"
         " --revision {params.commit} --folder {params.folder} --files {params.files:q}"
@@ -29,11 +28,12 @@ rule hub_pipeline:
 # Evaluators and captioners: one model of transformers.
 use rule hub_pipeline as hub_model with:
     output:
-        transformers_files(HUB),
+        f"{HUB}/config.json",
+        f"{HUB}/model.safetensors",
     params:
-        commit=lambda wildcards: wildcards.revision,
+        commit=lambda w: w.revision,
         files=["config.json", "model.safetensors"],
-        folder=lambda wildcards, output: str(Path(output[0]).parent),
+        folder=lambda w, output: str(Path(output[0]).parent),
 
 
 # Larger ones may be in several files, whose number only the repository knows.
@@ -41,9 +41,9 @@ use rule hub_pipeline as hub_image_text with:
     output:
         f"{HUB}/files.json",
     params:
-        commit=lambda wildcards: wildcards.revision,
+        commit=lambda w: w.revision,
         files=["config.json", "model*.safetensors"],
-        folder=lambda wildcards, output: str(Path(output[0]).parent),
+        folder=lambda w, output: str(Path(output[0]).parent),
 
 
 # Raw weights are of another commit. The folder's name has both, so that studies do not collide.
@@ -63,7 +63,9 @@ rule hub_non_ema:
     conda:
         "../envs/training.yaml"
     params:
-        sha256=lambda wildcards, output: non_ema_sha256(output[0]),
+        sha256=lambda w, output: (
+            f"--sha256 {digest}" if (digest := models.non_ema_sha256(output[0])) else ""
+        ),
     shell:
         "python scripts/jobs/run.py --log {log} {input.script} --repo {wildcards.repo}"
         " --revision {wildcards.non_ema} {params.sha256} --output {output:q}"

@@ -1,50 +1,4 @@
-rule grid:
-    input:
-        script="scripts/grid.py",
-        modules=modules_of("scripts/grid.py"),
-        samples=lambda wildcards: samples_of(wildcards).values(),
-    output:
-        report(
-            f"{STUDY}/grids/{{experiment}}/{{grid}}.png",
-            category="{experiment}",
-            labels={"grid": "{grid}"},
-        ),
-    log:
-        f"{LOGS}/grids/{{experiment}}/{{grid}}.log",
-    wildcard_constraints:
-        grid=pattern(sorted({Path(name).name for name in GRIDS})),
-    localrule: True
-    conda:
-        "../envs/report.yaml"
-    params:
-        plan=lambda wildcards: as_json(grids(config, wildcards.experiment)[wildcards.grid]),
-        samples=lambda wildcards: pairs(samples_of(wildcards)),
-    shell:
-        "python scripts/jobs/run.py --warm --log {log} {input.script} --plan {params.plan:q}"
-        " --samples {params.samples} --output {output:q}"
-
-
-rule compare:
-    input:
-        script="scripts/compare.py",
-        modules=modules_of("scripts/compare.py"),
-        scores=lambda wildcards: scores_of(wildcards.experiment).values(),
-        reference=reference_of,
-    output:
-        f"{STUDY}/experiments/{{experiment}}.json",
-    log:
-        f"{LOGS}/experiments/{{experiment}}.log",
-    localrule: True
-    conda:
-        "../envs/report.yaml"
-    params:
-        plan=lambda wildcards: as_json(comparisons(config, wildcards.experiment)),
-        scores=lambda wildcards: pairs(scores_of(wildcards.experiment)),
-    shell:
-        "python scripts/jobs/run.py --warm --log {log} {input.script} --plan {params.plan:q}"
-        " --scores {params.scores} --reference {input.reference:q} --output {output:q}"
-
-
+# The study in full. The name of what is copied has the digest of its content.
 rule config:
     output:
         f"{STUDY}/config.json",
@@ -54,31 +8,76 @@ rule config:
     conda:
         "../envs/report.yaml"
     params:
-        # a function, because a string's braces would be wildcards
-        config=lambda wildcards: as_json(
-            {key: value for key, value in config.items() if key != "machine"}
-        ),
+        study=os.environ["EMAKI_STUDY"],
     shell:
-        "printf '%s\n' {params.config:q} > {output:q} 2> {log:q}"
+        "cp {params.study} {output:q} 2> {log:q}"
+
+
+rule grid:
+    input:
+        script="scripts/grid.py",
+        modules=modules_of("scripts/grid.py"),
+        samples=lambda w: evaluation.samples(w.experiment, w.grid),
+    output:
+        report(
+            f"{STUDY}/grids/{{experiment}}/{{grid}}.png",
+            category="{experiment}",
+            labels={"grid": "{grid}"},
+        ),
+    log:
+        f"{LOGS}/grids/{{experiment}}/{{grid}}.log",
+    wildcard_constraints:
+        grid=any_of(evaluation.grid_names),
+    localrule: True
+    conda:
+        "../envs/report.yaml"
+    params:
+        plan=lambda w: as_json(evaluation.grid_plan(w.experiment, w.grid)),
+        samples=f"{STUDY}/samples",
+    shell:
+        'python scripts/jobs/run.py --warm --log {log} {input.script} --study "$EMAKI_STUDY"'
+        " --experiment {wildcards.experiment} --grid {wildcards.grid} --samples {params.samples:q}"
+        " --output {output:q}"
+
+
+rule compare:
+    input:
+        script="scripts/compare.py",
+        modules=evaluation.code("scripts/compare.py"),
+        scores=lambda w: evaluation.scores(w.experiment),
+        references=lambda w: evaluation.references(w.experiment),
+    output:
+        f"{STUDY}/experiments/{{experiment}}.json",
+    log:
+        f"{LOGS}/experiments/{{experiment}}.log",
+    localrule: True
+    conda:
+        "../envs/report.yaml"
+    params:
+        plan=lambda w: as_json(evaluation.comparison_plan(w.experiment)),
+        scores=f"{STUDY}/scores",
+        references=f"{STUDY}/references",
+    shell:
+        'python scripts/jobs/run.py --warm --log {log} {input.script} --study "$EMAKI_STUDY"'
+        " --experiment {wildcards.experiment} --scores {params.scores:q}"
+        " --references {params.references:q} --output {output:q}"
 
 
 rule report:
     input:
         script="scripts/report.py",
-        modules=modules_of("scripts/report.py"),
+        modules=evaluation.code("scripts/report.py"),
         templates=sorted(
             str(path)
             for path in Path("scripts/emaki/report/templates").glob("*")
             if path.is_file()
         ),
         config=f"{STUDY}/config.json",
-        experiments=expand(
-            f"{STUDY}/experiments/{{experiment}}.json", experiment=config["experiments"]
-        ),
-        grids=GRIDS.values(),
-        metrics=METRICS.values(),
-        cards=[f"{dataset}/card.json" for dataset in DATASETS],
-        sheets=[f"{dataset}/contact_sheet.png" for dataset in DATASETS],
+        experiments=[evaluation.answers(experiment) for experiment in study.experiments],
+        grids=evaluation.shown_grids(),
+        metrics=evaluation.shown_metrics(),
+        cards=[f"{dataset}/card.json" for dataset in evaluation.shown_datasets()],
+        sheets=[f"{dataset}/contact_sheet.png" for dataset in evaluation.shown_datasets()],
     output:
         f"{STUDY}/report.html",
     log:
@@ -86,16 +85,10 @@ rule report:
     localrule: True
     conda:
         "../envs/report.yaml"
-    params:
-        grids=pairs(GRIDS),
-        metrics=pairs(METRICS),
-        datasets=DATASETS,
-        # no input: results that came without their timings would all be made again
-        benchmarks=BENCHMARKS,
     shell:
-        "python scripts/jobs/run.py --log {log} {input.script} --config {input.config:q}"
-        " --experiments {input.experiments} --grids {params.grids} --metrics {params.metrics}"
-        " --datasets {params.datasets} --benchmarks {params.benchmarks} --output {output:q}"
+        # It reads timings too. They are no input: results that came without would be made again.
+        "python scripts/jobs/run.py --log {log} {input.script} --study {input.config:q}"
+        " --output {output:q}"
 
 
 # results/report.html is always that of the config in use.

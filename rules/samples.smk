@@ -2,7 +2,7 @@ rule prompts:
     input:
         script="scripts/prompts.py",
         modules=modules_of("scripts/prompts.py"),
-        dataset=prompts_dataset,
+        dataset=lambda w: data.prompts_dataset(w.prompts),
     output:
         f"{STUDY}/prompts/{{prompts}}.parquet",
     log:
@@ -11,24 +11,23 @@ rule prompts:
     conda:
         "../envs/data.yaml"
     params:
-        prompts=entry_of("prompts", "prompts"),
-        dataset=lambda wildcards, input: (
+        prompts=lambda w: as_json(study.prompts[w.prompts].model_dump()),
+        dataset=lambda w, input: (
             f"--dataset {Path(input.dataset[0]).parents[1]}" if input.dataset else ""
         ),
     shell:
-        "python scripts/jobs/run.py --log {log} {input.script} --prompts {params.prompts:q}"
-        " {params.dataset} --output {output:q}"
+        'python scripts/jobs/run.py --log {log} {input.script} --study "$EMAKI_STUDY"'
+        " --prompts {wildcards.prompts} {params.dataset} --output {output:q}"
 
 
 rule sample:
     input:
-        unpack(weights_of),
         script="scripts/sample.py",
         modules=modules_of("scripts/sample.py"),
         prompts=f"{STUDY}/prompts/{{prompts}}.parquet",
-        model=lambda wildcards: model_files(
-            model_of(wildcards), "unet", "vae", "text_encoder", "tokenizer", "scheduler"
-        ),
+        model=lambda w: variants.model_files(w.variant),
+        about=lambda w: variants.description(w.variant),
+        weights=ancient(lambda w: variants.weights(w.variant)),
     output:
         f"{STUDY}/samples/{{variant}}/{{prompts}}.parquet",
     log:
@@ -38,13 +37,13 @@ rule sample:
     conda:
         "../envs/evaluation.yaml"
     resources:
-        gpu=gpus(),
+        gpu=GPU,
         runtime=minutes(60),
         mem_mb=megabytes(4000, copies=2),
     params:
-        model=lambda wildcards: config["models"][model_of(wildcards)]["path"],
-        weights=weights_arguments,
-        sampling=as_json(config["sampling"]),
+        model=lambda w: variants.model(w.variant),
+        weights=lambda w: variants.weights_arguments(w.variant),
+        sampling=as_json(study.sampling.model_dump()),
         # Keeps every picture under what made it, so that a new prompt draws only its own.
         store=f"{STUDY}/pictures",
     shell:

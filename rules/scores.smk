@@ -1,60 +1,59 @@
 rule score:
     input:
         script="scripts/score.py",
-        modules=modules_of("scripts/score.py"),
+        modules=lambda w: evaluation.code("scripts/score.py", w.measure),
         samples=f"{STUDY}/samples/{{variant}}/{{prompts}}.parquet",
-        clip=transformers_files(JUDGES["clip"]),
-        models=SCORING_FILES,
+        models=lambda w: evaluation.measure(w.measure).files(),
     output:
-        f"{STUDY}/scores/{{variant}}/{{prompts}}.parquet",
+        f"{STUDY}/scores/{{measure}}/{{variant}}/{{prompts}}.parquet",
     log:
-        f"{LOGS}/scores/{{variant}}/{{prompts}}.log",
+        f"{LOGS}/scores/{{measure}}/{{variant}}/{{prompts}}.log",
     benchmark:
-        f"{BENCHMARKS}/scores/{{variant}}/{{prompts}}.tsv"
+        f"{BENCHMARKS}/scores/{{measure}}/{{variant}}/{{prompts}}.tsv"
     conda:
-        "../envs/evaluation.yaml"
+        lambda w: f"../envs/{evaluation.measure(w.measure).environment}.yaml"
     resources:
-        gpu=gpus(),
+        gpu=GPU,
         runtime=minutes(30),
         mem_mb=megabytes(4000, copies=2),
     params:
-        evaluators=as_json(config["evaluators"]),
+        measure=lambda w: as_json(evaluation.measure(w.measure).model_dump()),
     shell:
         "python scripts/jobs/run.py --warm --gpus {resources.gpu} --log {log} {input.script}"
-        " --samples {input.samples:q} --evaluators {params.evaluators:q}"
-        " --label {wildcards.variant}/{wildcards.prompts}"
+        " --samples {input.samples:q} --measure {params.measure:q}"
+        " --label {wildcards.measure}/{wildcards.variant}/{wildcards.prompts}"
         " --output {output:q}"
 
 
 rule reference:
     input:
         script="scripts/reference.py",
-        modules=modules_of("scripts/reference.py"),
+        modules=lambda w: evaluation.code("scripts/reference.py", w.measure),
         content=f"{STUDY}/datasets/{{dataset}}/content.json",
         pictures=ancient(f"{STUDY}/datasets/{{dataset}}/data/train.parquet"),
-        models=REFERENCE_FILES,
+        models=lambda w: evaluation.measure(w.measure).files(),
     output:
-        f"{STUDY}/references/{{dataset}}.parquet",
+        f"{STUDY}/references/{{measure}}/{{dataset}}.parquet",
     log:
-        f"{LOGS}/references/{{dataset}}.log",
+        f"{LOGS}/references/{{measure}}/{{dataset}}.log",
     benchmark:
-        f"{BENCHMARKS}/references/{{dataset}}.tsv"
+        f"{BENCHMARKS}/references/{{measure}}/{{dataset}}.tsv"
     wildcard_constraints:
-        dataset=PIECES,
+        dataset=f"{any_of(data.whole_datasets)}|{shards_of(data.dataset_shards)}",
     conda:
-        "../envs/evaluation.yaml"
+        lambda w: f"../envs/{evaluation.measure(w.measure).environment}.yaml"
     resources:
-        gpu=gpus(),
+        gpu=GPU,
         runtime=minutes(30),
         mem_mb=megabytes(4000, copies=2),
     params:
-        resolution=config["sampling"]["resolution"],
-        features=as_json(config["evaluators"]["features"]),
-        clip=f"--clip {quote(JUDGES['clip'])}" if JUDGES["cmmd"] else "",
+        resolution=study.sampling.resolution,
+        measure=lambda w: as_json(evaluation.measure(w.measure).model_dump()),
     shell:
         "python scripts/jobs/run.py --warm --gpus {resources.gpu} --log {log} {input.script}"
         " --pictures {input.pictures:q}"
-        " --resolution {params.resolution} --features {params.features:q} {params.clip}"
+        " --resolution {params.resolution} --measure {params.measure:q}"
+        " --label {wildcards.measure}/{wildcards.dataset}"
         " --output {output:q}"
 
 
@@ -64,23 +63,25 @@ rule reference_gather:
         modules=modules_of("scripts/reference_gather.py"),
         content=f"{STUDY}/datasets/{{dataset}}/content.json",
         index=ancient(f"{STUDY}/datasets/{{dataset}}/data/train.parquet"),
-        references=shards_of_dataset(f"{STUDY}/references/{{dataset}}/shards/{{shard}}.parquet"),
+        references=lambda w: data.of_shards(
+            w.dataset, f"references/{w.measure}/{w.dataset}/shards/{{shard}}.parquet"
+        ),
     output:
-        f"{STUDY}/references/{{dataset}}.parquet",
+        f"{STUDY}/references/{{measure}}/{{dataset}}.parquet",
     log:
-        f"{LOGS}/references/{{dataset}}.log",
+        f"{LOGS}/references/{{measure}}/{{dataset}}.log",
     benchmark:
-        f"{BENCHMARKS}/references/{{dataset}}.tsv"
+        f"{BENCHMARKS}/references/{{measure}}/{{dataset}}.tsv"
     wildcard_constraints:
-        dataset=pattern(SHARDED),
+        dataset=any_of(data.dataset_shards),
     conda:
         "../envs/data.yaml"
     resources:
         runtime=minutes(30),
         mem_mb=2000,
     params:
-        shards=lambda wildcards: SHARDED[wildcards.dataset],
-        folder=lambda wildcards: f"{STUDY}/references/{wildcards.dataset}/shards",
+        shards=lambda w: data.dataset_shards[w.dataset],
+        folder=lambda w: f"{STUDY}/references/{w.measure}/{w.dataset}/shards",
     shell:
         "python scripts/jobs/run.py --log {log} {input.script} --index {input.index:q}"
         " --shards {params.shards} --references {params.folder:q} --output {output:q}"

@@ -1,15 +1,30 @@
-# How the models in resources/ are made: `make tiny`, with config/tiny.yaml.
-TINY = config["tiny"]
-DRAWN = [f"emaki.data.sources.{kind}" for kind in ("rooms", "openmoji", "dicebear")]
+# How the models in resources/ are made, of config/tiny.yaml. A workflow of its own: `make tiny`.
+from snakemake.utils import min_version
+
+min_version("9.27")
+
+
+include: "common.smk"
+
+
+from emaki.config import load_tiny_models
+from emaki.data.sources import KIND as SOURCES
+from emaki.workflow.code_files import code_of
+
+try:
+    tiny_models = load_tiny_models("config/tiny.yaml")
+except UserError as error:
+    sys.exit(f"error: {error}")
+TINY = tiny_models.tiny
+STUDY = f"results/{tiny_models.study}"
+LOGS = f"logs/{tiny_models.study}"
+BENCHMARKS = f"{STUDY}/benchmarks"
 CHECKPOINT = f"{STUDY}/runs/base/{TINY['steps']:06d}"
-
-
-def tiny_setting(key):
-    """A part of the config's section `tiny` as JSON."""
-    return as_json(TINY[key])
+DRAWN = {source["type"] for corpus in TINY["corpora"].values() for source in corpus.values()}
 
 
 rule tiny:
+    default_target: True
     input:
         "resources/README.md",
 
@@ -17,7 +32,7 @@ rule tiny:
 rule tiny_corpus:
     input:
         script="scripts/tiny_corpus.py",
-        modules=modules_of("scripts/tiny_corpus.py", *DRAWN),
+        modules=code_of("scripts/tiny_corpus.py", SOURCES, DRAWN),
     output:
         f"{STUDY}/corpora/{{corpus}}/data/{{split}}.parquet",
     log:
@@ -27,7 +42,7 @@ rule tiny_corpus:
     conda:
         "../envs/data.yaml"
     params:
-        sources=lambda wildcards: as_json(TINY["corpora"][f"{wildcards.corpus}/{wildcards.split}"]),
+        sources=lambda w: as_json(TINY["corpora"][f"{w.corpus}/{w.split}"]),
     shell:
         "python scripts/jobs/run.py --log {log} {input.script}"
         " --sources {params.sources:q} --output {output:q}"
@@ -47,7 +62,7 @@ rule tiny_vae:
     conda:
         "../envs/training.yaml"
     params:
-        training=tiny_setting("vae"),
+        training=as_json(TINY["vae"]),
     shell:
         "python scripts/jobs/run.py --log {log} {input.script} --corpus {input.corpus:q}"
         " --training {params.training:q} --output {output:q}"
@@ -56,7 +71,7 @@ rule tiny_vae:
 rule tiny_text_models:
     input:
         script="scripts/tiny_{kind}.py",
-        modules=lambda wildcards: modules_of(f"scripts/tiny_{wildcards.kind}.py"),
+        modules=lambda w: modules_of(f"scripts/tiny_{w.kind}.py"),
         corpus=f"{STUDY}/corpora/clip/data/train.parquet",
         held_out=f"{STUDY}/corpora/clip/data/validation.parquet",
     output:
@@ -70,7 +85,7 @@ rule tiny_text_models:
     conda:
         "../envs/training.yaml"
     params:
-        training=lambda wildcards: tiny_setting(wildcards.kind),
+        training=lambda w: as_json(TINY[w.kind]),
     shell:
         "python scripts/jobs/run.py --log {log} {input.script} --corpus {input.corpus:q}"
         " --held-out {input.held_out:q} --training {params.training:q} --output {output:q}"
@@ -89,7 +104,7 @@ rule tiny_start:
     conda:
         "../envs/training.yaml"
     params:
-        unet=tiny_setting("unet"),
+        unet=as_json(TINY["unet"]),
     shell:
         "python scripts/jobs/run.py --log {log} {input.script} --vae {input.vae:q}"
         " --clip {input.clip:q} --unet {params.unet:q} --output {output:q}"
@@ -110,7 +125,7 @@ rule tiny_latents:
     conda:
         "../envs/training.yaml"
     params:
-        dataset=f"{STUDY}/corpora/base",
+        dataset=lambda w, input: str(Path(input.corpora[0]).parents[1]),
     shell:
         "python scripts/jobs/run.py --log {log} {input.script} --dataset {params.dataset:q}"
         " --model {input.start:q} --resolution 64 --output {output:q}"
@@ -134,7 +149,7 @@ rule tiny_base:
         "../envs/training.yaml"
     threads: TINY["base"]["threads"]
     params:
-        run=tiny_setting("base"),
+        run=as_json(TINY["base"]),
         steps=TINY["steps"],
     shell:
         "python scripts/jobs/run.py --log {log} {input.script} --name base --run {params.run:q}"
@@ -179,8 +194,8 @@ rule tiny_card:
         "../envs/training.yaml"
     params:
         settings=as_json(TINY),
-        sampling=as_json(config["sampling"]),
-        made=STUDY,
+        sampling=as_json(tiny_models.sampling.model_dump()),
+        made=lambda w, input: str(Path(input.vae).parent),
     shell:
         "python scripts/jobs/run.py --log {log} {input.script} --settings {params.settings:q}"
         " --sampling {params.sampling:q} --made {params.made:q} --output resources"

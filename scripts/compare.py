@@ -1,44 +1,49 @@
 """Compare the scores of an experiment's variants with its baselines; write the answers as JSON.
 
-    python scripts/compare.py --plan JSON --scores VARIANT:SET=PATH ... --reference PATH
-        --output experiments/EXPERIMENT.json
-
---plan is the JSON of emaki.config.comparisons.comparisons(config, experiment). --scores
-has scores/{variant}/{set}.parquet for every variant in the plan and every set in its prompts,
---reference the features of the plan's reference dataset, references/{dataset}.parquet.
+Below --scores lies {measure}/{variant}/{set}.parquet for every measure and every variant and set of
+the experiment that it judges, below --references {measure}/{dataset}.parquet for every measure that
+compares with real pictures.
 """
 
 import argparse
 import json
+from pathlib import Path
 
-from emaki.common.arguments import read_named
 from emaki.common.errors import friendly
 from emaki.common.files import replacing
+from emaki.config import read_saved
+from emaki.config.comparisons import comparisons
 from emaki.evaluation.comparison import compare, read_reference, read_scores
 
 
 @friendly
-def main():
+def main() -> None:
     arguments = parse_arguments()
-    plan = json.loads(arguments.plan)
-    roles = plan["prompts"]
-    wanted = [(variant, sets) for variant in plan["variants"] for sets in roles.values()]
-    found = read_named("--scores", arguments.scores, wanted, read_scores)
+    study = read_saved(arguments.study)
+    plan = comparisons(study, arguments.experiment)
     scores = {
-        (variant, role): found[variant, sets]
+        (name, variant, role): read_scores(arguments.scores / name / variant / f"{prompts}.parquet")
+        for name, measure in study.measures.items()
         for variant in plan["variants"]
-        for role, sets in roles.items()
+        for role, prompts in plan["prompts"].items()
+        if role in measure.texts
     }
-    answers = compare(plan, scores, read_reference(arguments.reference))
+    references = {
+        name: read_reference(arguments.references / name / f"{plan['reference']}.parquet")
+        for name, measure in study.measures.items()
+        if measure.compares_with_real
+    }
+    answers = compare(plan, study.measures, scores, references)
     with replacing(arguments.output) as temporary:
         temporary.write_text(json.dumps(answers, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
-def parse_arguments():
+def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--plan", required=True)
-    parser.add_argument("--scores", nargs="+", required=True, metavar="VARIANT:SET=PATH")
-    parser.add_argument("--reference", required=True)
+    parser.add_argument("--study", type=Path, required=True, help="JSON file of the study")
+    parser.add_argument("--experiment", required=True, help="name of an experiment in it")
+    parser.add_argument("--scores", type=Path, required=True, help="folder of all scores")
+    parser.add_argument("--references", type=Path, required=True, help="folder of all references")
     parser.add_argument("--output", required=True)
     return parser.parse_args()
 

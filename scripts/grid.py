@@ -1,35 +1,35 @@
-"""Draw a grid of samples as a PNG file: rows are prompts, columns are variants.
-
-    python scripts/grid.py --plan JSON --samples VARIANT:SET=PATH ... --output GRID.png
-
---plan is one of emaki.config.comparisons.grids(config, experiment), as JSON. --samples has
-samples/{variant}/{set}.parquet for every variant and set of prompts in the plan.
-"""
+"""Draw a grid of samples as a PNG file: rows are prompts, columns are variants."""
 
 import argparse
-import json
+from pathlib import Path
 
-from emaki.common.arguments import read_named
 from emaki.common.errors import friendly
 from emaki.common.files import replacing
+from emaki.config import read_saved
+from emaki.config.comparisons import grids
 from emaki.report.grids import draw, read_samples, save
 
 
 @friendly
-def main():
+def main() -> None:
     arguments = parse_arguments()
-    plan = json.loads(arguments.plan)
-    variants = {column["variant"]: None for column in plan["columns"]}
-    wanted = [(variant, prompt_set) for variant in variants for prompt_set, _ in plan["rows"]]
-    samples = read_named("--samples", arguments.samples, wanted, read_samples)
+    plan = grids(read_saved(arguments.study), arguments.experiment)[arguments.grid]
+    variants = dict.fromkeys(column["variant"] for column in plan["columns"])
+    samples = {
+        (variant, prompts): read_samples(arguments.samples / variant / f"{prompts}.parquet")
+        for variant in variants
+        for prompts, _ in plan["rows"]
+    }
     with replacing(arguments.output) as temporary:
         save(*draw(plan, samples), temporary)
 
 
-def parse_arguments():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--plan", required=True)
-    parser.add_argument("--samples", nargs="+", required=True, metavar="VARIANT:SET=PATH")
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--study", type=Path, required=True, help="JSON file of the study")
+    parser.add_argument("--experiment", required=True, help="name of an experiment in it")
+    parser.add_argument("--grid", required=True, help="name of one of its grids")
+    parser.add_argument("--samples", type=Path, required=True, help="folder of all samples")
     parser.add_argument("--output", required=True)
     return parser.parse_args()
 

@@ -17,28 +17,32 @@ SIDE = ["*.json", "*/*.json", "*/merges.txt", "merges.txt", "vocab.txt", "*.jinj
 
 
 @friendly
-def main():
+def main() -> None:
+    arguments = parse_arguments()
+    snapshot = hub_client.fetch(arguments.repo, arguments.revision, [*arguments.files, *SIDE])
+    missing = [pattern for pattern in arguments.files if not any(snapshot.glob(pattern))]
+    if missing:
+        raise UserError(f"{arguments.repo} at {arguments.revision} has no {', '.join(missing)}")
+    digests = {}
+    for path in sorted(snapshot.rglob("*")):
+        file = path.relative_to(snapshot)
+        if path.is_file() and any(map(file.match, [*arguments.files, *SIDE])):
+            link = arguments.folder / file
+            link.parent.mkdir(parents=True, exist_ok=True)
+            link.unlink(missing_ok=True)
+            os.symlink(path.resolve(), link)
+            digests[file.as_posix()] = path.resolve().name
+    with replacing(arguments.folder / "files.json") as temporary:
+        temporary.write_text(json.dumps(digests, indent=1) + "\n")
+
+
+def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repo", required=True)
     parser.add_argument("--revision", required=True, help="commit hash")
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--files", nargs="+", required=True, help="what must be there: patterns")
-    args = parser.parse_args()
-    snapshot = hub_client.fetch(args.repo, args.revision, [*args.files, *SIDE])
-    missing = [pattern for pattern in args.files if not any(snapshot.glob(pattern))]
-    if missing:
-        raise UserError(f"{args.repo} at {args.revision} has no {', '.join(missing)}")
-    digests = {}
-    for path in sorted(snapshot.rglob("*")):
-        file = path.relative_to(snapshot)
-        if path.is_file() and any(map(file.match, [*args.files, *SIDE])):
-            link = args.folder / file
-            link.parent.mkdir(parents=True, exist_ok=True)
-            link.unlink(missing_ok=True)
-            os.symlink(path.resolve(), link)
-            digests[file.as_posix()] = path.resolve().name
-    with replacing(args.folder / "files.json") as temporary:
-        temporary.write_text(json.dumps(digests, indent=1) + "\n")
+    return parser.parse_args()
 
 
 if __name__ == "__main__":

@@ -5,22 +5,28 @@ import json
 
 from emaki.common.errors import friendly
 from emaki.common.progress import bar
-from emaki.data import images, sources
+from emaki.data import images
+from emaki.data.sources import KIND
 
 
 @friendly
-def main():
+def main() -> None:
+    arguments = parse_arguments()
+    source = KIND.read(arguments.source)
+    items = bar(
+        source.pictures(),
+        total=source.count_pictures(),
+        unit="pictures",
+        label=f"images {source.type}",
+    )
+    images.write(items, arguments.output, archived=bool(source.archives()))
+
+
+def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--source", type=json.loads, required=True, help="its mapping as JSON")
     parser.add_argument("--output", required=True, help="folder images/{source}")
-    args = parser.parse_args()
-    items = bar(
-        sources.build(args.source),
-        total=images.expected(args.source),
-        unit="pictures",
-        label=f"images {args.source['type']}",
-    )
-    images.write(items, args.output, args.source["type"] in sources.ARCHIVES)
+    return parser.parse_args()
 
 
 if __name__ == "__main__":

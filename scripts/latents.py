@@ -3,26 +3,22 @@
 import argparse
 
 from emaki.common.errors import friendly
+from emaki.training.encoding import encode_dataset
 
 
-def parse_arguments():
+@friendly
+def main() -> None:
+    encode_dataset(**vars(parse_arguments()))
+
+
+def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--dataset", required=True, help="dataset folder with data/*.parquet")
     parser.add_argument("--model", required=True, help="folder of a StableDiffusionPipeline")
     parser.add_argument("--resolution", type=int, required=True, help="pixels, a multiple of 8")
-    parser.add_argument("--random-flip", type=int, choices=[0, 1], default=0)
+    parser.add_argument("--random-flip", action="store_true", help="mirrored pictures as well")
     parser.add_argument("--output", required=True, help="folder to write")
-    parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
-    parser.add_argument("--threads", type=int, default=1)
     return parser.parse_args()
-
-
-@friendly
-def main():
-    job = parse_arguments()
-    from emaki.training.encoding import encode_dataset
-
-    encode_dataset(job)
 
 
 if __name__ == "__main__":

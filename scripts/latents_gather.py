@@ -7,13 +7,17 @@ from emaki.data import gather
 
 
 @friendly
-def main():
+def main() -> None:
+    arguments = parse_arguments()
+    gather.gather_latents(arguments.dataset, arguments.shards, arguments.output)
+
+
+def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--dataset", required=True, help="folder datasets/{dataset}")
     parser.add_argument("--shards", required=True, nargs="+", help="their names, in order")
     parser.add_argument("--output", required=True, help="folder latents/{dataset}/...")
-    args = parser.parse_args()
-    gather.latents(args.dataset, args.shards, args.output)
+    return parser.parse_args()
 
 
 if __name__ == "__main__":

@@ -7,14 +7,18 @@ from emaki.training.merging import merge
 
 
 @friendly
-def main():
+def main() -> None:
+    arguments = parse_arguments()
+    merge(arguments.model, arguments.tuned, arguments.alpha, arguments.output)
+
+
+def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", required=True, help="pipeline folder of the base model")
     parser.add_argument("--tuned", required=True, help="U-Net folder of the checkpoint")
     parser.add_argument("--alpha", required=True, type=float)
     parser.add_argument("--output", required=True, help="U-Net folder to write")
-    arguments = parser.parse_args()
-    merge(arguments.model, arguments.tuned, arguments.alpha, arguments.output)
+    return parser.parse_args()
 
 
 if __name__ == "__main__":

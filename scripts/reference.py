@@ -1,4 +1,4 @@
-"""Encode the real pictures of a dataset, for KID and CMMD to compare samples with."""
+"""Encode the real pictures of a dataset, for one measure to compare samples with."""
 
 import argparse
 import json
@@ -7,23 +7,27 @@ import torch
 
 from emaki.common.errors import friendly
 from emaki.evaluation import reference, scoring
+from emaki.evaluation.measures import KIND
 
 
 @friendly
-def main():
+def main() -> None:
+    arguments = parse_arguments()
+    torch.set_num_threads(1)  # another number would give other sums
+    measure = KIND.read(arguments.measure)
+    pictures, resolution = arguments.pictures, arguments.resolution
+    columns = reference.columns(measure, pictures, resolution, arguments.label)
+    scoring.write(columns, arguments.output)
+
+
+def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pictures", required=True, help="parquet file of the dataset")
     parser.add_argument("--resolution", required=True, type=int, help="of the samples, in pixels")
-    parser.add_argument("--features", type=json.loads, required=True, help="encoder, as JSON")
-    parser.add_argument("--clip", help="folder of the CLIPModel for CMMD, where it is wanted")
-    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--measure", type=json.loads, required=True, help="its entry, as JSON")
+    parser.add_argument("--label", default="reference", help="what the progress bar says")
     parser.add_argument("--output", required=True)
-    arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
-    columns = reference.columns(
-        arguments.pictures, arguments.resolution, arguments.features, arguments.clip
-    )
-    scoring.write(columns, arguments.output)
+    return parser.parse_args()
 
 
 if __name__ == "__main__":

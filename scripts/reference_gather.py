@@ -8,15 +8,19 @@ from emaki.data import gather
 
 
 @friendly
-def main():
+def main() -> None:
+    arguments = parse_arguments()
+    tables = {shard: Path(arguments.references, f"{shard}.parquet") for shard in arguments.shards}
+    gather.gather_references(arguments.index, tables, arguments.output)
+
+
+def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--index", required=True, help="the gathered dataset's data/train.parquet")
     parser.add_argument("--shards", required=True, nargs="+", help="their names, in order")
     parser.add_argument("--references", required=True, help="folder references/{dataset}/shards")
     parser.add_argument("--output", required=True)
-    args = parser.parse_args()
-    tables = {shard: Path(args.references, f"{shard}.parquet") for shard in args.shards}
-    gather.references(args.index, tables, args.output)
+    return parser.parse_args()
 
 
 if __name__ == "__main__":

@@ -2,20 +2,21 @@
 
 import argparse
 import functools
-import json
 from pathlib import Path
 
 import torch
 
+from emaki.common.arguments import read_settings
 from emaki.common.errors import friendly
 from emaki.sampling import prompts, sampler
+from emaki.sampling.settings import Sampling
 
 
 @friendly
-def main():
+def main() -> None:
     arguments = parse_arguments()
-    torch.set_num_threads(arguments.threads)
-    settings = arguments.sampling
+    torch.set_num_threads(1)  # another number would give other sums
+    sampling = read_settings("--sampling", Sampling, arguments.sampling)
     weights = arguments.unet or arguments.lora
     files = sorted(Path(weights).rglob("*.safetensors")) if weights else []
     load = functools.partial(
@@ -24,15 +25,12 @@ def main():
         unet=arguments.unet,
         lora=arguments.lora,
         lora_scale=arguments.lora_scale,
-        scheduler=settings["scheduler"],
-    )
-    identity = sampler.identity(
-        arguments.model, files, {**settings, "lora_scale": arguments.lora_scale}
+        scheduler=sampling.scheduler,
     )
     table = sampler.sample(
         prompts.read(arguments.prompts),
-        settings,
-        identity,
+        sampling,
+        sampler.identity(arguments.model, files, sampling, arguments.lora_scale),
         load,
         arguments.store,
         label=arguments.label,
@@ -40,7 +38,7 @@ def main():
     sampler.write(table, arguments.output)
 
 
-def parse_arguments():
+def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", required=True, help="pipeline folder")
     kind = parser.add_mutually_exclusive_group()
@@ -50,11 +48,10 @@ def parse_arguments():
     )
     kind.add_argument("--lora", help="folder with pytorch_lora_weights.safetensors")
     parser.add_argument("--lora-scale", type=float, default=1.0)
-    parser.add_argument("--sampling", required=True, type=json.loads, help="the config's entry")
+    parser.add_argument("--sampling", required=True, help="the config's entry, JSON")
     parser.add_argument("--prompts", required=True, help="parquet file of prompts")
     parser.add_argument("--store", required=True, help="folder of all pictures drawn so far")
     parser.add_argument("--label", default="sample", help="what the progress bar says")
-    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--output", required=True)
     return parser.parse_args()
 

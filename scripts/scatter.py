@@ -7,13 +7,17 @@ from emaki.data import shards
 
 
 @friendly
-def main():
+def main() -> None:
+    arguments = parse_arguments()
+    shards.scatter(arguments.images, arguments.shards, arguments.output)
+
+
+def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--images", required=True, help="folder images/{source}")
     parser.add_argument("--shards", required=True, nargs="+", help="their names, in order")
     parser.add_argument("--output", required=True, help="folder images/{source}/shards")
-    args = parser.parse_args()
-    shards.scatter(args.images, args.shards, args.output)
+    return parser.parse_args()
 
 
 if __name__ == "__main__":

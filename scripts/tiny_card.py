@@ -5,32 +5,39 @@ import json
 import shutil
 from pathlib import Path
 
+from emaki.common.arguments import read_settings
 from emaki.common.errors import friendly
 from emaki.common.files import replacing
+from emaki.sampling.settings import Sampling
+from emaki.tiny import card
 
 
 @friendly
-def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--settings", type=json.loads, required=True, help="section `tiny`, JSON")
-    parser.add_argument("--sampling", type=json.loads, required=True, help="section `sampling`")
-    parser.add_argument("--made", required=True, help="folder with vae, clip, blip, benchmarks")
-    parser.add_argument("--output", required=True, help="folder that has tiny-sd already")
-    options = parser.parse_args()
-    output = Path(options.output)
-
-    from emaki.tiny import card
+def main() -> None:
+    arguments = parse_arguments()
+    output = Path(arguments.output)
+    sampling = read_settings("--sampling", Sampling, arguments.sampling)
 
     for name in ("clip", "blip"):
         with replacing(output / f"tiny-{name}") as folder:
-            made = Path(options.made) / name
+            made = Path(arguments.made) / name
             shutil.copytree(made, folder, ignore=shutil.ignore_patterns("measured.json"))
-    sheet = card.draw_samples(output / "tiny-sd", options.settings["samples"], options.sampling)
+    sheet = card.draw_samples(output / "tiny-sd", arguments.settings["samples"], sampling)
     with replacing(output / "samples.png") as path:
         sheet.save(path, optimize=True)
     with replacing(output / "README.md") as path:
-        text = card.write(options.made, options.settings, options.sampling, output)
+        text = card.render(arguments.made, arguments.settings, sampling, output)
         path.write_text(text, encoding="utf-8")
 
 
-main()
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--settings", type=json.loads, required=True, help="section `tiny`, JSON")
+    parser.add_argument("--sampling", required=True, help="section `sampling`, JSON")
+    parser.add_argument("--made", required=True, help="folder with vae, clip, blip, benchmarks")
+    parser.add_argument("--output", required=True, help="folder that has tiny-sd already")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

@@ -9,13 +9,18 @@ from emaki.tiny import corpus
 
 
 @friendly
-def main():
+def main() -> None:
+    arguments = parse_arguments()
+    with replacing(arguments.output) as path:
+        corpus.write(arguments.sources, path)
+
+
+def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sources", type=json.loads, required=True, help="JSON: name to source")
     parser.add_argument("--output", required=True, help="parquet file")
-    options = parser.parse_args()
-    with replacing(options.output) as path:
-        corpus.write(options.sources, path)
+    return parser.parse_args()
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -5,10 +5,20 @@ import json
 
 from emaki.common.errors import friendly
 from emaki.common.files import replacing
+from emaki.tiny import pipeline
 
 
 @friendly
-def main():
+def main() -> None:
+    arguments = parse_arguments()
+    with replacing(arguments.output) as folder:
+        if arguments.pipeline:
+            pipeline.bundle(arguments.pipeline, arguments.checkpoint, folder)
+        else:
+            pipeline.assemble(arguments.vae, arguments.clip, folder, **arguments.unet)
+
+
+def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--vae", help="folder of scripts/tiny_vae.py")
     parser.add_argument("--clip", help="folder of scripts/tiny_clip.py")
@@ -16,15 +26,8 @@ def main():
     parser.add_argument("--pipeline", help="instead of the three: a folder that this script made")
     parser.add_argument("--checkpoint", help="folder of scripts/train.py with raw and EMA weights")
     parser.add_argument("--output", required=True, help="folder for the StableDiffusionPipeline")
-    options = parser.parse_args()
-
-    from emaki.tiny import pipeline
-
-    with replacing(options.output) as folder:
-        if options.pipeline:
-            pipeline.bundle(options.pipeline, options.checkpoint, folder)
-        else:
-            pipeline.assemble(options.vae, options.clip, folder, **options.unet)
+    return parser.parse_args()
 
 
-main()
+if __name__ == "__main__":
+    main()

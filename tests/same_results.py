@@ -4,8 +4,8 @@
 
 For a change of the code that is to change no result. Weights are compared as files; samples by the
 bytes of each picture, which `key` is not (it has a digest of the code that draws); scores by the
-values of each column, whichever file of scores/ has it: before measures had folders of their own
-one file held all columns of a variant. Prints what differs; ends with status 1 where something does.
+values of each measure: before measures had folders of their own one file held all columns of a
+variant. Prints what differs; ends with status 1 if anything does.
 """
 
 import argparse
@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-COLUMNS = ("clip_score", "features", "embedding", "preference")
+COLUMNS = {"clip_score": "clip_score", "kid": "features"}  # of measures, in one file of scores
 
 
 def main() -> None:
@@ -57,24 +57,19 @@ def read_samples(folder: Path) -> dict[str, list]:
     return found
 
 
-def read_scores(folder: Path) -> dict[str, list]:
-    """{variant/prompts column: {prompt and seed: value}}."""
+def read_scores(folder: Path) -> dict[str, dict]:
+    """{"measure variant/prompts": {prompt and seed: value}}."""
     found = {}
     for file in (folder / "scores").rglob("*.parquet"):
         table = pq.read_table(file)
-        parts = file.relative_to(folder / "scores").with_suffix("").parts
         keys = list(zip(*(table[name].to_pylist() for name in ("prompt", "seed"))))
-        for column in COLUMNS:
-            if column in table.column_names:
-                own = parts if column_has_no_folder(folder) else parts[1:]
-                values = dict(zip(keys, table[column].to_pylist()))
-                found[f"{'/'.join(own)} {column}"] = values
+        parts = file.relative_to(folder / "scores").with_suffix("").parts
+        columns = {parts[0]: "value"} if "value" in table.column_names else COLUMNS
+        own = parts[1:] if "value" in table.column_names else parts
+        for measure, column in columns.items():
+            values = dict(zip(keys, table[column].to_pylist()))
+            found[f"{measure} {'/'.join(own)}"] = values
     return found
-
-
-def column_has_no_folder(folder: Path) -> bool:
-    """Whether scores lie as they did before each measure had a folder."""
-    return (folder / "scores/base").is_dir()
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ JOB_NAME = "emaki_"  # slurm-jobname-prefix in profiles/slurm
 LONGEST_END = 180  # seconds; SLURM's KillWait is 30 where nobody changed it
 
 
-def main():
+def main() -> None:
     if shutil.which("squeue"):
         cancel(os.getcwd())
     snakemake = [sys.executable, "-m", "snakemake", *sys.argv[1:]]
@@ -24,7 +24,7 @@ def main():
     os.execv(sys.executable, [*snakemake, "--rerun-incomplete"])
 
 
-def cancel(folder):
+def cancel(folder: str) -> None:
     """Cancel the jobs that were submitted from `folder` and wait until they have ended."""
     jobs = jobs_of(folder)
     if not jobs:
@@ -38,7 +38,7 @@ def cancel(folder):
         time.sleep(1)
 
 
-def jobs_of(folder):
+def jobs_of(folder: str) -> list[str]:
     """The ids of this user's jobs that wait, run or end, and work in `folder`."""
     states = "PENDING,CONFIGURING,RUNNING,SUSPENDED,COMPLETING,REQUEUED"
     command = ["squeue", "--me", "--noheader", f"--states={states}", "--format=%i|%j|%Z"]

@@ -7,10 +7,14 @@ from emaki.config import load
 
 
 @friendly
-def main():
+def main() -> None:
+    load(parse_arguments().config)
+
+
+def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("config", help="the study's file")
-    load(parser.parse_args().config)
+    return parser.parse_args()
 
 
 if __name__ == "__main__":

@@ -7,13 +7,17 @@ from emaki.config.own_pictures import write
 
 
 @friendly
-def main():
+def main() -> None:
+    arguments = parse_arguments()
+    write(arguments.folder, arguments.output, arguments.caption_column)
+
+
+def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", help="pictures, and captions as config/README.md says")
     parser.add_argument("--caption-column", help="column of the captions in a table (text)")
     parser.add_argument("--output", required=True, help="the YAML file to write")
-    arguments = parser.parse_args()
-    write(arguments.folder, arguments.output, arguments.caption_column)
+    return parser.parse_args()
 
 
 if __name__ == "__main__":

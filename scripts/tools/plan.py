@@ -8,20 +8,19 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import yte
 
 from emaki.common.errors import UserError, friendly
 from emaki.config import load
 from emaki.costs.study_plan import plan, provisional
+from emaki.workflow.snakemake_internals import job_table
 
 
 @friendly
-def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--config", default="config/config.yaml", help="the study's file")
-    parser.add_argument("--profile", default="profiles/local", help="where it would run")
-    arguments = parser.parse_args()
+def main() -> None:
+    arguments = parse_arguments()
     machine = machine_of(arguments.profile)
     free = shutil.disk_usage("results" if Path("results").is_dir() else ".").free
     written, lacking = provisional(arguments.config)
@@ -40,13 +39,20 @@ def main():
     print(plan(config, jobs, free, source, lacking))
 
 
-def machine_of(profile):
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--config", default="config/config.yaml", help="the study's file")
+    parser.add_argument("--profile", default="profiles/local", help="where it would run")
+    return parser.parse_args()
+
+
+def machine_of(profile: str) -> dict[str, Any] | None:
     """The `machine` that a profile gives its studies; None where it leaves that to them."""
     text = Path(profile, "config.yaml").read_text()
     return yte.process_yaml(text, require_use_yte=True).get("config", {}).get("machine")
 
 
-def dry_run(config, profile):
+def dry_run(config: str, profile: str) -> list[str]:
     """Snakemake's own table of the jobs that would run for the report, as its lines."""
     command = [sys.executable, "-m", "snakemake", "results/report.html", "--dry-run"]
     command += ["--quiet", "all", "--profile", profile, "--configfile", config]
@@ -57,9 +63,7 @@ def dry_run(config, profile):
     shown = done.stdout + done.stderr
     if done.returncode:
         raise UserError(f"Snakemake cannot plan {config}:\n{shown.strip()}")
-    if "Job stats:" not in shown:
-        return []
-    return shown.partition("Job stats:\n")[2].partition("\n\n")[0].splitlines()
+    return job_table(shown)
 
 
 if __name__ == "__main__":

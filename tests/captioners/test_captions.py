@@ -12,12 +12,17 @@ import pytest
 import torch
 from PIL import Image
 
-from emaki.captioners import captions
-from emaki.captioners.captions import add_keyword
+from emaki.captioners import _model
+from emaki.captioners._model import ModelCaptioner
+from emaki.captioners.alt import Alt
+from emaki.captioners.blip import Blip
+from emaki.captioners.keyword import Keyword
+from emaki.captioners.table import Table
 from emaki.common.errors import UserError
 from emaki.data import images
+from emaki.data.captions import read_captions, write_captions
 from emaki.data.picture import Picture
-from emaki.data.sources import build
+from emaki.data.sources.rooms import Rooms
 
 ROOT = Path(__file__).parents[2]
 
@@ -63,21 +68,21 @@ def model(tmp_path_factory):
     return str(folder)
 
 
-def script(name, captioner, *arguments):
-    command = [sys.executable, f"scripts/{name}.py", "--captioner", json.dumps(captioner)]
+def script(captioner, *arguments):
+    command = [sys.executable, "scripts/caption.py", "--captioner", json.dumps(captioner)]
     subprocess.run([*command, *map(str, arguments)], cwd=ROOT, check=True, capture_output=True)
 
 
 def test_alt_then_keyword_then_the_same_keyword(source, tmp_path):
     alt, once, twice = (tmp_path / f"{name}.parquet" for name in ("alt", "once", "twice"))
-    script("captions", {"type": "alt"}, "--images", source, "--output", alt)
+    script({"type": "alt"}, "--images", source, "--output", alt)
     pairs = [("red", "a red room"), ("green", None), ("blue", "blue, Blue")]
-    assert captions.read(alt) == pairs
+    assert read_captions(alt) == pairs
     assert pq.read_schema(alt).names == ["id", "caption"]
     captioner = {"type": "keyword", "of": "alt", "keyword": "interior design"}
-    script("captions", captioner, "--images", source, "--of", alt, "--output", once)
-    script("captions", captioner, "--images", source, "--of", once, "--output", twice)
-    assert captions.read(once) == [
+    script(captioner, "--images", source, "--of", alt, "--output", once)
+    script(captioner, "--images", source, "--of", once, "--output", twice)
+    assert read_captions(once) == [
         ("red", "a red room, interior design"),
         ("green", None),
         ("blue", "blue, Blue, interior design"),
@@ -107,9 +112,10 @@ def test_alt_then_keyword_then_the_same_keyword(source, tmp_path):
     ],
 )
 def test_keyword(caption, keyword, position, separator, expected):
-    once = add_keyword(caption, keyword, position, separator)
+    captioner = Keyword(of="alt", keyword=keyword, position=position, separator=separator)
+    once = captioner.add_keyword(caption)
     assert once == (caption if expected is None else expected)
-    assert add_keyword(once, keyword, position, separator) == once
+    assert captioner.add_keyword(once) == once
 
 
 @pytest.mark.parametrize(
@@ -126,12 +132,12 @@ def test_keyword(caption, keyword, position, separator, expected):
 def test_a_table_of_edits_takes_the_place_of_captions(source, tmp_path, name, text):
     alt, table, edits = tmp_path / "alt.parquet", tmp_path / "table.parquet", tmp_path / name
     edits.write_text(text)
-    captions.write(captions.alt(source), alt)
+    write_captions(Alt().caption_pictures(source, []), alt)
     captioner = {"type": "table", "of": "alt", "path": str(edits)}
-    more = ["--of", alt, "--edits", edits, "--output", table]
-    script("captions", captioner, "--images", source, *more)
+    more = ["--of", alt, "--output", table]
+    script(captioner, "--images", source, *more)
     expected = [("red", None), ("green", None), ("blue", "a blue room, bright")]
-    assert captions.read(table) == expected
+    assert read_captions(table) == expected
 
 
 @pytest.mark.parametrize(
@@ -158,76 +164,78 @@ def test_a_table_of_edits_takes_the_place_of_captions(source, tmp_path, name, te
 )
 def test_a_table_of_edits_with_a_mistake(source, tmp_path, text, message):
     (tmp_path / "edits.csv").write_text(text)
+    edits = Table(of="alt", path=str(tmp_path / "edits.csv"))
+    below = read_captions(source / "metadata.parquet")
     with pytest.raises(UserError, match=message):
-        captions.edited(captions.alt(source), tmp_path / "edits.csv", source)
+        edits.caption_pictures(source, below)
 
 
 @pytest.mark.parametrize("batch", [1, 2, 16])
 def test_sampled_captions_do_not_depend_on_the_company(source, model, tmp_path, monkeypatch, batch):
-    from emaki.captioners import generation
-    from emaki.captioners.blip import Captioner
-
     table, again = tmp_path / "blip.parquet", tmp_path / "again.parquet"
     captioner = {"type": "blip", "model": model, "preset": "kohya_cli", "prompt": "a picture of "}
     if batch == 16:
-        script("captions_blip", captioner, "--images", source, "--output", table)
-        assert batch == generation.BATCH
-    sampling = Captioner(model, "kohya_cli", "a picture of ")
-    monkeypatch.setattr(generation, "BATCH", batch)
+        script(captioner, "--images", source, "--output", table)
+        assert batch == _model.BATCH
+    sampling = Blip(**captioner)
+    monkeypatch.setattr(_model, "BATCH", batch)
     torch.manual_seed(7)  # the caller's random numbers neither matter nor are used up
     expected = torch.rand(1, generator=torch.Generator().manual_seed(7))
-    captions.write(generation.captions(source, sampling), again)
+    write_captions(sampling.caption_pictures(source, []), again)
     assert torch.equal(torch.rand(1), expected)
     assert batch != 16 or table.read_bytes() == again.read_bytes()
-    assert [identifier for identifier, _ in captions.read(again)] == ["red", "green", "blue"]
+    assert [identifier for identifier, _ in read_captions(again)] == ["red", "green", "blue"]
     metadata = pq.read_table(source / "metadata.parquet").to_pylist()
     names = ["blue", "red", "green"]
     pictures = [Image.open(source / "pictures" / f"{name}.png") for name in names]
     keys = [row["sha256"] for name in names for row in metadata if row["id"] == name]
-    other_order = dict(zip(names, sampling.caption(pictures, keys)))
-    assert {name: text or None for name, text in other_order.items()} == dict(captions.read(again))
-    assert len(set(sampling.caption(pictures[:1] * 6, list("abcdef")))) > 1, "it really samples"
+    loaded = sampling.load()
+    other_order = dict(zip(names, loaded.caption(pictures, keys)))
+    assert {name: text or None for name, text in other_order.items()} == dict(read_captions(again))
+    assert len(set(loaded.caption(pictures[:1] * 6, list("abcdef")))) > 1, "it really samples"
 
 
 def test_seeded_noise_draws_from_the_nucleus():
     """Frequencies of 4,000 draws against the renormalised probabilities of the nucleus."""
-    from emaki.captioners.generation import nucleus
+    from emaki.captioners._generation import sample_nucleus
 
     probabilities = torch.tensor([0.5, 0.3, 0.15, 0.05])
     logits = probabilities.log().repeat(4000, 1)
     keys = [str(number) for number in range(4000)]
-    drawn = nucleus(keys, top_p=0.9)(None, logits).argmax(-1)
+    drawn = sample_nucleus(keys, top_p=0.9)(None, logits).argmax(-1)
     found = drawn.bincount(minlength=4) / 4000
     assert found == pytest.approx([0.5 / 0.95, 0.3 / 0.95, 0.15 / 0.95, 0], abs=0.03)
 
 
 def test_pictures_of_one_size_share_a_batch(tmp_path, monkeypatch):
-    from emaki.captioners import generation
-
     sizes = {"a": (40, 30), "b": (20, 20), "c": (40, 30), "d": (20, 20), "e": (30, 40)}
     items = [
         Picture(name, Image.new("RGB", size, (ord(name), 0, 0)), None, "MIT", "")
         for name, size in sizes.items()
     ]
     images.write(items, tmp_path / "source")
-    monkeypatch.setattr(generation, "BATCH", 2)
+    monkeypatch.setattr(_model, "BATCH", 2)
     seen = []
 
-    class Namer:
+    class Namer(ModelCaptioner):
+        def load(self):
+            return self
+
         def caption(self, pictures, keys):
             seen.append([picture.size for picture in pictures])
             return [f" {picture.getpixel((0, 0))[0]} \n" for picture in pictures]
 
-    found = generation.captions(tmp_path / "source", Namer())
+    found = Namer(type="namer", model="").caption_pictures(tmp_path / "source", [])
     assert found == [(name, str(ord(name))) for name in sizes]
     assert seen == [[(20, 20)] * 2, [(40, 30)] * 2, [(30, 40)] * 2]
 
 
 def test_the_gui_preset_is_greedy_and_counts_the_prompt(model):
-    from emaki.captioners.blip import PRESETS, Captioner
+    from emaki.captioners._blip_model import PRESETS
 
     blue = Image.new("RGB", (40, 40), "blue")
-    plain, prompted = Captioner(model), Captioner(model, prompt="a picture of ")
+    plain = Blip(model=model).load()
+    prompted = Blip(model=model, prompt="a picture of ").load()
     assert plain.caption([blue], "a") == plain.caption([blue], "b")
     assert plain.settings["max_length"] == 40, "no more tokens than the model has positions for"
     assert PRESETS["kohya_gui"] == {"min_length": 5, "max_length": 75}
@@ -240,30 +248,25 @@ def test_the_gui_preset_is_greedy_and_counts_the_prompt(model):
 
 @pytest.mark.parametrize("prompt", [None, "a picture of "])
 def test_beams_search_further_than_greedy_and_alike_in_a_batch(model, prompt):
-    from emaki.captioners.blip import Captioner
-
     pictures = [Image.new("RGB", (40, 40), colour) for colour in ("red", "blue", "green")]
     pictures += [Image.radial_gradient("L").resize((40, 40)).convert("RGB")]
-    greedy, beams = Captioner(model, prompt=prompt), Captioner(model, prompt=prompt, num_beams=4)
+    greedy = Blip(model=model, prompt=prompt).load()
+    beams = Blip(model=model, prompt=prompt, num_beams=4).load()
     one_by_one = [beams.caption([picture], "a")[0] for picture in pictures]
     assert beams.caption(pictures, "abcd") == one_by_one
     assert one_by_one != greedy.caption(pictures, "abcd")
 
 
 def test_half_precision_is_that_of_the_weights(model):
-    from emaki.captioners.blip import Captioner
-
-    half = Captioner(model, precision="bf16")
+    half = Blip(model=model, precision="bf16").load()
     assert {weights.dtype for weights in half.model.parameters()} == {torch.bfloat16}
     assert half.caption([Image.new("RGB", (40, 40), "blue")], "a")[0]
 
 
 def test_the_embedded_model_says_what_is_to_be_seen():
-    from emaki.captioners.blip import Captioner
-
-    rooms = list(build({"type": "rooms", "count": 12, "seed": 12345, "captions": "full"}))
-    captioner = Captioner(str(ROOT / "resources" / "tiny-blip"))
-    said = captioner.caption([room.image for room in rooms], [room.id for room in rooms])
+    rooms = list(Rooms(count=12, seed=12345).pictures())
+    blip = Blip(model=str(ROOT / "resources" / "tiny-blip")).load()
+    said = blip.caption([room.image for room in rooms], [room.id for room in rooms])
     couches = [re.search(r"\w+ couch", room.caption)[0] for room in rooms]
     assert len(set(couches)) > 4
     assert sum(couch in caption for couch, caption in zip(couches, said)) >= 10
@@ -271,15 +274,13 @@ def test_the_embedded_model_says_what_is_to_be_seen():
 
 
 def test_blip_that_cannot_work(model, tmp_path):
-    from emaki.captioners.blip import Captioner
-
     with pytest.raises(UserError, match=r"there is no blip model in .*gone"):
-        Captioner(str(tmp_path / "gone"))
+        Blip(model=str(tmp_path / "gone")).load()
     (tmp_path / "config.json").write_text('{"model_type": "clip"}')
     with pytest.raises(UserError, match="model of type 'clip', not 'blip'"):
-        Captioner(str(tmp_path))
+        Blip(model=str(tmp_path)).load()
     with pytest.raises(UserError, match="lacks words of the prompt"):
-        Captioner(model, prompt="a photograph of ")
+        Blip(model=model, prompt="a photograph of ").load()
 
 
 def test_a_table_of_captions_is_whole_or_not_there(tmp_path):
@@ -288,7 +289,7 @@ def test_a_table_of_captions_is_whole_or_not_there(tmp_path):
         raise UserError("stop")
 
     with pytest.raises(UserError):
-        captions.write(broken(), tmp_path / "x.parquet")
+        write_captions(broken(), tmp_path / "x.parquet")
     assert not list(tmp_path.iterdir())
-    captions.write([("a", None)], tmp_path / "x.parquet")
+    write_captions([("a", None)], tmp_path / "x.parquet")
     assert pq.read_schema(tmp_path / "x.parquet").field("caption").type == pa.string()

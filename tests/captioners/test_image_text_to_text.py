@@ -9,10 +9,10 @@ import pytest
 import torch
 from PIL import Image
 
-from emaki.captioners import captions, generation
-from emaki.captioners.image_text_to_text import Captioner
+from emaki.captioners.image_text_to_text import ImageTextToText
 from emaki.common.errors import UserError
 from emaki.data import images
+from emaki.data.captions import read_captions
 from emaki.data.picture import Picture
 
 ROOT = Path(__file__).parents[2]
@@ -80,6 +80,10 @@ def source(tmp_path_factory):
     return folder
 
 
+def load(model, **settings):
+    return ImageTextToText(model=model, prompt=PROMPT, **settings).load()
+
+
 def picture(name):
     return Image.new("RGB", (20, 20), name)
 
@@ -87,17 +91,17 @@ def picture(name):
 def test_the_script_captions_a_source_in_its_order(source, model, tmp_path):
     captioner = {"type": "image-text-to-text", "model": model, "prompt": PROMPT, "top_p": 0.9}
     captioner |= {"max_new_tokens": 8, "num_beams": 1, "precision": "fp32"}
-    command = [sys.executable, "scripts/captions_image_text.py"]
+    command = [sys.executable, "scripts/caption.py"]
     command += ["--captioner", json.dumps(captioner), "--images", source]
     output = tmp_path / "captions.parquet"
     subprocess.run([*command, "--output", output], cwd=ROOT, check=True, capture_output=True)
-    assert [identifier for identifier, _ in captions.read(output)] == ["red", "blue", "green"]
-    here = Captioner(model, PROMPT, max_new_tokens=8, top_p=0.9)
-    assert generation.captions(source, here) == captions.read(output)
+    assert [identifier for identifier, _ in read_captions(output)] == ["red", "blue", "green"]
+    here = ImageTextToText(**captioner)
+    assert here.caption_pictures(source, []) == read_captions(output)
 
 
 def test_greedy_is_what_the_model_itself_says(model):
-    captioner = Captioner(model, PROMPT, max_new_tokens=8)
+    captioner = load(model, max_new_tokens=8)
     assert captioner.prompt == f"user : <image> {PROMPT} assistant :"
     processor, pictures = captioner.processor, [picture("red"), picture("blue")]
     expected = []
@@ -112,7 +116,7 @@ def test_greedy_is_what_the_model_itself_says(model):
 
 
 def test_sampling_does_not_depend_on_the_company(model):
-    captioner = Captioner(model, PROMPT, max_new_tokens=8, top_p=0.95)
+    captioner = load(model, max_new_tokens=8, top_p=0.95)
     pictures = [picture("red"), picture("blue"), picture("green")]
     together = captioner.caption(pictures, "abc")
     assert captioner.caption(pictures[::-1], "cba") == together[::-1]
@@ -121,13 +125,13 @@ def test_sampling_does_not_depend_on_the_company(model):
 
 
 def test_beams_and_half_precision(model):
-    captioner = Captioner(model, PROMPT, max_new_tokens=8, num_beams=3, precision="bf16")
+    captioner = load(model, max_new_tokens=8, num_beams=3, precision="bf16")
     assert captioner.model.dtype == torch.bfloat16
     assert all(captioner.caption([picture("red"), picture("blue")], "ab"))
 
 
 def test_a_folder_that_holds_no_such_model(tmp_path):
     with pytest.raises(UserError, match=r"clip cannot be read as an image-text-to-text model"):
-        Captioner(str(ROOT / "resources" / "tiny-clip"), PROMPT)
+        load(str(ROOT / "resources" / "tiny-clip"))
     with pytest.raises(UserError, match=r"gone cannot be read as an image-text-to-text model"):
-        Captioner(str(tmp_path / "gone"), PROMPT)
+        load(str(tmp_path / "gone"))

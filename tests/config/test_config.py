@@ -10,10 +10,17 @@ from pathlib import Path
 import pytest
 
 from emaki.common.errors import UserError
-from emaki.config import load, overrides, save, schema, steps_of, trained, variants
+from emaki.config import (
+    load,
+    load_tiny_models,
+    overrides,
+    read_saved,
+    save,
+    steps_of,
+    trained,
+    variants,
+)
 from emaki.config.own_pictures import write
-from emaki.data import sources
-from emaki.data.sources import dicebear, rooms
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 DATES = ["2023-06-03", "2023-06-04", "2023-06-04", "2023-06-14", "2023-06-14"]
@@ -36,27 +43,27 @@ def study(workplace):
 
 def test_the_default_declares_the_notebook(workplace):
     config = load("config/config.yaml")
-    entries = config["experiments"].values()
-    assert [entry["date"] for entry in entries] == DATES
-    assert all(entry["question"].endswith("?") and entry["observed"] for entry in entries)
-    used = {run for entry in entries for run in entry["runs"] + entry["baselines"]}
-    assert set(config["runs"]) <= used, "a run that no experiment shows"
-    assert len(config["runs"]) <= 10  # it is to end in minutes on two cores
+    entries = config.experiments.values()
+    assert [entry.date for entry in entries] == DATES
+    assert all(entry.question.endswith("?") and entry.observed for entry in entries)
+    used = {run for entry in entries for run in entry.runs + entry.baselines}
+    assert set(config.runs) <= used, "a run that no experiment shows"
+    assert len(config.runs) <= 10  # it is to end in minutes on two cores
 
 
 def test_the_default_has_the_structure_of_the_log(workplace):
     config = load("config/config.yaml")
-    runs = config["runs"]
-    assert [runs[name]["rank"] for name in ("lora-r4", "lora-r64")] == [4, 64]
+    runs = config.runs
+    assert [runs[name].rank for name in ("lora-r4", "lora-r64")] == [4, 64]
     assert overrides(config, "lora-keyword") == {"dataset": ("rooms", "rooms-keyword")}
-    assert runs["critters-8bit"]["optimizer"] == "adamw8bit"
-    assert runs["critters-compvis"]["ema"]["warmup"] == "compvis"
-    assert (runs["critters-non-ema"]["train_init"], runs["critters-non-ema"]["ema"]["init"]) == (
+    assert runs["critters-8bit"].optimizer == "adamw8bit"
+    assert runs["critters-compvis"].ema.warmup == "compvis"
+    assert (runs["critters-non-ema"].train_init, runs["critters-non-ema"].ema.init) == (
         "non_ema",
         "ema",
     )
     assert overrides(config, "critters-ema-start") == {"train_init": ("non_ema", "ema")}
-    assert config["datasets"]["rooms-v3"]["source"] == config["datasets"]["rooms-v2"]["source"]
+    assert config.datasets["rooms-v3"].source == config.datasets["rooms-v2"].source
     merged = {v["strength"] for v in variants(config, "blip") if v["run"] == "rooms-v3"}
     assert merged == {0.25, 0.5, 0.75, 1.0}
 
@@ -68,16 +75,15 @@ def test_loading_is_quick_and_light(workplace):
         load("config/config.yaml")
         seconds.append(time.perf_counter() - start)
     assert min(seconds) < 0.3
-    heavy = "{'torch', 'numpy', 'pandas', 'diffusers', 'PIL'}"
-    code = f"import sys, emaki.config; assert not {heavy} & set(sys.modules)"
+    code = """
+import sys, emaki.config
+from emaki.config.settings import CAPTIONERS, MEASURES, SOURCES
+for kind in (CAPTIONERS, MEASURES, SOURCES):
+    [kind.find(name) for name in kind.names()]
+heavy = {'torch', 'numpy', 'pandas', 'diffusers', 'PIL', 'pyarrow', 'datasets', 'huggingface_hub'}
+assert not heavy & set(sys.modules), heavy & set(sys.modules)
+"""
     subprocess.run([sys.executable, "-c", code], cwd=SCRIPTS, check=True)
-
-
-def test_the_schema_knows_the_sources_that_there_are():
-    known = schema.registry()["source.schema.yaml"].contents
-    assert known["properties"]["type"]["enum"] == list(sources.TYPES)
-    assert known["$defs"]["rooms"]["properties"]["captions"]["enum"] == list(rooms.CAPTIONS)
-    assert known["$defs"]["dicebear"]["properties"]["style"]["enum"] == list(dicebear.STYLES)
 
 
 # Runs
@@ -92,19 +98,19 @@ runs:
   a: {extends: lora-r4, batch_size: 2, recipe: compvis}
   b: {extends: a, ema: {preset: diffusers}, steps: 300}
 """
-    )["runs"]
-    assert runs["a"]["batch_size"] == runs["b"]["batch_size"] == 2
-    assert runs["a"]["lr_scheduler"] == "constant_with_warmup"
-    assert runs["a"]["train_init"] == "ema", "a LoRA is put on the model's plain U-Net"
-    assert runs["a"]["ema"]["decay"] == 0.5
-    assert runs["b"]["ema"]["decay"] == 0.9999, "the mapping is replaced as a whole"
-    assert (runs["a"]["checkpoint_every"], runs["b"]["checkpoint_every"]) == (100, 300)
+    ).runs
+    assert runs["a"].batch_size == runs["b"].batch_size == 2
+    assert runs["a"].lr_scheduler == "constant_with_warmup"
+    assert runs["a"].train_init == "ema", "a LoRA is put on the model's plain U-Net"
+    assert runs["a"].ema.decay == 0.5
+    assert runs["b"].ema.decay == 0.9999, "the mapping is replaced as a whole"
+    assert (runs["a"].checkpoint_every, runs["b"].checkpoint_every) == (100, 300)
 
 
 def test_a_full_run_that_extends_a_lora_has_nothing_of_a_lora(study):
     config = study("runs: {a: {extends: lora-r64, method: full}, b: {extends: a, method: lora}}")
-    assert not {"rank", "lora_alpha", "target_modules"} & set(config["runs"]["a"])
-    assert config["runs"]["b"]["rank"] == 64
+    assert not {"rank", "lora_alpha", "target_modules"} & set(config.runs["a"].values())
+    assert config.runs["b"].rank == 64
     assert overrides(config, "a") == {"method": ("lora", "full")}
 
 
@@ -118,7 +124,7 @@ def test_overrides_tell_what_a_recipe_brings_along(workplace):
 
 
 def test_another_alpha_follows_the_rank(workplace):
-    assert load("config/config.yaml")["runs"]["lora-r64"]["lora_alpha"] == 64
+    assert load("config/config.yaml").runs["lora-r64"].lora_alpha == 64
 
 
 # Variants
@@ -182,9 +188,9 @@ def test_longer_runs_only_add_steps(study):
 
 
 def test_the_reference_is_what_the_first_run_learned(study):
-    assert study("")["experiments"]["blip"]["reference"] == "rooms-v3"
+    assert study("").experiments["blip"].reference == "rooms-v3"
     config = study(experiment(runs=["lora-r4"], reference="rooms-v2"))
-    assert config["experiments"]["new"]["reference"] == "rooms-v2"
+    assert config.experiments["new"].reference == "rooms-v2"
 
 
 # Files
@@ -197,11 +203,11 @@ runs: {a: {extends: lora-r4, learning_rate: 1e-04, mixed_precision: no, steps: 1
 prompts: {a: {texts: [yes, on, "1", 12:30]}}
 """
     )
-    assert config["runs"]["a"]["learning_rate"] == 0.0001
-    assert config["runs"]["a"]["mixed_precision"] == "no"
-    assert config["runs"]["a"]["steps"] == 15000
-    assert config["prompts"]["a"]["texts"] == ["yes", "on", "1", "12:30"]
-    assert config["experiments"]["lora"]["date"] == "2023-06-03"
+    assert config.runs["a"].learning_rate == 0.0001
+    assert config.runs["a"].mixed_precision == "no"
+    assert config.runs["a"].steps == 15000
+    assert config.prompts["a"].texts == ["yes", "on", "1", "12:30"]
+    assert config.experiments["lora"].date == "2023-06-03"
 
 
 def test_an_entry_replaces_the_inherited_one_whole_and_null_takes_it_away(study):
@@ -212,21 +218,18 @@ datasets: {rooms: {source: rooms-v2, captions: blip}}
 experiments: {rank: null}
 """
     )
-    assert config["study"] == "my"
-    assert config["sampling"]["steps"] == 5
-    assert config["sampling"]["seeds"] == [0]
-    assert config["datasets"]["rooms"] == {
-        "source": "rooms-v2",
-        "captions": "blip",
-        "validation": 0.1,
-    }
-    assert "rank" not in config["experiments"]
-    assert len(config["experiments"]) == 9
+    assert config.study == "my"
+    assert config.sampling.steps == 5
+    assert config.sampling.seeds == [0]
+    rooms = config.datasets["rooms"]
+    assert (rooms.source, rooms.captions, rooms.validation) == ("rooms-v2", "blip", 0.1)
+    assert "rank" not in config.experiments
+    assert len(config.experiments) == 9
 
 
 def test_prompts_in_a_file_become_texts(study, workplace):
     (workplace / "p.txt").write_text("# a comment\n\n a red heart \npig\n")
-    assert study("prompts: {a: {file: p.txt}}")["prompts"]["a"] == {"texts": ["a red heart", "pig"]}
+    assert study("prompts: {a: {file: p.txt}}").prompts["a"].texts == ["a red heart", "pig"]
 
 
 def test_a_file_without_prompts(study, workplace):
@@ -236,11 +239,32 @@ def test_a_file_without_prompts(study, workplace):
 
 
 def test_saved_bytes_are_the_same_for_the_same_config(workplace):
-    config = load("config/config.yaml")
-    save(config, "one.json")
-    save(dict(reversed(config.items())), "two.json")
+    for path in ("one.json", "two.json"):
+        save(load("config/config.yaml"), path)
     assert Path("one.json").read_bytes() == Path("two.json").read_bytes()
-    assert json.loads(Path("one.json").read_text()) == config
+
+
+def test_what_is_saved_keeps_its_order_which_is_that_of_the_page(workplace):
+    config = load("config/config.yaml")
+    save(config.replace(measures=dict(reversed(config.measures.items()))), "saved.json")
+    assert list(read_saved("saved.json").measures) == list(reversed(config.measures))
+    assert list(read_saved("saved.json").experiments) == list(config.experiments)
+
+
+def test_a_saved_study_is_read_again_without_the_files_that_it_names(workplace, monkeypatch):
+    folder = f"{{repo: a/b, revision: '{'0' * 40}'}}"
+    (workplace / "my.yaml").write_text(
+        "extends: config/config.yaml\nstudy: my\nprompts: {a: {file: p.txt}}\n"
+        f"measures: {{like: {{type: preference, model: {folder}}}}}"
+    )
+    (workplace / "p.txt").write_text("a pig\n")
+    config = load("my.yaml")
+    save(config, "saved.json")
+    elsewhere = workplace / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    assert read_saved("../saved.json") == config
+    assert read_saved("../saved.json").measures["like"].model == f"results/hub/a/b/{'0' * 40}"
 
 
 # Mistakes: (the lines, what is said of them)
@@ -256,10 +280,13 @@ MISTAKES = {
     "no mapping": ("runs: {a: 3}", r"^my.yaml:3: runs.a is 3, but must be a mapping$"),
     "range": (A_RUN % "caption_dropout: 1.5", r"is 1.5, but must be at most 1$"),
     "choice": (A_RUN % "method: ful", r"must be one of 'lora', 'full'; did you mean 'full'\?"),
-    "start": (A_FULL % "train_init: emma", r"train_init is 'emma', but must be U-Net weights"),
+    "start": (
+        A_FULL % "train_init: emma",
+        r"is 'emma', but must be ema, non_ema, .*; did you mean 'ema'\?$",
+    ),
     "half a start": (
         A_FULL % "train_init: {run: critters-8bit}",
-        r"a.train_init starts from run: give run, step and weights, or folder$",
+        r"a.train_init must have run, step and weights, or folder$",
     ),
     "start of a LoRA": (
         A_RUN % "train_init: {run: critters-8bit, step: 150, weights: raw}",
@@ -311,8 +338,11 @@ MISTAKES = {
     ),
     "missing": ("runs: {a: {method: full, model: tiny, steps: 3}}", r"runs.a.dataset is missing$"),
     "null": (A_RUN % "steps: null", r"runs.a.steps is null, but must be a whole number"),
-    "name": ("runs: {a/b: {extends: lora-r4}}", r"runs.a/b is a name with other characters"),
-    "hidden name": ("runs: {.a: {extends: lora-r4}}", r"is a name with other characters"),
+    "name": (
+        "runs: {a/b: {extends: lora-r4}}",
+        r"runs.a/b is not a name of letters, digits and . _ -",
+    ),
+    "hidden name": ("runs: {.a: {extends: lora-r4}}", r"is not a name of letters, digits and"),
     "name of a folder": (
         "runs: {base: {extends: lora-r4}}",
         r"runs.base is the folder of the base",
@@ -333,7 +363,7 @@ MISTAKES = {
         "sources: {a: {type: rooms, count: 3, style: critters}}",
         r"sources.a.style is not a key here; there are: captions, count, seed, shards, type",
     ),
-    "unknown type": ("sources: {a: {type: room}}", r"'webdataset'; did you mean 'rooms'"),
+    "unknown type": ("sources: {a: {type: room}}", r"webdataset, or .*; did you mean 'rooms'"),
     "nothing to take away": ("runs: {lora: null}", r"none to take away; did you mean 'lora-r4'"),
     "run": ("runs: {a: {extends: lora-r5}}", r"no run of that name; there are: .*'lora-r\d+'\?"),
     "model": (A_RUN % "model: tyni", r"no model of that name; there are: tiny; .*'tiny'"),
@@ -414,8 +444,16 @@ MISTAKES = {
     ),
     "horizon": (
         A_RUN % "lr_scheduler: cosine",
-        r"runs.a.lr_scheduler leaves cosine without lr_horiz",
+        r"runs.a.lr_scheduler leaves cosine without lr_total",
     ),
+    "a horizon taken away": (
+        "runs: {b: {extends: lora-r4, lr_scheduler: cosine, lr_total_steps: 150},"
+        " a: {extends: b, lr_total_steps: null}}",
+        r"runs.a.lr_total_steps leaves cosine without lr_total",
+    ),
+    "an old key": (A_RUN % "lr_horizon: 3", r"runs.a.lr_horizon is called lr_total_steps now$"),
+    "another": (A_RUN % "processes: 3", r"3: runs.a.processes is called num_processes now$"),
+    "an old section": ("evaluators: {clip: x}", r"^my.yaml:3: evaluators is called measures now$"),
     "date": (experiment(runs=["lora-r4"], date="June 3"), r"must be a date such as 2023-06-03"),
     "model's folder": (
         "models: {a: {path: nowhere}}",
@@ -477,7 +515,39 @@ MISTAKES = {
         r"runs.lora-r4.train_init starts from non-EMA weights, but a LoRA is put on",
     ),
     "a tag": ("runs: !!python/dict {}", r"runs has the tag .*python/dict: write plain YAML"),
-    "a wrong tag": ("runs: !!int x", r"a value that is not what its tag says"),
+    "a wrong tag": ("runs: !!int x", r"^my.yaml:3: runs has a value that is not what its tag says"),
+    "a word that is no truth": ("runs: !!bool abc", r"not what its tag says: 'abc' as !!bool$"),
+    "a tag of dates": ("runs: {a: !!timestamp 2023-06-03}", r"a has the tag .*: write plain YAML$"),
+    "infinite": (A_RUN % "learning_rate: 1e400", r"learning_rate is 1e400, which is too large a"),
+    "infinite steps": (A_RUN % "steps: 1e400", r"my.yaml:3: runs.a.steps is 1e400, which is too"),
+    "a huge number": (A_RUN % f"steps: {'9' * 5000}", r"is 99999999999999999999..., which is too"),
+    "more steps than digits": (A_RUN % "steps: 10_000_000", r"but must be at most 999999$"),
+    "deep": (f"runs: {'[' * 100_000}", r"my.yaml:3: runs.* has more than 50 levels of nesting$"),
+    "two documents": ("---\nruns: {}", r"my.yaml:3: the file is followed by another document"),
+    "a list as key": ("runs: {[a]: 1}", r"runs has the key that is an alias, a list or a mapping"),
+    "null for an entry": ("sampling: null", r"my.yaml:3: sampling is null, but must be a mapping$"),
+    "no type": ("sources: {a: {count: 3}}", r"my.yaml:3: sources.a.type is missing$"),
+    "a type of another type": ("sources: {a: {type: 3}}", r"a.type is 3, but must be text$"),
+    "a measure": (
+        "measures: {clip_score: {type: clip-scor, model: resources/tiny-clip}}",
+        r"clip_score.type is 'clip-scor', but .*; did you mean 'clip-score'\?$",
+    ),
+    "a measure's model": (
+        "measures: {clip_score: {type: clip-score, model: 3}}",
+        r"clip_score.model is 3, but must be a folder, or a mapping with repo and revision$",
+    ),
+    "a measure's folder": (
+        "measures: {kid: {type: kid, encoder: {type: dinov2, model: nowhere}}}",
+        r"measures.kid.encoder.model is nowhere, which is no folder$",
+    ),
+    "a measure's choice": (
+        "measures: {kid: {type: kid, encoder: efficientnet}}",
+        r"kid.encoder is 'efficientnet', but must be .*efficientnet-lite0.* a mapping",
+    ),
+    "a measure of one's own": (
+        "measures: {mine: {type: my/measure.py}}",
+        r"measures.mine.type is my/measure.py, which is no file$",
+    ),
     "an endless alias": ("models: &a {x: *a}", r"an alias that contains itself"),
     "not YAML": ("runs: [a", r"^my.yaml:4: not valid YAML: "),
 }
@@ -523,6 +593,33 @@ def test_a_table_of_captions_is_for_a_source_in_one_piece(study, workplace):
     assert str(caught.value) == told
 
 
+def test_a_long_chain_of_runs(study):
+    runs = [
+        f"r{number}: {{extends: {'lora-r4' if number == 0 else f'r{number - 1}'}}}"
+        for number in range(1_100)
+    ]
+    assert study(f"runs: {{{', '.join(runs)}}}").runs["r1099"].rank == 4
+    runs[0] = "r0: {extends: lora-r4, rank: 0}"
+    with pytest.raises(UserError, match=r"^my.yaml:3: runs.r0.rank is 0, but must be at least 1$"):
+        study(f"runs: {{{', '.join(runs)}}}")
+
+
+def test_a_measure_of_ones_own(study, workplace):
+    (workplace / "mine.py").write_text(
+        "from emaki.evaluation.measures import Measure, clip_score\n"
+        "class Mine(Measure):\n"
+        "    strength: float = 1.0\n"
+        "    texts = clip_score.ClipScore.texts\n"
+    )
+    (workplace / "broken.py").write_text("import nothing_of_that_name\n")
+    measure = study("measures: {mine: {type: mine.py, strength: 2}}").measures["mine"]
+    assert (type(measure).__name__, measure.strength) == ("Mine", 2)
+    with pytest.raises(UserError, match=r"mine.strenth is not a key here; .* mean 'strength'\?$"):
+        study("measures: {mine: {type: mine.py, strenth: 2}}")
+    with pytest.raises(UserError, match=r"broken.py, which cannot be imported \(ModuleNotFound"):
+        study("measures: {mine: {type: broken.py}}")
+
+
 def test_every_mistake_is_told(study):
     with pytest.raises(UserError) as caught:
         study("runs: {a: {extends: lora-r4, rank: 0, seed: x}}\nsampling: {steps: 0}")
@@ -552,7 +649,7 @@ def test_non_ema_weights_must_be_there(study, workplace):
 
 
 def test_the_making_of_the_tiny_models_is_no_study(workplace):
-    assert load("config/tiny.yaml")["study"] == "tiny"
+    assert load_tiny_models("config/tiny.yaml").study == "tiny"
 
 
 def test_a_study_has_its_own_name(workplace):
@@ -596,14 +693,14 @@ experiments:
   lora: {title: a, question: b, runs: [second], baselines: [lora-r4], prompts: {domain: rooms}}
 """
     lines += "".join(
-        f"  {name}: null\n" for name in load("config/config.yaml")["experiments"] if name != "lora"
+        f"  {name}: null\n" for name in load("config/config.yaml").experiments if name != "lora"
     )
     assert trained(study(lines)) == ["lora-r4", "first", "second"]
 
 
 def test_a_file_of_prompts_as_windows_writes_it(study):
     Path("prompts.txt").write_bytes("\ufeff# mine\r\na café\r\n".encode())
-    assert study("prompts: {a: {file: prompts.txt}}")["prompts"]["a"]["texts"] == ["a café"]
+    assert study("prompts: {a: {file: prompts.txt}}").prompts["a"].texts == ["a café"]
     Path("prompts.txt").write_bytes("a café".encode("latin-1"))
     with pytest.raises(UserError, match=r"a.file is prompts.txt, which is not UTF-8 text$"):
         study("prompts: {a: {file: prompts.txt}}")
@@ -621,11 +718,11 @@ def test_a_folder_of_pictures_becomes_a_study(name, words, workplace):
     folder.mkdir()
     write(folder, "results/pictures.yaml", 'Bild: "text"')
     config = load("results/pictures.yaml")
-    source = config["sources"]["pictures"]
-    assert Path(source["path"]) == folder
-    assert source["caption_column"] == 'Bild: "text"'
-    assert re.fullmatch(f"pictures{words}-[0-9a-f]{{6}}", config["study"])
-    assert {run["dataset"] for run in config["runs"].values()} == {"pictures"}
+    source = config.sources["pictures"]
+    assert Path(source.path) == folder
+    assert source.caption_column == 'Bild: "text"'
+    assert re.fullmatch(f"pictures{words}-[0-9a-f]{{6}}", config.study)
+    assert {run.dataset for run in config.runs.values()} == {"pictures"}
 
 
 def test_two_folders_of_one_name_are_two_studies(workplace):
@@ -633,7 +730,7 @@ def test_two_folders_of_one_name_are_two_studies(workplace):
     for place in ("here", "there"):
         Path(place, "写真").mkdir(parents=True)
         write(Path(place, "写真"), "results/pictures.yaml")
-        studies.add(load("results/pictures.yaml")["study"])
+        studies.add(load("results/pictures.yaml").study)
     assert len(studies) == 2
 
 

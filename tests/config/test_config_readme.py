@@ -1,101 +1,91 @@
-"""config/README.md documents what there is, and its examples are valid."""
+"""config/README.md and config/schema.json say what there is, and the examples are valid."""
 
+import json
 import re
 from pathlib import Path
 
+import jsonschema
 import pytest
+from describe_settings import describe_settings
 
-from emaki.config import load, schema
-from emaki.config.reading import Loader, yaml
+from emaki.config import description, load
+from emaki.config.reading import parse
+from emaki.config.settings import Run
 from emaki.training import recipes
+from emaki.training.settings import Ema
 
-README = (Path(__file__).parents[2] / "config" / "README.md").read_text("utf-8")
+CONFIG = Path(__file__).parents[2] / "config"
+README = (CONFIG / "README.md").read_text("utf-8")
+SCHEMA = json.loads((CONFIG / "schema.json").read_text("utf-8"))
 EXAMPLES = re.findall(r"^```yaml\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
-SECTIONS = dict(re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", README, re.MULTILINE | re.DOTALL))
-FILES = {
-    "Top level": "config",
-    "models": "model",
-    "machine": "machine",
-    "sources": "source",
-    "captions": "captions",
-    "datasets": "dataset",
-    "prompts": "prompts",
-    "runs": "run",
-    "experiments": "experiment",
-}
-INLINE = ("evaluators", "sampling")  # within config.schema.yaml
-# Defaults that depend on other keys, in the README's words.
-WORDS = {"checkpoint_every": "`steps`", "reference": "the first run's", "keep": "all"}
+PLUG_INS = [(name, type_) for name, kind in description.KINDS.items() for type_ in kind.names()]
 
 
-def rows(section):
-    """The rows of all tables of a section that have a column `key`: dicts by column."""
-    found, header = [], None
-    for line in SECTIONS[section].splitlines():
-        cells = [cell.strip() for cell in line.strip("|").split("|")]
-        if not line.startswith("|"):
-            header = None
-        elif header is None:
-            header = cells
-        elif header[0] == "key" and not line.startswith("|---"):
-            found.append(dict(zip(header, cells, strict=True)))
+def test_what_is_generated_is_up_to_date():
+    for path, text in describe_settings().items():
+        assert path.read_text("utf-8") == text, f"{path.name}: run `make settings`"
+
+
+def rows(part):
+    """{key: its cells by column} of the tables between the marks that name a part."""
+    found = {}
+    for table in re.findall(rf"<!-- settings of {part}\b.*?-->(.*?)<!-- end -->", README, re.S):
+        header = None
+        for line in table.splitlines():
+            cells = [cell.strip() for cell in line.strip("|").split("|")]
+            if line.startswith("| key |"):
+                header = cells
+            elif line.startswith("| `"):
+                found[cells[0].strip("`")] = dict(zip(header, cells, strict=True))
     return found
 
 
-def properties(section):
-    """{key: (its schema, whether it must be given)} for every key of a section, at any depth."""
-    contents = {name: schema.registry()[f"{name}.schema.yaml"].contents for name in FILES.values()}
-    top = contents["config"]
-    root = top["properties"][section] if section in INLINE else contents[FILES[section]]
-    required = set(root.get("required", []))
-    if section == "Top level":
-        root = {"properties": {key: {} for key in (*top["properties"], "extends")}}
-        required |= set(top["else"]["required"])
-    elif section == "runs":
-        required |= set(top["properties"]["runs"]["additionalProperties"]["required"])
-    found = {}
-    for place in [root, *root.get("$defs", {}).values()]:
-        required |= set(place.get("required", []))
-        for key, value in place.get("properties", {}).items():
-            found.setdefault(key, value)
-            found |= value.get("properties", {})
-            required |= set(value.get("required", []))
-    return {key: (value, key in required) for key, value in found.items()}
+@pytest.mark.parametrize("part", description.CLASSES)
+def test_every_key_is_documented_and_no_other(part):
+    settings = description.CLASSES[part]
+    assert rows(part).keys() == settings.model_fields.keys()
+    assert all(field.description for field in settings.model_fields.values())
 
 
-@pytest.mark.parametrize("section", [*FILES, *INLINE])
-def test_every_key_is_documented_and_no_other(section):
-    assert {row["key"].strip("`") for row in rows(section)} == set(properties(section))
+@pytest.mark.parametrize(("part", "type_"), PLUG_INS)
+def test_every_plug_in_is_documented(part, type_):
+    settings = description.KINDS[part].find(type_)
+    assert settings.__doc__
+    assert all(field.description for key, field in settings.model_fields.items() if key != "type")
+    (table,) = re.findall(rf"<!-- settings of {part} -->(.*?)<!-- end -->", README, re.S)
+    described = re.search(rf"^`{type_}`: (.*?)(?=^`[\w-]+`: |\Z)", table, re.M | re.S)[1]
+    assert settings.model_fields.keys() - {"type"} <= set(
+        re.findall(r"^\| `(\w+)`", described, re.M)
+    )
 
 
-@pytest.mark.parametrize("section", [*FILES, *INLINE])
-def test_allowed_words_and_required_keys_are_as_in_the_schema(section):
-    known = properties(section)
-    for row in rows(section):
-        key = row["key"].strip("`")
-        value, required = known[key]
-        if "enum" in value:
-            assert set(re.findall(r"`([^`]+)`", row["value"])) == set(value["enum"]), key
-        if "default" in row:
-            assert (row["default"] == "—") == required, key
+@pytest.mark.parametrize("part", description.CLASSES)
+def test_allowed_words_required_keys_and_defaults_are_those_of_the_classes(part):
+    settings = description.CLASSES[part]
+    schema = settings.model_json_schema()["properties"]
+    for key, row in rows(part).items():
+        if "enum" in schema[key]:
+            assert set(re.findall(r"`([^`]+)`", row["value"])) == set(schema[key]["enum"])
+        if (cell := row.get("default")) is None:
+            continue
+        assert (cell == "—") == settings.model_fields[key].is_required(), key
+        if schema[key].get("default") is not None:
+            assert parse(f"a: {cell}", "").data["a"] == schema[key]["default"], key
 
 
-@pytest.mark.parametrize("section", [*FILES, *INLINE])
-def test_defaults_are_those_that_are_filled_in(section):
-    known = properties(section).items()
-    defaults = {key: value["default"] for key, (value, _) in known if "default" in value}
-    columns = {"default": recipes.DIFFUSERS if section == "runs" else defaults}
-    columns["with `compvis`"] = recipes.COMPVIS
-    for preset, values in recipes.EMA_PRESETS.items():
-        columns[f"in preset `{preset}`"] = values
-    for row in rows(section):
-        key = row["key"].strip("`")
-        for column, values in columns.items():
-            cell = row.get(column, "")
-            if cell in ("", "—") or cell == WORDS.get(key):
-                assert column not in row or key not in values, key
-            else:
-                assert yaml.load(cell, Loader) == values[key], (key, column)
+def test_the_columns_of_the_recipes_are_what_a_run_gets():
+    said = {"model": "m", "dataset": "d", "method": "full", "steps": 1}
+    for column, recipe in (("default", "diffusers"), ("with `compvis`", "compvis")):
+        run = Run(recipe=recipe, **said)
+        for key, row in rows("runs").items():
+            cell = row.get(column, "—")
+            if cell not in ("", "—", "`steps`") and key not in ("ema", "recipe", "lora_alpha"):
+                assert parse(f"a: {cell}", "").data["a"] == getattr(run, key), (key, column)
+    for preset in recipes.EMA_PRESETS:
+        ema = Run(ema={"preset": preset}, **said).ema
+        for key in Ema.model_fields.keys() - {"preset"}:
+            cell = rows("ema")[key][f"in preset `{preset}`"]
+            assert parse(f"a: {cell}", "").data["a"] == getattr(ema, key)
 
 
 @pytest.mark.parametrize("number", range(len(EXAMPLES)))
@@ -107,9 +97,32 @@ def test_example_is_a_valid_config(number, workplace):
         (workplace / "my" / folder).mkdir(parents=True)
     (workplace / "my" / "captions.csv").write_text("file,text\n")
     (workplace / "my" / "shards").mkdir()
-    for number in range(2):
-        (workplace / "my" / "shards" / f"{number:05d}.tar").touch()
+    for shard in range(2):
+        (workplace / "my" / "shards" / f"{shard:05d}.tar").touch()
     path = workplace / "results" / "example.yaml"
     path.parent.mkdir()
     path.write_text(example)
     load(path)
+    jsonschema.validate(parse(example, "").data, SCHEMA)
+
+
+@pytest.mark.parametrize("path", sorted(CONFIG.glob("*.yaml")), ids=lambda path: path.name)
+def test_editors_find_no_mistake_in_the_configs_that_there_are(path):
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+    jsonschema.validate(parse(path.read_text("utf-8"), "").data, SCHEMA)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "runs: {a: {rnak: 3}}",
+        "sampling: {steps: 0}",
+        "sources: {a: {type: rooms, count: 3, style: critters}}",
+        "measures: {a: {type: clip-scor, model: m}}",
+        "experiments: {a: {title: null}}",
+        "evaluators: {}",
+    ],
+)
+def test_editors_see_mistakes(lines):
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(parse(f"study: a\n{lines}", "").data, SCHEMA)

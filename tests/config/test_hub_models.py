@@ -20,7 +20,7 @@ def read(workplace, model, more=""):
 
 def test_a_model_of_the_hub_has_a_path_of_its_commits(workplace):
     said = f"repo: a/b, revision: '{COMMIT}', non_ema_revision: '{OTHER}'"
-    assert read(workplace, said)["models"]["tiny"]["path"] == f"results/hub/a/b/{COMMIT}+{OTHER}"
+    assert read(workplace, said).models["tiny"].folder == f"results/hub/a/b/{COMMIT}+{OTHER}"
 
 
 @pytest.mark.parametrize(
@@ -57,19 +57,22 @@ def test_a_dataset_without_a_commit_is_told_with_the_alternatives(workplace):
 
 
 def read_models(workplace, entry):
-    """A config whose evaluators and captioner are all that `entry` of the hub."""
-    judges = f"clip: {{{entry}}}, features: {{type: dinov2, model: {{{entry}}}}}"
-    more = f"evaluators: {{{judges}, preference: {{{entry}}}}}\n"
+    """A config whose measures and captioner have all that `entry` of the hub."""
+    measures = [
+        f"{name}: {{type: {name}, model: {{{entry}}}}}" for name in ("clip-score", "preference")
+    ]
+    measures.append(f"kid: {{type: kid, encoder: {{type: dinov2, model: {{{entry}}}}}}}")
+    more = f"measures: {{{', '.join(measures)}}}\n"
     more += f"captions:\n  blip: {{type: blip, model: {{{entry}}}}}\n"
     return read(workplace, "path: resources/tiny-sd", more)
 
 
-def test_evaluators_and_captioners_of_the_hub_have_a_folder(workplace):
+def test_measures_and_captioners_of_the_hub_have_a_folder(workplace):
     config = read_models(workplace, f"repo: a/b, revision: '{COMMIT}'")
     folder = f"results/hub/a/b/{COMMIT}"
-    judges = config["evaluators"]
-    assert (judges["clip"], judges["preference"]) == (folder, folder)
-    assert (judges["features"]["model"], config["captions"]["blip"]["model"]) == (folder, folder)
+    measures = config.measures
+    assert (measures["clip-score"].model, measures["preference"].model) == (folder, folder)
+    assert (measures["kid"].encoder.model, config.captions["blip"].model) == (folder, folder)
     assert (repository(folder), repository("resources/tiny-clip")) == ("a/b", None)
 
 
@@ -82,9 +85,9 @@ def test_evaluators_and_captioners_of_the_hub_have_a_folder(workplace):
         (f"repo: a/b, revision: '{COMMIT}', rev: x", "{}.rev is not a key here"),
     ],
 )
-def test_mistakes_in_evaluators_and_captioners(workplace, entry, told):
+def test_mistakes_in_measures_and_captioners(workplace, entry, told):
     with pytest.raises(UserError) as caught:
         read_models(workplace, entry)
-    places = ["evaluators.clip", "evaluators.preference", "evaluators.features.model"]
+    places = [f"measures.{name}.model" for name in ("clip-score", "preference", "kid.encoder")]
     for place in [*places, "captions.blip.model"]:
         assert told.format(place) in str(caught.value)

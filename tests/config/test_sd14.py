@@ -8,11 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
-import yaml
 
 from emaki.common.errors import UserError
 from emaki.config import load
-from emaki.config.reading import Loader
+from emaki.config.reading import parse
 
 ROOT = Path(__file__).parents[2]
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -43,7 +42,7 @@ def _inside(workplace, monkeypatch):
 
 def with_inputs():
     """What config/sd14.yaml says, with its user's three inputs."""
-    config = yaml.load((ROOT / "config/sd14.yaml").read_text(), Loader)
+    config = parse((ROOT / "config/sd14.yaml").read_text(), "config/sd14.yaml").data
     config["models"]["sd14"]["non_ema_revision"] = COMMIT
     for name in ("rooms", "rooms-v2"):
         config["sources"][name]["path"] = "unsplash"
@@ -93,7 +92,7 @@ def test_the_plan_is_made_without_them():
 
 
 def test_the_flags_are_the_logs():
-    flags = load("config/mine.yaml")["runs"]["rooms-v3"]
+    flags = load("config/mine.yaml").runs["rooms-v3"].values()
     said = {
         "steps": 15_000,
         "checkpoint_every": 500,

@@ -2,19 +2,22 @@
 
 import json
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import torch
 from diffusers import UNet2DConditionModel
 from torch.utils.flop_counter import FlopCounterMode
 
-from emaki.config import load, schema
+from emaki.config import load
+from emaki.config.machine import Gpu, Machine
+from emaki.config.settings import Model
 from emaki.costs import estimates
 from emaki.costs.sizes import KNOWN, SD14, size_of
 
 ROOT = Path(__file__).parents[2]
 COUNTED = json.loads((ROOT / "benchmarks/results/unet_costs.json").read_text())
-TINY = {"path": str(ROOT / "resources/tiny-sd")}
+TINY = Model(path=str(ROOT / "resources/tiny-sd"))
 
 
 @pytest.fixture
@@ -22,16 +25,23 @@ def config(monkeypatch):
     """The embedded study's runs at the size of SD 1.4."""
     monkeypatch.chdir(ROOT)
     config = load("config/config.yaml")
-    config |= {"study": "never-run", "machine": {"gpu": "T4"}}
-    config["models"]["tiny"] = {"repo": "CompVis/stable-diffusion-v1-4"}
-    for run in config["runs"].values():
-        run |= {"resolution": 512, "mixed_precision": "fp16", "gradient_checkpointing": True}
-    return config
+    large = {"resolution": 512, "mixed_precision": "fp16", "gradient_checkpointing": True}
+    return config.replace(
+        study="never-run",
+        machine=Machine(gpu="T4"),
+        models={"tiny": Model(repo="CompVis/stable-diffusion-v1-4")},
+        runs={name: run.model_copy(update=large) for name, run in config.runs.items()},
+    )
+
+
+def change(config, name, **values):
+    """The study with other values in one run."""
+    return config.replace(runs=config.runs | {name: config.runs[name].model_copy(update=values)})
 
 
 def test_the_sizes_are_those_of_the_files():
     size = size_of(TINY)
-    unet = UNet2DConditionModel.from_pretrained(TINY["path"], subfolder="unet")
+    unet = UNet2DConditionModel.from_pretrained(TINY.path, subfolder="unet")
     assert size.unet == sum(p.numel() for p in unet.parameters())
     assert (size.reduction, size.width) == (4, unet.config.cross_attention_dim)
     unet.requires_grad_(False)
@@ -43,8 +53,8 @@ def test_the_sizes_are_those_of_the_files():
 
 
 def test_a_model_of_unknown_size_is_said_to_be():
-    assert size_of({"repo": "CompVis/stable-diffusion-v1-4"}) == KNOWN[next(iter(KNOWN))]
-    assert "somebody/else is not here" in size_of({"repo": "somebody/else"}).source
+    assert size_of(Model(repo="CompVis/stable-diffusion-v1-4")) == KNOWN[next(iter(KNOWN))]
+    assert "somebody/else is not here" in size_of(Model(repo="somebody/else")).source
 
 
 def test_the_constants_are_those_that_were_counted():
@@ -58,7 +68,7 @@ def test_the_constants_are_those_that_were_counted():
 
 
 def test_another_models_work_is_right_within_a_factor_of_two():
-    unet = UNet2DConditionModel.from_pretrained(TINY["path"], subfolder="unet")
+    unet = UNet2DConditionModel.from_pretrained(TINY.path, subfolder="unet")
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         unet(torch.zeros(1, 4, 16, 16), 0, torch.zeros(1, 77, unet.config.cross_attention_dim))
     counted = counter.get_total_flops() / 1e9
@@ -66,19 +76,20 @@ def test_another_models_work_is_right_within_a_factor_of_two():
 
 
 def test_eight_bit_adam_is_what_makes_a_full_fine_tune_fit_a_t4(config):
-    config["runs"]["full-8bit"]["batch_size"] = 1
+    config = change(config, "full-8bit", batch_size=1)
     assert estimates.gpu_memory_mb(config, "full-8bit") < 16_000
-    config["runs"]["full-8bit"]["optimizer"] = "adamw"
+    config = change(config, "full-8bit", optimizer="adamw")
     assert estimates.gpu_memory_mb(config, "full-8bit") > 16_000
 
 
 def test_a_training_asks_for_the_smallest_gpu_that_it_fits(config):
-    config["machine"] |= {"gpu_models": {"a100": 40, "t4": 16, "a10": 24}}
+    models = {"a100": 40, "t4": 16, "a10": 24}
+    config = config.replace(machine=Machine(gpu="T4", gpu_models=models))
     assert [estimates.gpu_model(config, mb) for mb in (15_000, 20_000, 99_000)] == [
         *("t4", "a10"),
         "a100",  # an estimate is no reason to refuse
     ]
-    config["machine"] = {"gpu": "T4"}
+    config = config.replace(machine=Machine(gpu="T4"))
     assert estimates.gpu_model(config, 15_000) == ""
 
 
@@ -87,17 +98,17 @@ def test_a_state_passes_through_main_memory(config):
     averaged = estimates.main_memory_mb(config, "critters-non-ema")
     assert averaged == pytest.approx(4000 + 12.8 * 1024**3 / 1e6, rel=0.02)
     assert estimates.main_memory_mb(config, "lora-r4") < 4100
-    config["machine"] = {"gpu": "cpu"}  # the activations are there too
+    config = config.replace(machine=Machine(gpu="cpu"))  # the activations are there too
     assert estimates.main_memory_mb(config, "critters-non-ema") > averaged
 
 
 def test_time_grows_with_the_work_and_says_what_it_rests_on(config):
-    run = config["runs"]["full-8bit"]
     once = estimates.seconds_per_step(config, "full-8bit")
     assert "estimated, not measured" in once.source
-    run["batch_size"] *= 2
+    batch = config.runs["full-8bit"].batch_size
+    config = change(config, "full-8bit", batch_size=2 * batch)
     assert estimates.seconds_per_step(config, "full-8bit").value == pytest.approx(2 * once.value)
-    config["machine"]["gpu"] = "A6000"
+    config = config.replace(machine=Machine(gpu="A6000"))
     assert estimates.seconds_per_step(config, "full-8bit").value < once.value
 
 
@@ -113,9 +124,8 @@ def test_a_benchmark_of_the_run_takes_the_estimates_place(config, tmp_path, monk
     assert "measured: the slowest of 2 segments" in source
 
 
-def test_the_schema_knows_the_gpus():
-    gpu = schema.registry()["machine.schema.yaml"].contents["properties"]["gpu"]
-    assert set(gpu["enum"]) == {*estimates.GPUS, "cpu"}
+def test_the_settings_know_the_gpus():
+    assert set(get_args(Gpu)) == {*estimates.GPUS, "cpu"}
 
 
 def test_the_size_of_what_is_written(config):
@@ -123,7 +133,7 @@ def test_the_size_of_what_is_written(config):
     for run, megabytes in weights.items():
         counted = estimates.checkpoint_bytes(config, run).value / 1e6
         assert counted == pytest.approx(megabytes, rel=0.01)
-    config["runs"]["full-8bit"]["train_text_encoder"] = True
+    config = change(config, "full-8bit", train_text_encoder=True)
     assert estimates.checkpoint_bytes(config, "full-8bit").value == (859_520_964 + 123_060_480) * 4
     # 12.8 GiB is what diffusers' script writes for a full fine-tune with an average
     state = estimates.state_bytes(config, "critters-non-ema").value

@@ -9,16 +9,26 @@ from pathlib import Path
 import pytest
 
 from emaki.config import load
+from emaki.config.machine import Machine
+from emaki.config.settings import Model
 from emaki.costs import study_plan
+from emaki.data.sources.hub import Hub
+from emaki.evaluation.measures.clip_score import ClipScore
 
 ROOT = Path(__file__).parents[2]
-SD14 = {"repo": "CompVis/stable-diffusion-v1-4", "non_ema_revision": "0" * 40}
+SD14 = Model(repo="CompVis/stable-diffusion-v1-4", non_ema_revision="0" * 40)
 
 
 @pytest.fixture
 def config(monkeypatch):
     monkeypatch.chdir(ROOT)
-    return load("config/config.yaml") | {"study": "never-run"}
+    return load("config/config.yaml").replace(study="never-run")
+
+
+def change_runs(config, **values):
+    """The study with other values in all runs."""
+    runs = {name: run.model_copy(update=values) for name, run in config.runs.items()}
+    return config.replace(runs=runs)
 
 
 @pytest.fixture
@@ -36,18 +46,23 @@ def test_the_jobs_are_those_that_snakemake_counts(folder):
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     count = dict(re.findall(r"^(\w+) +(\d+)$", done.stdout, re.MULTILINE))
-    assert (count["train"], count["train_newest"], count["total"]) == ("8", "3", "75")
+    assert (count["train"], count["train_newest"], count["total"]) == ("8", "3", "83")
     # 16 jobs draw two prompts with two seeds each
     assert "drawing 64 pictures" in done.stdout
 
 
 def test_at_full_size_the_gpu_the_disk_and_the_cost_are_told(config):
-    config["models"]["tiny"] = SD14
-    config["machine"] = {"gpu": "T4", "price_per_hour": 0.5, "disk_gb": 1}
-    config["evaluators"]["clip"] = f"results/hub/openai/clip-vit-large-patch14/{'0' * 40}"
-    config["sources"]["rooms"] = {"type": "hub", "repo": "somebody/rooms", "revision": "0" * 40}
-    for run in config["runs"].values():
-        run |= {"resolution": 512, "mixed_precision": "fp16", "gradient_checkpointing": True}
+    clip = {"repo": "openai/clip-vit-large-patch14", "revision": "0" * 40}
+    rooms = Hub(repo="somebody/rooms", revision="0" * 40)
+    config = config.replace(
+        models={"tiny": SD14},
+        machine=Machine(gpu="T4", price_per_hour=0.5, disk_gb=1),
+        measures={"clip_score": ClipScore(type="clip-score", model=clip)},
+        sources=config.sources | {"rooms": rooms},
+    )
+    config = change_runs(
+        config, resolution=512, mixed_precision="fp16", gradient_checkpointing=True
+    )
     text = study_plan.plan(config, [], 0)
     assert re.search(r"full-8bit: .* fits 16, smallest GPU: T4 \(16 GB\)", text)
     assert re.search(r"critters-compvis: .* DOES NOT FIT 16, smallest GPU: .*24 GB", text)
@@ -70,9 +85,7 @@ def test_the_profile_says_on_what(folder):
 
 def test_half_precision_halves_what_is_kept(config):
     whole = study_plan.disk(config)
-    for run in config["runs"].values():
-        run["save_precision"] = "fp16"
-    half = study_plan.disk(config)
+    half = study_plan.disk(change_runs(config, save_precision="fp16"))
     assert half["checkpoints"].value == whole["checkpoints"].value / 2
     assert half["states"] == whole["states"]
 

@@ -10,16 +10,18 @@ import pytest
 import yaml
 from PIL import Image
 
-from emaki.captioners import captions
+from emaki.captioners.alt import Alt
 from emaki.common import fonts
 from emaki.common.errors import UserError
 from emaki.common.files import sha256
 from emaki.data import contact_sheet, dataset_card, dataset_files, images
+from emaki.data.captions import write_captions
 from emaki.data.picture import Picture, Reject
+from emaki.data.settings import Dataset
 
 ROOT = Path(__file__).parents[2]
 
-DATASET = {"source": "squares", "captions": "alt", "validation": 0.2}
+DATASET = Dataset(source="squares", captions="alt", validation=0.2)
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +42,7 @@ def stages(tmp_path_factory):
     ]
     rejects = [Reject("a|b\n*c*.png", "empty file"), Reject("d.png", "broken picture: cut")]
     images.write([*items, *rejects], folder / "images")
-    captions.write(captions.alt(folder / "images"), folder / "alt.parquet")
+    write_captions(Alt().caption_pictures(folder / "images", []), folder / "alt.parquet")
     return folder
 
 
@@ -70,7 +72,7 @@ def test_datasets_loads_it(dataset, tmp_path):
 def test_without_validation_the_file_is_there_and_empty(stages, tmp_path):
     from datasets import load_dataset
 
-    whole = DATASET | {"validation": 0}
+    whole = DATASET.model_copy(update={"validation": 0.0})
     dataset_files.write("all", whole, stages / "images", stages / "alt.parquet", tmp_path / "all")
     assert pq.read_metadata(tmp_path / "all" / "data" / "validation.parquet").num_rows == 0
     loaded = load_dataset(str(tmp_path / "all"), cache_dir=str(tmp_path / "cache"))
@@ -110,7 +112,7 @@ def test_the_card_as_markdown(dataset):
 def test_content_json_follows_the_data_only(stages, dataset, tmp_path):
     content = json.loads((dataset / "content.json").read_text())
     assert content["train"] == sha256(dataset / "data" / "train.parquet")
-    other = DATASET | {"captions": "described otherwise"}
+    other = DATASET.model_copy(update={"captions": "described otherwise"})
     dataset_files.write("x", other, stages / "images", stages / "alt.parquet", tmp_path / "x")
     assert json.loads((tmp_path / "x" / "content.json").read_text()) == content
 
@@ -124,7 +126,7 @@ def test_letters_beyond_english_are_drawn():
 def test_a_long_list_of_rejects_is_cut_in_the_text_only(dataset):
     card = json.loads((dataset / "card.json").read_text("utf-8"))
     card["rejects"] = [{"file": f"{n}.png", "reason": "empty file"} for n in range(60)]
-    text = dataset_card.readme(card)
+    text = dataset_card.to_markdown(card)
     assert "49.png" in text
     assert "50.png" not in text
     assert "And 10 more: see `card.json`." in text
@@ -133,7 +135,7 @@ def test_a_long_list_of_rejects_is_cut_in_the_text_only(dataset):
 def test_the_same_bytes_again_by_the_script(stages, dataset, tmp_path):
     arguments = {
         "name": "squares",
-        "dataset": json.dumps(DATASET),
+        "dataset": DATASET.model_dump_json(),
         "images": stages / "images",
         "captions": stages / "alt.parquet",
         "output": tmp_path / "again",
@@ -157,25 +159,28 @@ def test_the_same_bytes_again_by_the_script(stages, dataset, tmp_path):
 def test_adding_pictures_moves_none_to_the_other_side():
     few = [f"room-{number}" for number in range(200)]
     many = [*few, *(f"other-{number}" for number in range(800))]
-    before, after = dataset_files.split(few, 0.1), dataset_files.split(many, 0.1)
+    before, after = (
+        dataset_files.choose_held_out(few, 0.1),
+        dataset_files.choose_held_out(many, 0.1),
+    )
     assert after & set(few) == before
     assert 70 <= len(after) <= 130
-    assert before == dataset_files.split(few[::-1], 0.1)
-    assert before < dataset_files.split(few, 0.2)
+    assert before == dataset_files.choose_held_out(few[::-1], 0.1)
+    assert before < dataset_files.choose_held_out(few, 0.2)
 
 
 def test_neither_side_is_empty_where_that_can_be():
-    assert dataset_files.split(["a"], 0.5) == set()
+    assert dataset_files.choose_held_out(["a"], 0.5) == set()
     assert all(
-        len(dataset_files.split(["a", str(n)], share)) == 1
+        len(dataset_files.choose_held_out(["a", str(n)], share)) == 1
         for n in range(9)
         for share in (0.01, 0.5)
     )
-    assert dataset_files.split([str(n) for n in range(50)], 0) == set()
+    assert dataset_files.choose_held_out([str(n) for n in range(50)], 0) == set()
 
 
 def test_an_empty_dataset_says_why(stages, tmp_path):
-    captions.write([("square-001", None)], tmp_path / "none.parquet")
+    write_captions([("square-001", None)], tmp_path / "none.parquet")
     with pytest.raises(UserError) as error:
         dataset_files.write(
             "x", DATASET, stages / "images", tmp_path / "none.parquet", tmp_path / "x"

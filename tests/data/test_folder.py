@@ -16,7 +16,8 @@ from PIL import Image
 from emaki.common.errors import UserError
 from emaki.data import images
 from emaki.data.picture import Picture, Reject
-from emaki.data.sources import build, folder
+from emaki.data.sources import KIND
+from emaki.data.sources.folder import Folder
 
 ROOT = Path(__file__).parents[2]
 
@@ -36,7 +37,7 @@ def save(path, seed=0, size=(48, 40), **options):
 
 def read(place, **options):
     """{file: picture} and {file: reason} of a folder."""
-    items = list(build({"type": "folder", "path": str(place), **options}))
+    items = list(KIND.read({"type": "folder", "path": str(place), **options}).pictures())
     good = {item.file: item for item in items if isinstance(item, Picture)}
     return good, {item.file: item.reason for item in items if isinstance(item, Reject)}
 
@@ -132,7 +133,7 @@ def test_pictures_inside_parquet(place, plain):
     }
     assert "not a picture" in bad["train-00000.parquet row 2"]
     assert bad["train-00000.parquet row 3"] == "no picture in this row"
-    assert folder.total({"path": str(place)}) == 4
+    assert Folder(path=str(place)).count_pictures() == 4
 
 
 def test_a_dataset_that_datasets_wrote(place):
@@ -173,7 +174,7 @@ def test_everything_unusable_is_set_aside_with_its_reason(place, tmp_path):
         ],
     )
     source = {"type": "folder", "path": str(place)}
-    images.write(build(source), tmp_path / "out")
+    images.write(KIND.read(source).pictures(), tmp_path / "out")
     rejects = pq.read_table(tmp_path / "out" / "rejects.parquet").to_pylist()
     reasons = {reject["file"]: reject["reason"] for reject in rejects}
     kept = pq.read_table(tmp_path / "out" / "metadata.parquet").to_pylist()
@@ -223,14 +224,14 @@ def test_names_that_snakemake_cannot_hold_are_watched_by_a_stamp(place):
     save(place / "{d}.png", 2)
     os.rename(save(place / "x.png", 3), os.fsencode(place) + b"/\xe9.png")
     (place / "broken.png").symlink_to("nowhere.png")
-    source = {"path": str(place)}
-    assert folder.inputs(source) == [str(place / "a b's $(c)*.png")]
-    before = folder.stamps(source)
+    source = Folder(path=str(place))
+    assert source.inputs() == [str(place / "a b's $(c)*.png")]
+    before = source.stamps()
     assert len(before) == 3
     assert json.dumps(before).isascii()
-    assert folder.stamps(source) == before
+    assert source.stamps() == before
     save(place / "{d}.png", 4, size=(64, 64))
-    assert folder.stamps(source) != before
+    assert source.stamps() != before
 
 
 def test_half_characters_in_json(place):
@@ -277,7 +278,7 @@ def test_clean_files_stay_as_they_are_and_others_become_png(place, tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6
     save(place / "c.jpg", 3, exif=exif)
-    images.write(build({"type": "folder", "path": str(place)}), tmp_path / "out")
+    images.write(KIND.read({"type": "folder", "path": str(place)}).pictures(), tmp_path / "out")
     rows = pq.read_table(tmp_path / "out" / "metadata.parquet").to_pylist()
     stored = [tmp_path / "out" / "pictures" / row["file"] for row in rows]
     assert [path.suffix for path in stored] == [".jpg", ".png", ".png"]
@@ -292,10 +293,10 @@ def test_files_lists_what_is_read_without_heavy_imports(place):
     for name in ["a.txt", "metadata.csv", "notes.md", "x.parquet", "other.jsonl"]:
         (place / name).write_text("")
     names = ["a.jpg", "a.txt", "b.png", "metadata.csv", "x.parquet"]
-    assert folder.files({"path": str(place)}) == [str(place / name) for name in names]
+    assert Folder(path=str(place)).list_files() == [str(place / name) for name in names]
     code = (
-        "import sys; sys.path.insert(0, 'scripts'); from emaki.data.sources import folder;"
-        f"folder.files({{'path': {str(place)!r}}});"
+        "import sys; sys.path.insert(0, 'scripts'); from emaki.data.sources import KIND;"
+        f"source = KIND.read({{'type': 'folder', 'path': {str(place)!r}}}); source.list_files();"
         "print(sorted({'PIL', 'torch', 'numpy', 'pandas', 'pyarrow'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
@@ -351,7 +352,7 @@ def test_parquet_without_pictures_is_set_aside(place):
 
 def test_missing_and_empty_folders(place, tmp_path):
     with pytest.raises(UserError, match="does not exist"):
-        folder.files({"path": str(place)})
+        Folder(path=str(place)).list_files()
     place.mkdir()
     (place / "notes.txt").write_text("x")
     with pytest.raises(UserError, match="holds no picture"):
@@ -360,7 +361,7 @@ def test_missing_and_empty_folders(place, tmp_path):
         read(place / "notes.txt")
     save(place / "a.png", size=(8, 8))
     with pytest.raises(UserError, match=r"no usable picture; 2 set aside .*a.png: 8 x 8 pixels"):
-        images.write(build({"type": "folder", "path": str(place)}), tmp_path / "out")
+        images.write(KIND.read({"type": "folder", "path": str(place)}).pictures(), tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 

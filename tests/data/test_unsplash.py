@@ -12,7 +12,7 @@ from PIL import Image
 
 from emaki.common.errors import UserError
 from emaki.data.picture import Picture
-from emaki.data.sources import build, unsplash
+from emaki.data.sources import KIND
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ def source(server, tmp_path):
 
 
 def test_what_can_be_had_comes_and_the_rest_is_told(source, server):
-    items = list(build(source))
+    items = list(KIND.read(source).pictures())
     good = {item.file: item for item in items if isinstance(item, Picture)}
     assert set(good) == {"good", "busy", "cut"}
     assert good["good"].caption == "a couch and a lamp"
@@ -96,16 +96,16 @@ def test_what_can_be_had_comes_and_the_rest_is_told(source, server):
 
 
 def test_what_is_there_and_whole_is_kept(source, server, tmp_path):
-    list(build(source))
+    list(KIND.read(source).pictures())
     server[1].clear()
     (tmp_path / "kept" / "cut.jpg").write_bytes(b"damaged")
-    list(build(source))
+    list(KIND.read(source).pictures())
     assert set(server[1]) == {"gone", "cut"}
 
 
 def test_the_choice_depends_on_ids_only(source, server, tmp_path):
     def ids(count):
-        return [photo["photo_id"] for photo in unsplash.choose({**source, "count": count})]
+        return [photo["photo_id"] for photo in KIND.read({**source, "count": count}).choose()]
 
     before = ids(3)
     assert ids(5)[:3] == before
@@ -115,7 +115,7 @@ def test_the_choice_depends_on_ids_only(source, server, tmp_path):
 
 def test_too_few_and_no_dataset(source, tmp_path):
     with pytest.raises(UserError, match="has 5 photographs of 512 pixels"):
-        list(build({**source, "count": 6}))
+        list(KIND.read({**source, "count": 6}).pictures())
     (tmp_path / "keywords.tsv000").unlink()
     with pytest.raises(UserError, match=r"has no keywords.tsv000: accept the licence"):
-        list(build(source))
+        list(KIND.read(source).pictures())

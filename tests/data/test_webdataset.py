@@ -12,7 +12,8 @@ from PIL import Image
 from emaki.common.errors import UserError
 from emaki.data import decoding, images
 from emaki.data.picture import Reject
-from emaki.data.sources import build, webdataset
+from emaki.data.sources import KIND
+from emaki.data.sources.webdataset import WebDataset
 
 
 def picture(seed, kind="PNG", size=(48, 40), **options):
@@ -39,7 +40,7 @@ def write(path, members):
 
 def read(path, **options):
     """{file: picture} and {file: reason} of tars."""
-    items = list(build({"type": "webdataset", "path": str(path), **options}))
+    items = list(KIND.read({"type": "webdataset", "path": str(path), **options}).pictures())
     good = {item.file: item for item in items if not isinstance(item, Reject)}
     return good, {item.file: item.reason for item in items if isinstance(item, Reject)}
 
@@ -109,7 +110,9 @@ def test_names_that_are_no_good_paths_do_no_harm(tmp_path):
     good, bad = read(path)
     assert not bad
     assert list(good)[2] == "x/été {n} 絵.png"
-    images.write(build({"type": "webdataset", "path": str(path)}), tmp_path / "images", True)
+    images.write(
+        KIND.read({"type": "webdataset", "path": str(path)}).pictures(), tmp_path / "images", True
+    )
     rows = pq.read_table(tmp_path / "images/metadata.parquet").to_pylist()
     assert len({row["id"] for row in rows}) == len(names)
     assert all(row["file"].isascii() and len(row["file"]) < 60 for row in rows)
@@ -127,10 +130,10 @@ def test_pictures_are_found_again_in_the_tar(tmp_path):
         ("c.webp", picture(3, "WEBP")),
     ]
     path = write(tmp_path / "x.tar", members)
-    items = list(build({"type": "webdataset", "path": str(path)}))
+    items = list(KIND.read({"type": "webdataset", "path": str(path)}).pictures())
     images.write(items, tmp_path / "images", True)
     rows = pq.read_table(tmp_path / "images/metadata.parquet").to_pylist()
-    stored = [decoding.stored(tmp_path / "images", row) for row in rows]
+    stored = [decoding.read_stored_bytes(tmp_path / "images", row) for row in rows]
     assert stored[0] == members[0][1]
     assert [row["file"].split(".")[1] for row in rows] == ["png", "png", "png"]
     for data, item in zip(stored, items, strict=True):
@@ -164,7 +167,7 @@ def test_shards_are_in_the_order_of_their_numbers_or_names(tmp_path):
         (tmp_path / f"{name}.tar").touch()
 
     def named(path):
-        return list(webdataset.shards({"path": f"{tmp_path}/{path}"}))
+        return list(WebDataset(path=f"{tmp_path}/{path}").archives())
 
     assert named("a-{08..10}.tar") == ["a-08", "a-09", "a-10"]
     assert named("b-{9..10}.tar") == ["b-9", "b-10"]
@@ -177,4 +180,4 @@ def test_shards_are_in_the_order_of_their_numbers_or_names(tmp_path):
     (tmp_path / "sub").mkdir()
     (tmp_path / "sub/b-1.tar").touch()
     with pytest.raises(UserError, match=r"b-1.tar and .*sub/b-1.tar: two shards of one name"):
-        webdataset.shards({"path": f"{tmp_path}/**/b-1.tar"})
+        WebDataset(path=f"{tmp_path}/**/b-1.tar").archives()

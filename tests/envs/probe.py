@@ -37,7 +37,8 @@ def adam_and_lora(folder):
     from diffusers import StableDiffusionPipeline
     from small import make_dataset, make_latents, make_pipeline
 
-    from emaki.training import loop, lora, settings
+    from emaki.common import weight_files
+    from emaki.training import loop, settings
 
     model = make_pipeline(folder / "pipeline")
     latents = make_latents(make_dataset(folder / "discs"), model, folder / "latents")
@@ -55,7 +56,7 @@ def adam_and_lora(folder):
     }
     loop.save_weights(trainer, folder)
     pipeline = StableDiffusionPipeline.from_pretrained(model)
-    pipeline.load_lora_weights(folder / "raw", weight_name=lora.FILE)
+    pipeline.load_lora_weights(folder / "raw", weight_name=weight_files.LORA)
     inputs = (torch.randn(1, 4, 8, 8), torch.tensor([10]), torch.randn(1, 16, 32))
     with torch.no_grad():
         loaded, trained = pipeline.unet(*inputs).sample, trainer.modules["unet"](*inputs).sample
@@ -69,10 +70,10 @@ def adam_and_lora(folder):
 def caption():
     from PIL import Image
 
-    from emaki.captioners.blip import Captioner
+    from emaki.captioners.blip import Blip
 
-    captioner = Captioner(str(ROOT / "resources/tiny-blip"))
-    return captioner.caption(Image.open(ROOT / "resources/samples.png").convert("RGB"), "probe")
+    model = Blip(model=str(ROOT / "resources/tiny-blip")).load()
+    return model.caption(Image.open(ROOT / "resources/samples.png").convert("RGB"), "probe")
 
 
 if __name__ == "__main__":

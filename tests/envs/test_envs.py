@@ -12,6 +12,9 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from emaki.captioners import KIND as CAPTIONERS
+from emaki.data.sources import KIND as SOURCES
+from emaki.evaluation.measures import KIND as MEASURES
 from emaki.workflow.code_files import SCRIPTS, modules_of
 
 ROOT = SCRIPTS.parent
@@ -21,6 +24,14 @@ ROLES = sorted(path.stem for path in ENVS.glob("*.yaml") if path.stem != "roles"
 RULE = re.compile(r"^rule (\w+):\n((?:(?:    .*)?\n)*)", re.MULTILINE)
 # Rules that only name targets
 TARGETS = {"all", "tiny"}
+# Rules whose environment the settings name: a run's attention, the class of a plug-in
+NAMED_BY_SETTINGS = {
+    "train": "training",
+    "caption": "data",
+    "caption_by_model": "captioning",
+    "score": "evaluation",
+    "reference": "evaluation",
+}
 # diffusers and transformers use these behind our back, and matplotlib's files are read
 IMPLIED = {
     "data": {"matplotlib"},
@@ -87,9 +98,9 @@ def rules():
     for file in sorted((ROOT / "rules").glob("*.smk")):
         for name, body in RULE.findall(file.read_text()):
             if name not in TARGETS:
-                env = re.search(r'conda:\n        (?:"../envs/(.+)\.yaml"|training_env)', body)
+                env = re.search(r'conda:\n        "../envs/(.+)\.yaml"', body)
                 script = re.search(r'script="(scripts/.+\.py)"', body)
-                yield name, script and script[1], env and (env[1] or "training")
+                yield name, script and script[1], env[1] if env else NAMED_BY_SETTINGS.get(name)
 
 
 def test_every_rule_names_its_environment():
@@ -99,6 +110,15 @@ def test_every_rule_names_its_environment():
     assert {rule for rule, script, _ in found if not script} == {"config", "publish"}
 
 
+def test_the_plug_ins_name_the_environments_of_their_rules():
+    for type_ in CAPTIONERS.names():
+        captioner = CAPTIONERS.find(type_)
+        rule = "caption_by_model" if captioner.needs_gpu else "caption"
+        assert captioner.environment == NAMED_BY_SETTINGS[rule]
+    for type_ in MEASURES.names():
+        assert MEASURES.find(type_).environment == NAMED_BY_SETTINGS["score"]
+
+
 @pytest.mark.parametrize("role", ROLES)
 def test_an_environment_holds_what_its_scripts_import(role):
     named = role.replace("-xformers", "")
@@ -106,7 +126,7 @@ def test_an_environment_holds_what_its_scripts_import(role):
     files = [file for script in scripts for file in expanded(script)]
     packages = importlib.metadata.packages_distributions()
     missing = {}
-    for file in {*files, *modules_of(*files), *sources(role)}:
+    for file in {*files, *modules_of(*files), *plug_ins(role)}:
         for module in third_party(ROOT / file):
             providers = {canonicalize_name(name) for name in packages.get(module, [module])}
             if not providers & pins(role).keys() and module not in UNUSED.get(role, ()):
@@ -121,10 +141,14 @@ def expanded(script):
     return [str(path.relative_to(ROOT)) for path in ROOT.glob(pattern)] + ["scripts/jobs/run.py"]
 
 
-def sources(role):
-    """Modules that the job finds by their name in the config."""
-    found = (SCRIPTS / "emaki/data/sources").glob("*.py") if role == "data" else []
-    return modules_of(*(f"emaki.data.sources.{path.stem}" for path in found))
+def plug_ins(role):
+    """Modules that the jobs of a role find by their name in the config."""
+    types = {"data": [SOURCES], "captioning": [CAPTIONERS], "evaluation": [MEASURES]}.get(role, [])
+    names = [kind.module_name(type_) for kind in types for type_ in kind.names()]
+    names += [CAPTIONERS.module_name(type_) for type_ in ("alt", "keyword", "table")] * (
+        role == "data"
+    )
+    return modules_of(*names)
 
 
 def third_party(file):

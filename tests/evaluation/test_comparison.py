@@ -12,12 +12,13 @@ import study
 from emaki.common.errors import UserError
 from emaki.config.comparisons import comparisons, grids
 from emaki.evaluation.comparison import compare, read_reference, read_scores
+from emaki.evaluation.measures import KIND
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("study")
-    return folder, study.build(folder)
+    place = tmp_path_factory.mktemp("study")
+    return place / study.FOLDER, study.build(place)
 
 
 def answers(made, name):
@@ -25,15 +26,18 @@ def answers(made, name):
 
 
 def material(made, name):
-    """What `compare` takes: plan, scores, features of the real pictures."""
+    """What `compare` takes: plan, measures, scores, features of the real pictures."""
     folder, config = made
     plan = comparisons(config, name)
+    measures = config.measures
     scores = {
-        (variant, role): read_scores(folder / f"scores/{variant}/{prompts}.parquet")
+        (name, variant, role): read_scores(folder / f"scores/{name}/{variant}/{prompts}.parquet")
+        for name, measure in measures.items()
         for variant in plan["variants"]
         for role, prompts in plan["prompts"].items()
+        if role in measure.texts
     }
-    return plan, scores, read_reference(folder / "references/rooms.parquet")
+    return plan, measures, scores, {"kid": read_reference(folder / "references/kid/rooms.parquet")}
 
 
 def headline(made, name):
@@ -75,9 +79,9 @@ def test_a_loss_is_worse_and_forgets(made):
 
 def test_comparisons_that_come_out_alike_share_a_sentence(made):
     folder, config = made
-    entry = config["experiments"]["rank"] | {"runs": ["lora-r4", "lora-r64", "full"]}
-    entry |= {"baselines": ["tiny"]}
-    found = answers((folder, {**config, "experiments": {"all": entry}}), "all")["answers"]
+    changes = {"runs": ["lora-r4", "lora-r64", "full"], "baselines": ["tiny"]}
+    entry = config.experiments["rank"].model_copy(update=changes)
+    found = answers((folder, config.replace(experiments={"all": entry})), "all")["answers"]
     assert [answer["models"] for answer in found] == [["lora-r4", "lora-r64"], ["full"]]
     assert found[0]["sentence"].startswith("lora-r4 and lora-r64 against tiny: their pictures")
 
@@ -96,20 +100,22 @@ def test_a_merge_is_judged_against_the_whole_fine_tune(made):
 
 
 def test_a_noisy_metric_leaves_the_intervals_of_the_others_alone(made):
-    plan, found, real = material(made, "lora")
+    plan, measures, found, real = material(made, "lora")
     rng = np.random.default_rng(0)
     wild = {
-        key: side | {"features": side["features"] * rng.lognormal(0, 2, side["features"].shape)}
-        for key, side in found.items()
+        (name, *rest): side | {"value": side["value"] * rng.lognormal(0, 2, side["value"].shape)}
+        for (name, *rest), side in found.items()
+        if name == "kid"
     }
-    for calm, noisy in zip(*(compare(plan, each, real)["pairs"] for each in (found, wild))):
+    sides = (compare(plan, measures, each, real)["pairs"] for each in (found, found | wild))
+    for calm, noisy in zip(*sides):
         assert calm["metrics"].pop("domain_kid") != noisy["metrics"].pop("domain_kid")
         assert calm["metrics"] == noisy["metrics"]
 
 
 def test_the_headline_is_the_last_checkpoint_at_full_strength(made):
     _, config = made
-    for name in config["experiments"]:
+    for name in config.experiments:
         pairs = comparisons(config, name)["pairs"]
         headline = {pair["variant"] for pair in pairs if pair["family"] == "headline"}
         assert all(variant.endswith("/000060/raw/1.0") for variant in headline)
@@ -123,7 +129,7 @@ def test_the_same_scores_give_the_same_bytes(made):
 
 def test_plans_name_only_variants_that_are_sampled(made):
     _, config = made
-    for name in config["experiments"]:
+    for name in config.experiments:
         plan = comparisons(config, name)
         for pair in plan["pairs"]:
             assert {pair["variant"], pair["baseline"]} <= plan["variants"].keys()
@@ -133,8 +139,8 @@ def test_plans_name_only_variants_that_are_sampled(made):
 
 def test_a_model_among_runs_and_baselines_is_one_column(made):
     _, config = made
-    entry = config["experiments"]["rank"] | {"runs": ["lora-r64", "lora-r4"]}
-    both = {**config, "experiments": {"both": entry}}
+    entry = config.experiments["rank"].model_copy(update={"runs": ["lora-r64", "lora-r4"]})
+    both = config.replace(experiments={"both": entry})
     found = grids(both, "both")
     assert "runs" in found
     for grid in found.values():
@@ -144,21 +150,23 @@ def test_a_model_among_runs_and_baselines_is_one_column(made):
 
 
 def labels(config, entry, grid):
-    found = grids({**config, "experiments": {"it": entry}}, "it")[grid]["columns"]
+    found = grids(config.replace(experiments={"it": entry}), "it")[grid]["columns"]
     return [column["label"] for column in found]
 
 
 def test_columns_go_forward_where_a_run_is_its_own_baseline(made):
     _, config = made
-    entry = config["experiments"]["lora"] | {"baselines": ["lora-r4", "tiny"]}
+    baselines = {"baselines": ["lora-r4", "tiny"]}
+    entry = config.experiments["lora"].model_copy(update=baselines)
     assert labels(config, entry, "lora-r4-raw-steps") == ["tiny", "step 20", "step 40", "step 60"]
     assert labels(config, entry, "lora-r4-raw-scales") == ["tiny", "scale 0.5", "scale 1"]
 
 
 def test_a_grid_over_many_steps_shows_some_of_them(made):
     _, config = made
-    runs = config["runs"] | {"lora-r4": config["runs"]["lora-r4"] | {"steps": 600}}
-    config, entry = {**config, "runs": runs}, config["experiments"]["lora"]
+    longer = config.runs["lora-r4"].model_copy(update={"steps": 600})
+    config = config.replace(runs=config.runs | {"lora-r4": longer})
+    entry = config.experiments["lora"]
     shown = [int(label.split()[1]) for label in labels(config, entry, "lora-r4-raw-steps")[1:]]
     assert (len(shown), shown[0], shown[-1]) == (8, 20, 600)
     assert {later - earlier for earlier, later in itertools.pairwise(shown)} <= {80, 100}
@@ -166,30 +174,27 @@ def test_a_grid_over_many_steps_shows_some_of_them(made):
 
 
 def test_too_few_unrelated_prompts_tell_nothing_about_forgetting(made):
-    plan, found, real = material(made, "full")
+    plan, measures, found, real = material(made, "full")
     few = set(study.SETS["unrelated"][:5])
-    for (_, role), side in found.items():
+    for (_, _, role), side in found.items():
         if role == "unrelated":
             kept = [prompt in few for prompt in side["prompt"]]
             side |= {key: values[kept] for key, values in side.items()}
-    (answer,) = compare(plan, found, real)["answers"]
+    (answer,) = compare(plan, measures, found, real)["answers"]
     assert answer["sentence"].endswith(
         "; fewer than 6 unrelated prompts do not tell what is forgotten."
     )
 
 
 def scores(prompts, **more):
-    rows = [
-        {"prompt": prompt, "seed": 0, "clip_score": 50.0, "features": [1.0, 2.0]} | more
-        for prompt in prompts
-    ]
+    rows = [{"prompt": prompt, "seed": 0, "value": 50.0} | more for prompt in prompts]
     return pa.Table.from_pylist(rows)
 
 
 def test_scores_are_checked(tmp_path):
     path = tmp_path / "scores.parquet"
-    parquet.write_table(scores(["a", "b"], clip_score=float("nan")), path)
-    with pytest.raises(UserError, match="clip_score is not a number"):
+    parquet.write_table(scores(["a", "b"], value=float("nan")), path)
+    with pytest.raises(UserError, match="a score is not a number"):
         read_scores(path)
     parquet.write_table(scores(["a", "b", "a"]), path)
     with pytest.raises(UserError, match="'a' with seed 0 is there twice"):
@@ -213,10 +218,46 @@ def test_pictures_that_do_not_pair_are_named(made):
         return {
             "prompt": np.array(prompts, dtype=object),
             "seed": np.zeros(count, dtype=int),
-            "clip_score": np.ones(count),
-            "features": np.eye(count, 4),
+            "value": np.ones(count),
         }
 
-    found = {("a", "domain"): side(["x", "y"]), ("b", "domain"): side(["x", "z"])}
+    measures = {"it": KIND.read({"type": "clip-score", "model": "clip"})}
+    found = {("it", "a", "domain"): side(["x", "y"]), ("it", "b", "domain"): side(["x", "z"])}
     with pytest.raises(UserError, match=r"a and b do not pair: .* 'y' with seed 0"):
-        compare(plan, found, {"features": np.eye(4)})
+        compare(plan, measures, found, {})
+
+
+def judged(made, measures):
+    """The headline's metrics and the sentence of an experiment that these measures judge."""
+    plan, _, found, real = material(made, "lora")
+    names = {
+        name: "kid" if measure.compares_with_real else "clip_score"
+        for name, measure in measures.items()
+    }
+    scores = {
+        (name, variant, role): found[names[name], variant, role]
+        for name, measure in measures.items()
+        for variant in plan["variants"]
+        for role in measure.texts
+    }
+    references = {name: real["kid"] for name in measures if names[name] == "kid"}
+    answers = compare(plan, measures, scores, references)
+    (pair,) = [pair for pair in answers["pairs"] if pair["family"] == "headline"]
+    return pair["metrics"], answers["answers"][0]["sentence"]
+
+
+def test_a_distance_alone(made):
+    metrics, sentence = judged(made, {"near": KIND.read({"type": "kid"})})
+    assert list(metrics) == ["domain_near"]
+    assert sentence == "lora-r4 against tiny: its pictures look more like the real pictures."
+
+
+def test_two_measures_of_a_type_are_told_apart(made):
+    small, large = (KIND.read({"type": "clip-score", "model": name}) for name in ("s", "l"))
+    metrics, sentence = judged(made, {"small": small, "large": large})
+    assert list(metrics) == ["domain_small", "domain_large", "unrelated_small", "unrelated_large"]
+    assert sentence == (
+        "lora-r4 against tiny: its pictures follow the prompts better by small and follow the"
+        " prompts better by large; by small nothing is clearly forgotten on unrelated prompts and"
+        " by large nothing is clearly forgotten on unrelated prompts."
+    )

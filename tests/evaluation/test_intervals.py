@@ -5,9 +5,8 @@ import math
 import numpy as np
 import pytest
 
+from emaki.evaluation.by_prompt import MINIMUM_PROMPTS, pseudo_values
 from emaki.evaluation.intervals import (
-    MINIMUM_PROMPTS,
-    pseudo_values,
     simultaneous_intervals,
     verdict,
 )

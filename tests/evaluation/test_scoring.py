@@ -13,14 +13,17 @@ import torch
 from PIL import Image
 
 from emaki.common.errors import UserError
-from emaki.data import sources
 from emaki.data.decoding import to_png
-from emaki.evaluation import scoring
+from emaki.data.sources.dicebear import DiceBear
+from emaki.data.sources.rooms import Rooms
+from emaki.evaluation import clip, features
 from emaki.evaluation.comparison import read_reference, read_scores
+from emaki.evaluation.measures import KIND
+from emaki.evaluation.reference import centre_square
 
 RESOURCES = Path(__file__).parents[2] / "resources"
 
-CLIP = RESOURCES / "tiny-clip"
+CLIP = str(RESOURCES / "tiny-clip")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -30,23 +33,35 @@ def _one_thread():
 
 @pytest.fixture(scope="module")
 def rooms():
-    source = {"type": "rooms", "count": 8, "seed": 77, "captions": "full"}
-    return list(sources.build(source))
+    return list(Rooms(count=8, seed=77).pictures())
+
+
+def measure(type_, **settings):
+    return KIND.read({"type": type_, **settings})
+
+
+def clip_scores(images, texts):
+    return measure("clip-score", model=CLIP).score(images, texts, "")
+
+
+def encoded(images, **settings):
+    return measure("kid", **settings).encode(images, "")
 
 
 def test_a_picture_fits_its_own_caption_better_than_another(rooms):
     images = [room.image for room in rooms]
-    right = scoring.see(images, [room.caption for room in rooms], CLIP).clip_scores()
-    wrong = scoring.see(images, ["pig"] * len(rooms), CLIP).clip_scores()
+    right = clip_scores(images, [room.caption for room in rooms])
+    wrong = clip_scores(images, ["pig"] * len(rooms))
     assert np.mean(right) > np.mean(wrong) + 5
     assert all(0 <= score <= 100 for score in right + wrong)
 
 
 def test_scores_do_not_depend_on_the_batch(rooms, monkeypatch):
     images, texts = [room.image for room in rooms], [room.caption for room in rooms]
-    together = scoring.see(images, texts, CLIP).clip_scores(), scoring.features(images)
-    monkeypatch.setattr(scoring, "BATCH", 3)
-    apart = scoring.see(images, texts, CLIP).clip_scores(), scoring.features(images)
+    together = clip_scores(images, texts), encoded(images)
+    for module in (clip, features):
+        monkeypatch.setattr(module, "BATCH", 3)
+    apart = clip_scores(images, texts), encoded(images)
     assert np.allclose(together[0], apart[0], atol=1e-3)
     assert np.allclose(together[1], apart[1], atol=1e-4)
 
@@ -56,17 +71,18 @@ def test_scores_are_those_of_transformers_own_logits(rooms):
     from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 
     images, texts = [room.image for room in rooms], [room.caption for room in rooms]
-    seen = scoring.see(images, texts, CLIP)
     model = CLIPModel.from_pretrained(CLIP, dtype=torch.float32)  # the file is in float16
     pixels = CLIPImageProcessorPil.from_pretrained(CLIP)(images, return_tensors="pt")
     tokens = AutoTokenizer.from_pretrained(CLIP)(texts, padding=True, return_tensors="pt")
     with torch.inference_mode():
         logits = model(**pixels, **tokens).logits_per_image.diagonal()
-    assert seen.preferences() == pytest.approx(logits.tolist(), rel=1e-5)
+        own = model(**pixels, **tokens).image_embeds
+    preferences = measure("preference", model=CLIP).score(images, texts, "")
+    assert preferences == pytest.approx(logits.tolist(), rel=1e-5)
     cosines = 100 * logits / model.logit_scale.exp().item()
-    assert seen.clip_scores() == pytest.approx(cosines.clamp(min=0).tolist(), rel=1e-5)
-    assert np.linalg.norm(seen.images, axis=1) == pytest.approx(np.ones(len(rooms)), abs=1e-5)
-    assert np.allclose(scoring.embeddings(images, CLIP), seen.images, atol=1e-5)
+    scores = clip_scores(images, texts)
+    assert scores == pytest.approx(cosines.clamp(min=0).tolist(), rel=1e-5)
+    assert measure("cmmd", model=CLIP).encode(images, "") == own.tolist()
 
 
 @pytest.fixture(scope="module")
@@ -88,14 +104,14 @@ def test_dinov2_features_are_the_class_token(rooms, dinov2):
     from transformers.models.bit.image_processing_pil_bit import BitImageProcessorPil
 
     images = [room.image for room in rooms[:3]]
-    found = scoring.features(images, {"type": "dinov2", "model": dinov2})
+    found = encoded(images, encoder={"type": "dinov2", "model": dinov2})
     pixels = BitImageProcessorPil.from_pretrained(dinov2)(images, return_tensors="pt")
     with torch.inference_mode():
         token = Dinov2Model.from_pretrained(dinov2)(**pixels).last_hidden_state[:, 0]
     assert np.allclose(found, token, atol=1e-5)
 
 
-def test_the_scripts_write_what_the_config_asks_for(rooms, dinov2, tmp_path):
+def test_the_scripts_write_what_a_measure_gives(rooms, dinov2, tmp_path):
     def run(script, *arguments):
         command = [sys.executable, f"scripts/{script}.py", *map(str, arguments)]
         subprocess.run(command, cwd=RESOURCES.parent, check=True, capture_output=True)
@@ -109,34 +125,40 @@ def test_the_scripts_write_what_the_config_asks_for(rooms, dinov2, tmp_path):
     held_out = [number < 2 for number in range(len(rooms))]
     table(samples, prompt=prompts, seed=[0] * len(rooms), held_out=held_out)
     table(dataset, id=[room.id for room in rooms])
-    features = {"type": "dinov2", "model": dinov2}
-    judges = {"clip": str(CLIP), "features": features, "cmmd": True, "preference": str(CLIP)}
-    scores, reference = tmp_path / "scores.parquet", tmp_path / "reference.parquet"
-    run("score", "--samples", samples, "--evaluators", json.dumps(judges), "--output", scores)
-    more = ["--features", json.dumps(features), "--clip", CLIP, "--resolution", 64]
-    run("reference", "--pictures", dataset, *more, "--output", reference)
-    drawn, real = read_scores(scores), read_reference(reference)
-    assert drawn["features"].shape == real["features"].shape == (len(rooms), 32)
-    assert drawn["embedding"].shape == real["embedding"].shape
+    measures = {
+        "clip": {"type": "clip-score", "model": CLIP},
+        "kid": {"type": "kid", "encoder": {"type": "dinov2", "model": dinov2}},
+        "cmmd": {"type": "cmmd", "model": CLIP},
+    }
+    drawn, real = {}, {}
+    for name, entry in measures.items():
+        output, entry = tmp_path / f"{name}.parquet", ["--measure", json.dumps(entry)]
+        run("score", "--samples", samples, *entry, "--output", output)
+        drawn[name] = read_scores(output)
+        if name != "clip":
+            more = ["--resolution", 64, "--output", output]
+            run("reference", "--pictures", dataset, *entry, *more)
+            real[name] = read_reference(output)
+    assert drawn["kid"]["value"].shape == real["kid"].shape == (len(rooms), 32)
     # the same pictures: every one is nearest to itself
     order = {prompt: number for number, prompt in enumerate(prompts)}
-    nearest = (drawn["embedding"] @ real["embedding"].T).argmax(axis=1)
-    assert nearest.tolist() == [order[prompt] for prompt in drawn["prompt"]]
-    assert drawn["held_out"].sum() == 2
-    assert (drawn["preference"] > drawn["clip_score"] / 100).all()
+    nearest = (drawn["cmmd"]["value"] @ real["cmmd"].T).argmax(axis=1)
+    assert nearest.tolist() == [order[prompt] for prompt in drawn["cmmd"]["prompt"]]
+    assert drawn["clip"]["held_out"].sum() == 2
+    assert ((drawn["clip"]["value"] > 0) & (drawn["clip"]["value"] < 100)).all()
 
 
 def test_a_folder_of_another_model(rooms, dinov2):
     with pytest.raises(UserError, match="holds a model of type 'dinov2', not 'clip'"):
-        scoring.see([rooms[0].image], [""], dinov2)
+        measure("clip-score", model=dinov2).score([rooms[0].image], [""], "")
     with pytest.raises(UserError, match="holds a model of type 'clip', not 'dinov2'"):
-        scoring.features([rooms[0].image], {"type": "dinov2", "model": str(CLIP)})
+        encoded([rooms[0].image], encoder={"type": "dinov2", "model": CLIP})
 
 
 def test_features_tell_rooms_from_creatures(rooms):
-    critters = sources.build({"type": "dicebear", "style": "critters", "count": 4})
+    critters = DiceBear(style="critters", count=4).pictures()
     images = [room.image for room in rooms[:4]] + [critter.image for critter in critters]
-    found = np.array(scoring.features(images))
+    found = np.array(encoded(images))
     assert found.shape == (8, 1280)
     distances = np.linalg.norm(found[:, None] - found[None], axis=2)
     assert distances[:4, :4].max() < distances[:4, 4:].min()
@@ -145,6 +167,6 @@ def test_features_tell_rooms_from_creatures(rooms):
 def test_the_middle_square_of_a_wide_picture():
     image = Image.new("RGB", (300, 100), "red")
     image.paste("blue", (100, 0, 200, 100))
-    square = scoring.centre_square(image, 10)
+    square = centre_square(image, 10)
     assert square.size == (10, 10)
     assert set(square.get_flattened_data()) == {(0, 0, 255)}

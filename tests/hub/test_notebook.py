@@ -19,12 +19,11 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import yaml
 from server import Hub
 
-from emaki.config.reading import Loader
-from emaki.data import sources
+from emaki.config.reading import parse
 from emaki.data.decoding import to_png
+from emaki.data.sources import KIND
 
 ROOT = Path(__file__).parents[2]
 RESOURCES = ROOT / "resources"
@@ -43,7 +42,7 @@ REPLACED |= {"checkpoints", "mixed_precision"}
 
 
 def read(path):
-    return yaml.load(path.read_text(), Loader)
+    return parse(path.read_text(), str(path)).data
 
 
 def merged(base, patch):
@@ -73,7 +72,8 @@ def test_the_notebook_end_to_end(tmp_path):
     write_prompts(tmp_path / "prompts")
     with Hub() as hub, unsplash(tmp_path) as photographs:
         commits = fill(hub, tmp_path)
-        patch = yaml.load(string.Template(PATCH.read_text()).substitute(commits), Loader)
+        text = string.Template(PATCH.read_text()).substitute(commits)
+        patch = parse(text, str(PATCH)).data
         config = merged(read(ROOT / "config/sd14.yaml"), patch)
         (tmp_path / "small.yaml").write_text(json.dumps(config))
         env = {**os.environ, "HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "cache")}
@@ -180,7 +180,7 @@ def dinov2(folder):
 
 def creatures():
     """A Parquet file with pictures and captions."""
-    drawn = list(sources.build({"type": "dicebear", "style": "critters", "count": 12}))
+    drawn = list(KIND.read({"type": "dicebear", "style": "critters", "count": 12}).pictures())
     rows = [{"bytes": to_png(picture.image), "path": None} for picture in drawn]
     table = pa.table({"image": rows, "text": [picture.caption for picture in drawn]})
     buffer = io.BytesIO()
@@ -196,7 +196,7 @@ def unsplash(folder):
     threading.Thread(target=server.serve_forever, daemon=True).start()
     photos, keywords = [], []
     rooms = {"type": "rooms", "count": 18, "seed": 1, "captions": "sparse"}
-    for number, room in enumerate(sources.build(rooms)):
+    for number, room in enumerate(KIND.read(rooms).pictures()):
         (folder / "photographs" / room.id).write_bytes(to_png(room.image))
         photos.append(
             {

@@ -14,8 +14,8 @@ extends: {root}/config/config.yaml
 study: mine
 models:
   tiny: {{repo: somebody/sd}}
-evaluators:
-  clip: {{repo: somebody/clip}}
+measures:
+  clip_score: {{type: clip-score, model: {{repo: somebody/clip}}}}
 sources:
   rooms: {{type: hub, repo: somebody/rooms}}
   critters: {{type: hub, repo: nobody/gone}}
@@ -47,7 +47,7 @@ def test_what_is_there_is_printed_and_what_is_gone_is_told(tmp_path):
         "my.yaml:4: models.tiny (somebody/sd): put in",
         f"    non_ema_revision: '{non_ema}'",
         f"    non_ema_sha256: '{digest}'",
-        "my.yaml:6: evaluators.clip (somebody/clip): put in",
+        "my.yaml:6: measures.clip_score.model (somebody/clip): put in",
         f"    revision: '{clip}'",
         "my.yaml:8: sources.rooms (somebody/rooms): put in",
         f"    revision: '{rooms}'",

@@ -85,7 +85,7 @@ def test_a_captioner_of_the_hub_asks_for_memory_for_all_its_weights(tmp_path):
     target = "results/of-hub/captions/rooms/llava.parquet"
     command = [sys.executable, "-m", "snakemake", target, "-n"]
     command += ["--profile", "profiles/local", "--configfile", "my.yaml", "--quiet", "host"]
-    command += ["--allowed-rules", "captions_image_text"]
+    command += ["--allowed-rules", "caption_by_model"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     shown = done.stdout + done.stderr
     assert done.returncode == 0, shown

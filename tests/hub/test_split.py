@@ -18,12 +18,13 @@ REPO = "somebody/creatures"
 RUN = """
 import json, sys
 from emaki.data import images
-from emaki.data import sources
+from emaki.data.sources import KIND
 from emaki.common.errors import UserError
 for number, source in enumerate(json.load(sys.stdin)):
     try:
-        images.expected(source)
-        images.write(sources.build(source), f"{sys.argv[1]}/{number}")
+        source = KIND.read(source)
+        source.count_pictures()
+        images.write(source.pictures(), f"{sys.argv[1]}/{number}")
         print("null")
     except UserError as error:
         print(json.dumps(str(error)))

@@ -16,7 +16,7 @@ from PIL import Image
 from server import Hub
 
 from emaki.data.decoding import to_png
-from emaki.data.sources import build
+from emaki.data.sources import KIND
 
 ROOT = Path(__file__).parents[2]
 REPO = "somebody/web"
@@ -25,7 +25,7 @@ PARTS = ("Snakefile", "rules", "scripts", "config", "envs", "profiles", "resourc
 STUDY = "results/small"
 LATENTS = "tiny/64"
 TARGETS = [
-    f"{STUDY}/references/tars.parquet",
+    f"{STUDY}/references/kid/tars.parquet",
     *(f"{STUDY}/runs/{run}/000002/checkpoint.json" for run in ("local", "tars", "rows")),
 ]
 
@@ -57,7 +57,7 @@ class Study:
 
     def __init__(self, folder, hub):
         self.folder, self.hub = folder, hub
-        rooms = list(build({"type": "rooms", "count": 14, "seed": 1}))
+        rooms = list(KIND.read({"type": "rooms", "count": 14, "seed": 1}).pictures())
         halves = (rooms[:7], rooms[7:])
         files = {f"data/{number}.tar": tar(half) for number, half in enumerate(halves)}
         for name, data in files.items():
@@ -158,15 +158,16 @@ def test_a_change_brings_what_it_needs(done):
     said = done.snakemake(flipped, "-n", "--quiet", "host")
     assert "rule latents:" in said
     assert "rule images_archive:" not in said
-    assert "rule captions_blip:" not in said
+    assert "rule caption_by_model:" not in said
 
 
 def pictures(hub, cache, commit, path):
     """The captions of the pictures of a source, or the sentence that it ended with."""
     source = {"type": "hub_stream", "repo": REPO, "revision": commit, "path": path}
     code = (
-        "import json, sys\nfrom emaki import sources\nfrom emaki.common.errors import UserError\n"
-        "try: print(json.dumps([item.caption for item in sources.build(json.load(sys.stdin))]))\n"
+        "import json, sys\nfrom emaki.data.sources import KIND\n"
+        "from emaki.common.errors import UserError\nsource = KIND.read(json.load(sys.stdin))\n"
+        "try: print(json.dumps([item.caption for item in source.pictures()]))\n"
         "except UserError as error: print(json.dumps(str(error)))"
     )
     done = subprocess.run(
@@ -182,7 +183,7 @@ def pictures(hub, cache, commit, path):
 
 
 def test_what_cannot_be_had_is_told(hub, tmp_path):
-    commit = hub.add(REPO, {"data/0.tar": tar(build({"type": "rooms", "count": 1}))})
+    commit = hub.add(REPO, {"data/0.tar": tar(KIND.read({"type": "rooms", "count": 1}).pictures())})
     for wrong, sentence in [
         ((commit, "data/1.tar"), f"{REPO} has no file data/1.tar at {commit}"),
         (("0" * 40, "data/0.tar"), f"{REPO} has no commit 0000"),
@@ -196,7 +197,7 @@ def test_what_cannot_be_had_is_told(hub, tmp_path):
 
 
 def test_a_dropped_connection_is_tried_again(hub, tmp_path):
-    rooms = list(build({"type": "rooms", "count": 2, "seed": 1}))
+    rooms = list(KIND.read({"type": "rooms", "count": 2, "seed": 1}).pictures())
     commit = hub.add(REPO, {"data/0.tar": tar(rooms)})
     hub.fail("drop")
     assert pictures(hub, tmp_path, commit, "data/0.tar") == [room.caption for room in rooms]

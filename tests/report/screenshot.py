@@ -17,6 +17,7 @@ from html import unescape
 from pathlib import Path
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+MISSING = "the page needs a browser: install Chromium (Debian: apt-get install chromium)"
 FLAGS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
@@ -110,6 +111,8 @@ def _crop(picture, width):
 
 
 def main():
+    if not browser():
+        sys.exit(f"error: {MISSING}")
     page = Path(sys.argv[1])
     folder = Path(sys.argv[2]) if len(sys.argv) > 2 else page.parent
     folder.mkdir(parents=True, exist_ok=True)

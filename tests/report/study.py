@@ -67,36 +67,46 @@ EXPERIMENTS = {
 }
 
 
-def build(folder, **changes):
-    """Write the study's results below `folder` and return its config, with sections changed."""
+FOLDER = "results/synthetic"
+
+
+def build(place, **changes):
+    """Write a study, with sections changed, and its results into FOLDER of a place: the Study."""
+    folder = place / FOLDER
     for name in ("sd", "clip"):
         (folder / name).mkdir(parents=True)
         (folder / name / "model_index.json").write_text("{}")
         (folder / name / "config.json").write_text("{}")
     config = CONFIG | {
         "models": {"tiny": {"path": str(folder / "sd")}},
-        "evaluators": {"clip": str(folder / "clip"), "features": "efficientnet-lite0"},
+        "measures": {
+            "clip_score": {"type": "clip-score", "model": str(folder / "clip")},
+            "kid": {"type": "kid"},
+        },
         "experiments": EXPERIMENTS,
         **changes,
     }
     (folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
-    config = load(folder / "config.yaml")
-    save(config, folder / "config.json")
+    made = load(folder / "config.yaml")
+    save(made, folder / "config.json")
     variants = {}
-    for name in config["experiments"]:
-        variants |= comparisons(config, name)["variants"]
+    for name in made.experiments:
+        variants |= comparisons(made, name)["variants"]
     for path, variant in variants.items():
         for prompt_set in SETS:
             write_samples(folder / f"samples/{path}/{prompt_set}.parquet", variant, prompt_set)
-            scores = folder / f"scores/{path}/{prompt_set}.parquet"
-            write_scores(scores, variant, prompt_set, config["evaluators"])
-    write_reference(folder / "references/rooms.parquet", config["evaluators"])
+            for name, measure in made.measures.items():
+                scores = folder / f"scores/{name}/{path}/{prompt_set}.parquet"
+                write_scores(scores, variant, prompt_set, measure.type)
+    for name, measure in made.measures.items():
+        if measure.type in VECTORS:
+            write_reference(folder / f"references/{name}/rooms.parquet", measure.type)
     for run, steps in STEPS.items():
         for step in range(20, steps + 1, 20):
             write_metrics(folder / f"runs/{run}/{step:06d}/metrics.parquet", step)
             write_benchmark(folder / f"benchmarks/runs/{run}/{step:06d}.tsv", 12.5)
     write_dataset(folder / "datasets/rooms")
-    return config
+    return made
 
 
 def strength_of(variant):
@@ -112,7 +122,8 @@ def write_samples(path, variant, prompt_set):
     rows = []
     for prompt, seed in keys(prompt_set):
         image = {"bytes": picture(prompt, seed, strength_of(variant)), "path": None}
-        rows.append({"prompt": prompt, "seed": seed, "image": image, "key": "0"})
+        row = {"prompt": prompt, "seed": seed, "image": image, "key": "0"}
+        rows.append(row | {"held_out": prompt in SETS["rooms"][:2]})
     write(path, pa.Table.from_pylist(rows))
 
 
@@ -133,10 +144,14 @@ def picture(prompt, seed, strength):
     return buffer.getvalue()
 
 
-def write_scores(path, variant, prompt_set, evaluators):
+# What the measures give that are no numbers, of the features of KID.
+VECTORS = {"kid": lambda features: features, "cmmd": lambda features: unit(features)}
+
+
+def write_scores(path, variant, prompt_set, measure_type):
     """Scores with a prompt's own level, a picture's own noise, and the run's effect.
 
-    Preference and CLIP's embeddings, where they are asked for, tell the same in other units.
+    Preference and CLIP's embeddings tell the same in other units.
     """
     strength = strength_of(variant)
     effect = EFFECTS.get(variant["run"], (0, 0, 0))
@@ -147,27 +162,23 @@ def write_scores(path, variant, prompt_set, evaluators):
         level = shared.normal(60, 6)
         gain = effect[0 if prompt_set == "rooms" else 1] * strength
         features = 0.3 * shared.normal(size=32) + 0.3 - 0.3 * effect[2] * strength
-        row = {
-            "prompt": prompt,
-            "seed": seed,
-            "clip_score": level + gain + noise.normal(0, 1),
-            "features": (features + noise.normal(0, 0.03, 32)).tolist(),
-        }
+        number = level + gain + noise.normal(0, 1)
+        features = (features + noise.normal(0, 0.03, 32)).tolist()
+        if measure_type in VECTORS:
+            value = VECTORS[measure_type](features)
+        else:
+            value = number / 3 if measure_type == "preference" else number
+        row = {"prompt": prompt, "seed": seed, "value": value}
         if prompt_set == "rooms":
             row["held_out"] = prompt in SETS["rooms"][:2]
-        if evaluators["cmmd"]:
-            row["embedding"] = unit(row["features"])
-        if evaluators["preference"]:
-            row["preference"] = row["clip_score"] / 3
         rows.append(row)
     write(path, pa.Table.from_pylist(rows))
 
 
-def write_reference(path, evaluators):
+def write_reference(path, measure_type):
     features = 0.3 * np.random.default_rng(1).normal(size=(40, 32))
-    rows = [{"id": f"rooms-{n:06d}", "features": row.tolist()} for n, row in enumerate(features)]
-    for row in rows if evaluators["cmmd"] else []:
-        row["embedding"] = unit(row["features"])
+    vectors = [VECTORS[measure_type](row.tolist()) for row in features]
+    rows = [{"id": f"rooms-{n:06d}", "value": vector} for n, vector in enumerate(vectors)]
     write(path, pa.Table.from_pylist(rows))
 
 
@@ -210,42 +221,20 @@ def write(path, table):
     parquet.write_table(table, path)
 
 
-def commands(folder, config):
-    """The arguments of compare.py, grid.py and report.py for the whole study, in order."""
-    found, drawn = [], []
-    for name in config["experiments"]:
-        plan = comparisons(config, name)
-        scores = [
-            f"{variant}:{s}={folder}/scores/{variant}/{s}.parquet"
-            for variant in plan["variants"]
-            for s in plan["prompts"].values()
-        ]
-        output = f"{folder}/experiments/{name}.json"
-        reference = f"{folder}/references/rooms.parquet"
-        arguments = ["--plan", json.dumps(plan), "--scores", *scores, "--reference", reference]
-        found.append(["compare.py", *arguments, "--output", output])
-        for grid, plan in grids(config, name).items():
-            samples = [
-                f"{column['variant']}:{s}={folder}/samples/{column['variant']}/{s}.parquet"
-                for column in plan["columns"]
-                for s, _ in plan["rows"]
-            ]
-            output = f"{folder}/grids/{name}/{grid}.png"
-            drawn.append(f"{name}/{grid}={output}")
-            arguments = ["--plan", json.dumps(plan), "--samples", *dict.fromkeys(samples)]
-            found.append(["grid.py", *arguments, "--output", output])
-    metrics = [
-        f"{path.parent.parent.name}/{path.parent.name}={path}"
-        for path in sorted(folder.glob("runs/*/*/metrics.parquet"))
-    ]
-    report = [
-        *("--config", f"{folder}/config.json"),
-        *(
-            "--experiments",
-            *(f"{folder}/experiments/{name}.json" for name in config["experiments"]),
-        ),
-        *("--grids", *drawn, "--metrics", *metrics, "--datasets", f"{folder}/datasets/rooms"),
-        *("--benchmarks", str(folder / "benchmarks")),
-        *("--output", f"{folder}/report.html"),
-    ]
+def commands(made):
+    """The arguments of compare.py, grid.py and report.py for a whole study, in order.
+
+    They are to be run in the place that it was built in.
+    """
+    found = []
+    for name in made.experiments:
+        asked = ["--study", f"{FOLDER}/config.json", "--experiment", name]
+        arguments = ["--scores", f"{FOLDER}/scores", "--references", f"{FOLDER}/references"]
+        output = f"{FOLDER}/experiments/{name}.json"
+        found.append(["compare.py", *asked, *arguments, "--output", output])
+        for grid in grids(made, name):
+            arguments = ["--grid", grid, "--samples", f"{FOLDER}/samples"]
+            output = f"{FOLDER}/grids/{name}/{grid}.png"
+            found.append(["grid.py", *asked, *arguments, "--output", output])
+    report = ["--study", f"{FOLDER}/config.json", "--output", f"{FOLDER}/report.html"]
     return [*found, ["report.py", *report]]

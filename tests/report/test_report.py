@@ -12,14 +12,17 @@ import pytest
 import screenshot
 import study
 
+from emaki.config import read_saved
+from emaki.evaluation.metrics import metrics_of
 from emaki.report import charts, costs, curves
+from emaki.training.settings import Start
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 
 
-def run_scripts(folder, config):
-    """Run compare.py, grid.py and report.py for the whole study."""
-    commands = study.commands(folder, config)
+def run_scripts(place, built):
+    """Run compare.py, grid.py and report.py for the whole study; return its folder."""
+    commands = study.commands(built)
     # one interpreter for all of them, as importing numpy and pyarrow is most of the time
     code = (
         "import json, runpy, sys\n"
@@ -34,16 +37,17 @@ def run_scripts(folder, config):
         input=scripts,
         text=True,
         check=True,
+        cwd=place,
         env={"PYTHONPATH": str(SCRIPTS), "OMP_NUM_THREADS": "1"},
     )
+    return place / study.FOLDER
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     """The folder of a study for which every script has run."""
-    folder = tmp_path_factory.mktemp("study")
-    run_scripts(folder, study.build(folder))
-    return folder
+    place = tmp_path_factory.mktemp("study")
+    return run_scripts(place, study.build(place))
 
 
 @pytest.fixture(scope="module")
@@ -64,12 +68,12 @@ class Page(HTMLParser):
         self.sources += [attributes["src"]] if "src" in attributes else []
 
 
-@pytest.mark.skipif(not screenshot.browser(), reason="there is no Chromium")
+@pytest.mark.skipif(not screenshot.browser(), reason=screenshot.MISSING)
 def test_nothing_is_wrong_on_a_wide_screen_and_on_a_phone(made):
     assert screenshot.problems(made / "report.html") == []
 
 
-@pytest.mark.skipif(not screenshot.browser(), reason="there is no Chromium")
+@pytest.mark.skipif(not screenshot.browser(), reason=screenshot.MISSING)
 def test_the_browser_check_finds_what_is_wrong(tmp_path):
     bad = tmp_path / "bad.html"
     bad.write_text(
@@ -160,21 +164,25 @@ def test_the_cost_says_what_is_in_it(page):
 
 @pytest.mark.parametrize(
     ("changes", "steps"),
-    [({}, 4), ({"train_init": "non_ema"}, 3), ({"train_init": {"folder": "elsewhere"}}, 3)],
+    [({}, 4), ({"train_init": "non_ema"}, 3), ({"train_init": Start(folder="elsewhere")}, 3)],
 )
 def test_a_course_begins_at_nothing_only_where_the_weights_are_the_baselines(made, changes, steps):
-    config = json.loads((made / "config.json").read_text())
+    read = read_saved(made / "config.json")
     answers = json.loads((made / "experiments/full.json").read_text())
-    config["runs"]["full"] |= changes
-    over_steps, over_alphas = curves.differences(config, answers, "tiny")
+    metrics = metrics_of({"clip_score": read.measures["clip_score"]})
+    full = read.runs["full"].model_copy(update=changes)
+
+    def drawn(answers, **changed):
+        runs = read.runs | {"full": full.model_copy(update=changed)}
+        return curves.differences(runs, metrics, answers, "tiny")
+
+    over_steps, over_alphas = drawn(answers)
     assert over_steps["panels"][0]["svg"].count("<circle") == steps
     assert over_alphas["panels"][0]["svg"].count("<circle") == 4  # alpha 0 is the base in any case
     variants = answers["variants"]
     whole = [pair for pair in answers["pairs"] if variants[pair["variant"]]["strength"] == 1]
-    assert len(curves.differences(config, answers | {"pairs": whole}, "tiny")) == 1, "no alphas"
-    config["models"]["other"] = config["models"]["tiny"]
-    config["runs"]["full"]["model"] = "other"
-    assert curves.differences(config, answers, "tiny")[0]["panels"][0]["svg"].count("<circle") == 3
+    assert len(drawn(answers | {"pairs": whole})) == 1, "no alphas"
+    assert drawn(answers, model="other")[0]["panels"][0]["svg"].count("<circle") == 3
 
 
 def test_what_differs_from_the_run_that_it_extends(page):
@@ -184,9 +192,9 @@ def test_what_differs_from_the_run_that_it_extends(page):
 
 
 def test_the_same_results_give_the_same_bytes(made, page):
-    config = json.loads((made / "config.json").read_text())
-    *_, (_, *arguments) = study.commands(made, config)
-    subprocess.run([sys.executable, SCRIPTS / "report.py", *arguments], check=True)
+    *_, (_, *arguments) = study.commands(read_saved(made / "config.json"))
+    command = [sys.executable, SCRIPTS / "report.py", *arguments]
+    subprocess.run(command, check=True, cwd=made.parents[1])
     assert (made / "report.html").read_text("utf-8") == page
 
 
@@ -197,8 +205,8 @@ def test_the_smallest_study(tmp_path, monkeypatch):
     small["prompts"] = {"domain": "rooms"}
     del small["date"], small["observed"]
     prompts = {"rooms": {"texts": study.SETS["rooms"]}}
-    run_scripts(tmp_path, study.build(tmp_path, prompts=prompts, experiments={"lora": small}))
-    page = (tmp_path / "report.html").read_text("utf-8")
+    built = study.build(tmp_path, prompts=prompts, experiments={"lora": small})
+    page = (run_scripts(tmp_path, built) / "report.html").read_text("utf-8")
     assert "too few prompts" in page
     assert "lora-r4 against tiny: fewer than 6 prompts tell no difference." in page
     assert "no difference can be told" in page
@@ -206,32 +214,60 @@ def test_the_smallest_study(tmp_path, monkeypatch):
     assert "The notebook saw" not in page
 
 
-def test_measures_that_the_config_asks_for(tmp_path, page):
-    judges = {"clip": str(tmp_path / "clip"), "cmmd": True, "preference": str(tmp_path / "clip")}
-    run_scripts(tmp_path, study.build(tmp_path, evaluators=judges))
-    text = (tmp_path / "report.html").read_text("utf-8")
-    for measure in ("Looks like them to CLIP", "Would be preferred"):
+MEASURES = {
+    "clip_score": {"type": "clip-score", "model": "clip"},
+    "kid": {"type": "kid"},
+    "cmmd": {"type": "cmmd", "model": "clip"},
+    "preference": {"type": "preference", "model": "clip"},
+    "large_clip": {"type": "clip-score", "model": "clip"},
+}
+
+
+def build(place, names):
+    """The report of a study with these measures, and its answers about the LoRA."""
+    measures = {name: dict(MEASURES[name]) for name in names}
+    for entry in measures.values():
+        if "model" in entry:
+            entry["model"] = str(place / study.FOLDER / "clip")
+    folder = run_scripts(place, study.build(place, measures=measures))
+    answers = json.loads((folder / "experiments/lora.json").read_text())
+    return (folder / "report.html").read_text("utf-8"), answers
+
+
+@pytest.mark.parametrize("names", [["kid"], ["clip_score", "kid"], list(MEASURES)])
+def test_any_number_of_measures(names, tmp_path):
+    text, answers = build(tmp_path, names)
+    count = len(answers["pairs"][0]["metrics"])
+    assert count == {1: 1, 2: 3, 5: 7}[len(names)]
+    head = text[text.index('<table class="answers') :]
+    assert head[: head.index("</thead>")].count("<th>") == 2 + count
+    reading = text[text.index('<section id="reading">') :]
+    assert reading[: reading.index("<h3>Pairs")].count("<p><b>") == count
+    if screenshot.browser():
+        assert screenshot.problems(tmp_path / study.FOLDER / "report.html") == []
+
+
+def test_all_measures_are_told_in_their_order(tmp_path, page):
+    text, answers = build(tmp_path, ["clip_score", "kid", "cmmd", "preference"])
+    for measure in ("Looks real to CLIP", "Would be preferred"):
         assert measure in text
         assert measure not in page
-    assert "Five measures" in text
-    assert "Three measures" in page
     order = re.findall(r'<th scope="row">(.*?)<small>', text[text.index('class="metrics"') :])[:3]
     assert order == [
         "Follows its prompts",
         "Looks like the real pictures",
-        "Looks like them to CLIP",
+        "Looks real to CLIP",
     ]
-    answers = json.loads((tmp_path / "experiments/lora.json").read_text())
+    assert f"by <code>{tmp_path / study.FOLDER / 'clip'}</code>" in text
     assert answers["answers"][0]["sentence"].startswith(
         "lora-r4 against tiny: its pictures follow the prompts better, look more like the real"
-        " pictures, come nearer to these by CLIP's measure and would be preferred; nothing"
+        " pictures, come nearer to the real pictures by CLIP's measure and would be preferred;"
+        " nothing"
     )
     (headline,) = [pair for pair in answers["pairs"] if pair["family"] == "headline"]
     preference = headline["metrics"]["domain_preference"]
     score = headline["metrics"]["domain_clip_score"]
     assert preference["difference"] == pytest.approx(score["difference"] / 3, abs=1e-5)
-    if screenshot.browser():
-        assert screenshot.problems(tmp_path / "report.html") == []
 
 
 @pytest.mark.parametrize(
@@ -287,8 +323,7 @@ def test_timings_come_from_benchmark_files(tmp_path):
 
 
 def test_a_wrong_argument_is_one_line(tmp_path):
-    named = ("experiments", "grids", "metrics", "datasets", "benchmarks", "output")
-    arguments = ["--config", "missing.json", *(f"--{name}=a/b=c" for name in named)]
+    arguments = ["--study", "missing.json", "--output", tmp_path / "report.html"]
     result = subprocess.run(
         [sys.executable, SCRIPTS / "report.py", *arguments], capture_output=True, text=True
     )

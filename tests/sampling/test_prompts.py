@@ -11,6 +11,7 @@ import pytest
 
 from emaki.common.errors import UserError
 from emaki.sampling import prompts
+from emaki.sampling.settings import PromptSet
 
 
 @pytest.fixture
@@ -22,25 +23,28 @@ def dataset(tmp_path):
 
 
 def test_texts_are_kept_in_order(tmp_path):
-    prompts.write(prompts.texts({"texts": ["pig", "ä cat"]}), tmp_path / "p.parquet")
+    prompts.write(prompts.choose_prompts(PromptSet(texts=["pig", "ä cat"])), tmp_path / "p.parquet")
     assert prompts.read(tmp_path / "p.parquet") == {"pig": None, "ä cat": None}
 
 
 def test_captions_that_no_run_trains_on_come_first_and_say_so(dataset, tmp_path):
-    found = prompts.texts({"dataset": "x", "count": 4}, dataset)
+    found = prompts.choose_prompts(PromptSet(dataset="x", count=4), dataset)
     assert list(found.items()) == [("b", True), ("e", True), ("a", False), ("c", False)]
     prompts.write(found, tmp_path / "p.parquet")
     assert prompts.read(tmp_path / "p.parquet") == found
 
 
 def test_fewer_captions_than_asked_for_are_all_taken(dataset):
-    assert list(prompts.texts({"dataset": "x", "count": 9}, dataset)) == ["b", "e", "a", "c", "d"]
+    found = prompts.choose_prompts(PromptSet(dataset="x", count=9), dataset)
+    assert list(found) == ["b", "e", "a", "c", "d"]
 
 
 def test_a_user_is_told_what_the_prompts_cannot_do(dataset, tmp_path):
     told = tmp_path / "terminal"
     script = Path(__file__).parents[2] / "scripts/prompts.py"
-    arguments = ["--prompts", '{"dataset": "x", "count": 9}', "--dataset", dataset]
+    study = tmp_path / "config.json"
+    study.write_text('{"prompts": {"mine": {"dataset": "x", "count": 9}}}')
+    arguments = ["--study", study, "--prompts", "mine", "--dataset", dataset]
     with told.open("w") as terminal:
         subprocess.run(
             [sys.executable, script, *arguments, "--output", tmp_path / "mine.parquet"],
@@ -54,7 +58,7 @@ def test_a_user_is_told_what_the_prompts_cannot_do(dataset, tmp_path):
         "prompts mine: fewer than 6 prompts can tell no difference between two models",
     ]
     enough = dict.fromkeys("abcdef")
-    assert not list(prompts.remarks(enough, {"texts": [*enough]}, 6))
+    assert not list(prompts.find_remarks(enough, PromptSet(texts=[*enough]), 6))
 
 
 def test_a_dataset_without_captions_is_told(tmp_path):
@@ -63,4 +67,4 @@ def test_a_dataset_without_captions_is_told(tmp_path):
         empty = pa.table({"text": pa.array([], pa.string())})
         pq.write_table(empty, tmp_path / "data" / f"{split}.parquet")
     with pytest.raises(UserError, match="'x' has no captions"):
-        prompts.texts({"dataset": "x", "count": 3}, tmp_path)
+        prompts.choose_prompts(PromptSet(dataset="x", count=3), tmp_path)

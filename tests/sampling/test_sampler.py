@@ -10,20 +10,14 @@ import pytest
 import torch
 from PIL import Image
 
-from emaki.config import schema
 from emaki.config.checks import RUNGE_KUTTA
 from emaki.sampling import sampler
+from emaki.sampling.settings import Sampling
 
 RESOURCES = Path(__file__).parents[2] / "resources"
 
 MODEL = RESOURCES / "tiny-sd"
-SETTINGS = {
-    "steps": 2,
-    "guidance_scale": 3.0,
-    "scheduler": "ddim",
-    "seeds": [0, 1],
-    "resolution": 64,
-}
+SETTINGS = Sampling(steps=2, guidance_scale=3.0, seeds=[0, 1])
 
 
 @pytest.fixture(scope="module")
@@ -61,36 +55,37 @@ def test_pictures_that_are_there_need_no_model(tmp_path, pipeline):
 def test_weights_and_settings_are_part_of_what_a_picture_is(tmp_path):
     weights = tmp_path / "weights.safetensors"
     weights.write_bytes(b"one")
-    first = sampler.identity(MODEL, [weights], SETTINGS)
-    assert sampler.identity(MODEL, [weights], SETTINGS) == first
-    assert sampler.identity(MODEL, [weights], {**SETTINGS, "guidance_scale": 4.0}) != first
+    first = sampler.identity(MODEL, [weights], SETTINGS, 1.0)
+    assert sampler.identity(MODEL, [weights], SETTINGS, 1.0) == first
+    other = Sampling(steps=2, guidance_scale=4.0, seeds=[0, 1])
+    assert sampler.identity(MODEL, [weights], other, 1.0) != first
+    assert sampler.identity(MODEL, [weights], SETTINGS, 0.5) != first
     weights.write_bytes(b"two")
-    assert sampler.identity(MODEL, [weights], SETTINGS) != first
+    assert sampler.identity(MODEL, [weights], SETTINGS, 1.0) != first
 
 
 def test_the_precision_is_part_of_what_a_picture_is(monkeypatch):
-    first = sampler.identity(MODEL, [], SETTINGS)
+    first = sampler.identity(MODEL, [], SETTINGS, 1.0)
     monkeypatch.setattr(sampler, "device", lambda: torch.device("cuda"))
-    assert sampler.identity(MODEL, [], SETTINGS) != first
+    assert sampler.identity(MODEL, [], SETTINGS, 1.0) != first
 
 
 def test_what_the_model_predicts_is_part_of_what_a_picture_is(tmp_path):
     scheduler = tmp_path / "scheduler" / "scheduler_config.json"
     scheduler.parent.mkdir()
     scheduler.write_text('{"prediction_type": "epsilon"}')
-    first = sampler.identity(tmp_path, [], SETTINGS)
+    first = sampler.identity(tmp_path, [], SETTINGS, 1.0)
     scheduler.write_text('{"prediction_type": "v_prediction"}')
-    assert sampler.identity(tmp_path, [], SETTINGS) != first
+    assert sampler.identity(tmp_path, [], SETTINGS, 1.0) != first
 
 
 @pytest.mark.parametrize("name", sampler.SCHEDULERS)
 def test_each_sampler_can_do_the_steps_that_the_config_allows(name):
-    known = schema.registry()["config.schema.yaml"].contents["properties"]
-    steps = known["sampling"]["properties"]["steps"]
+    most = Sampling.model_json_schema()["properties"]["steps"]["maximum"]
     prk = json.loads((MODEL / "scheduler/scheduler_config.json").read_text())
     plms = prk | {"skip_prk_steps": True}
     for config, fewest in ((prk, RUNGE_KUTTA if name == "pndm" else 1), (plms, 1)):
-        for number in (fewest, fewest + 1, fewest + 2, steps["maximum"]):
+        for number in (fewest, fewest + 1, fewest + 2, most):
             assert noise_is_removed(name, config, number)
     with pytest.raises((ValueError, IndexError)):  # a diffusers that can do more: allow more
         noise_is_removed("pndm", prk, RUNGE_KUTTA - 1)
@@ -122,7 +117,7 @@ def test_the_file_is_read_by_the_datasets_library(tmp_path, pipeline):
 @pytest.mark.parametrize("scheduler", sampler.SCHEDULERS)
 def test_every_scheduler_draws(tmp_path, scheduler):
     load = lambda: sampler.load_pipeline(MODEL, scheduler=scheduler)  # noqa: E731
-    settings = {**SETTINGS, "scheduler": scheduler, "seeds": [0], "steps": 5}
+    settings = Sampling(steps=5, guidance_scale=3.0, scheduler=scheduler, seeds=[0])
     table = draw(["pig"], tmp_path, load, settings, scheduler)
     picture = Image.open(io.BytesIO(table["image"][0]["bytes"]))
     assert picture.size == (64, 64)

@@ -30,7 +30,7 @@ def test_a_whole_study_gives_the_bytes_that_it_gives_here(study, undisturbed):
     assert [file for file in sorted(made) if study.read(file) != undisturbed.read(file)] == []
 
     jobs = study.slurm_jobs()
-    assert len(jobs) == 10
+    assert len(jobs) == 12
     for comment, (job,) in jobs.items():  # one each: nothing was tried twice
         gpu = comment.removeprefix("rule_").startswith(ON_GPUS)
         assert job["JobState"] == "COMPLETED"
@@ -88,8 +88,7 @@ def test_a_preempted_group_of_segments_goes_on_and_ends_the_same(before_training
 
 
 def test_a_training_that_ran_out_of_time_goes_on_and_ends_the_same(before_training, undisturbed):
-    short = ["train_newest:runtime=5 * attempt", "train_newest:slurm_partition=gpu"]
-    short += ["train_newest:slurm_extra='--signal=TERM@30'"]
+    short = ["train_newest:runtime=5 * attempt", "train_newest:slurm_extra='--signal=TERM@30'"]
     process = before_training.start(LONG, *ON_SLURM, "--set-resources", *short)
     before_training.wait_for_training()
     (job,) = before_training.slurm_jobs()[TRAINING]
@@ -155,8 +154,8 @@ def test_the_controller_is_restarted(before_training, undisturbed, cluster):
 
 
 def test_a_job_out_of_memory_is_tried_again_with_more(before_training, undisturbed):
-    little = ["train_newest:mem_mb=300 * 10 ** (attempt - 1)", "train_newest:slurm_partition=gpu"]
-    before_training.run(LONG, *ON_SLURM, "--set-resources", *little)
+    little = "train_newest:mem_mb=300 * 10 ** (attempt - 1)"
+    before_training.run(LONG, *ON_SLURM, "--set-resources", little)
     first, last = before_training.slurm_jobs()[TRAINING]
     assert first["MinMemoryNode"] == "300M"
     assert first["JobState"] != "COMPLETED"

@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from emaki.data.sources import build
+from emaki.data.sources import KIND
 from emaki.tiny import blip, clip, corpus, pipeline, vae
 
 RESOURCES = Path(__file__).parents[2] / "resources"
@@ -50,7 +50,7 @@ def test_vae_keeps_a_picture(pictures):
 
     model = AutoencoderKL.from_pretrained(RESOURCES / "tiny-sd" / "vae", torch_dtype=torch.float32)
     pixels, _, _ = corpus.read(pictures)
-    assert vae.psnr(model.eval(), pixels) > 22
+    assert vae.measure_psnr(model.eval(), pixels) > 22
     latents = vae.encode(model, pixels) * model.config.scaling_factor
     assert 0.7 < latents.std() < 1.4
 
@@ -80,10 +80,12 @@ def test_text_encoder_is_clips_text_half():
 
 
 def test_blip_captions_a_room():
-    from emaki.captioners.blip import Captioner
+    from emaki.captioners.blip import Blip
 
-    picture = next(iter(build({"type": "rooms", "count": 1, "seed": 77})))
-    (caption,) = Captioner(RESOURCES / "tiny-blip").caption([picture.image], [picture.id])
+    picture = next(iter(KIND.read({"type": "rooms", "count": 1, "seed": 77}).pictures()))
+    (caption,) = (
+        Blip(model=str(RESOURCES / "tiny-blip")).load().caption([picture.image], [picture.id])
+    )
     couch = picture.caption.split(" couch")[0].split()[-1]
     assert f"{couch} couch" in caption, (caption, picture.caption)
 
@@ -123,8 +125,8 @@ def test_trainings_run(pictures, tmp_path, monkeypatch):
     model, processor = clip.train(pixels, texts, sources, vocabulary=4096, picture_steps=2, **steps)
     model.save_pretrained(tmp_path / "clip")
     processor.save_pretrained(tmp_path / "clip")
-    model, processor = blip.train(pixels, blip.as_captions(texts, sources), **steps)
-    assert len(blip.captions(model, processor.tokenizer, corpus.to_range(pixels[:2]))) == 2
+    model, processor = blip.train(pixels, blip.make_captions(texts, sources), **steps)
+    assert len(blip.write_captions(model, processor.tokenizer, corpus.to_range(pixels[:2]))) == 2
     unet = {"channels": [16, 16, 32], "seed": 0}
     pipeline.assemble(tmp_path / "vae", tmp_path / "clip", tmp_path / "start", **unet)
     from emaki.sampling.sampler import load_pipeline
@@ -134,7 +136,7 @@ def test_trainings_run(pictures, tmp_path, monkeypatch):
 
 
 def test_agreement_counts_words():
-    found = blip.agreement(
+    found = blip.measure_agreement(
         ["a red couch", "a blue couch"], ["a red couch", "a red couch"], ["r", "r"]
     )
     assert found == {"r": {"captions": 2, "exact": 0.5, "f1": 0.833}}

@@ -2,7 +2,7 @@
 
 import io
 import json
-from argparse import Namespace
+from unittest import mock
 
 import torch
 
@@ -114,18 +114,9 @@ def make_dataset(folder, train=7, validation=3):
     return folder
 
 
-def make_latents(dataset, model, output, random_flip=1):
-    from emaki.training.encoding import encode_dataset
+def make_latents(dataset, model, output, random_flip=True):
+    from emaki.training import encoding
 
-    encode_dataset(
-        Namespace(
-            dataset=dataset,
-            model=model,
-            resolution=SIZE,
-            random_flip=random_flip,
-            output=output,
-            device="cpu",
-            threads=1,
-        )
-    )
+    with mock.patch.object(encoding, "device", return_value=torch.device("cpu")):
+        encoding.encode_dataset(dataset, model, SIZE, random_flip, output)
     return output

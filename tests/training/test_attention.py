@@ -5,7 +5,8 @@ import torch
 from small import SIZE
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from emaki.training import loop, recipes
+from emaki.training import loop
+from emaki.training.settings import HyperParameters
 
 
 class Attentions(TorchDispatchMode):
@@ -22,7 +23,7 @@ class Attentions(TorchDispatchMode):
 
 
 def trainer(model, latents, **keys):
-    run = recipes.resolve({"method": "full", "resolution": SIZE, "batch_size": 2} | keys)
+    run = HyperParameters(**{"method": "full", "resolution": SIZE, "batch_size": 2} | keys)
     return loop.make_trainer(run, model, latents, torch.device("cpu"))
 
 

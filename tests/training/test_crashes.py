@@ -13,13 +13,13 @@ import signal
 import subprocess
 import sys
 import time
-from argparse import Namespace
 from contextlib import contextmanager
 
 import pytest
+import torch
 from test_exact import FULL, LORA, contents
 
-from emaki.training.segment import STOPPED
+from emaki.training.segment import STOPPED, Segment
 
 SERVER = multiprocessing.get_context("forkserver")
 SERVER.set_forkserver_preload(
@@ -27,13 +27,11 @@ SERVER.set_forkserver_preload(
         "test_exact",
         "diffusers.models.unets.unet_2d_condition",
         "diffusers.schedulers.scheduling_ddpm",
-        "jsonschema",
         "pandas",
         "peft",
         "pyarrow.parquet",
         "tensorboard.summary.writer.record_writer",
         "transformers.models.clip.modeling_clip",
-        "yaml",
     ]
 )
 CHANGES = {"os.mkdir", "os.rename", "os.remove", "os.rmdir"}  # audit events, beside open()
@@ -60,7 +58,7 @@ class Study:
         self.run = json.dumps(RUNS[method])
 
     def start(self, name, first, last, **blow):
-        job = Namespace(
+        job = Segment(
             name=name,
             model=self.model,
             latents=self.latents,
@@ -69,7 +67,6 @@ class Study:
             state=self.folder / "before/state" if first else None,
             output=self.folder / name / "run",
             state_output=self.folder / name / "state",
-            device="cpu",
         )
         process = SERVER.Process(target=train, args=(job, self.run), kwargs=blow)
         process.start()
@@ -106,6 +103,7 @@ def train(job, run, kill=None, terminate=None, preempt=False, copy=None):
     """
     from emaki.training import segment, settings
 
+    segment.device = lambda: torch.device("cpu")
     numbers = itertools.count(1)
 
     def watch(event, arguments):

@@ -82,7 +82,7 @@ def test_an_encoding_that_was_stopped_goes_on(tmp_path, monkeypatch, model, data
     from emaki.training import encoding
 
     monkeypatch.setattr(encoding, "SHARD", 3)
-    real, calls = encoding.posterior, []
+    real, calls = encoding.encode_batch, []
 
     def fails_once(*arguments):
         calls.append(1)
@@ -90,7 +90,7 @@ def test_an_encoding_that_was_stopped_goes_on(tmp_path, monkeypatch, model, data
             raise KeyboardInterrupt
         return real(*arguments)
 
-    monkeypatch.setattr(encoding, "posterior", fails_once)
+    monkeypatch.setattr(encoding, "encode_batch", fails_once)
     with pytest.raises(KeyboardInterrupt):
         make_latents(dataset, model, tmp_path / "out")
     assert not (tmp_path / "out").exists()
@@ -105,7 +105,7 @@ def test_an_encoding_that_was_stopped_goes_on(tmp_path, monkeypatch, model, data
 def encode_until_killed(dataset, model, output):
     from emaki.training import encoding
 
-    real, calls = encoding.posterior, []
+    real, calls = encoding.encode_batch, []
 
     def kills_in_the_second_shard(*arguments):
         calls.append(1)
@@ -113,7 +113,7 @@ def encode_until_killed(dataset, model, output):
             os.kill(os.getpid(), signal.SIGKILL)
         return real(*arguments)
 
-    encoding.SHARD, encoding.posterior = 3, kills_in_the_second_shard
+    encoding.SHARD, encoding.encode_batch = 3, kills_in_the_second_shard
     make_latents(dataset, model, output)
 
 

@@ -6,6 +6,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from emaki.common import weight_files
 from emaki.training import loop, lora, settings
 
 
@@ -30,7 +31,7 @@ def test_load_lora_weights_gives_the_trained_unet(tmp_path, model, latents, run)
     inputs = (torch.randn(1, 4, 8, 8), torch.tensor([10]), torch.randn(1, 16, 32))
     with torch.no_grad():
         base = pipeline.unet(*inputs).sample
-        pipeline.load_lora_weights(tmp_path / "raw", weight_name=lora.FILE)
+        pipeline.load_lora_weights(tmp_path / "raw", weight_name=weight_files.LORA)
         loaded = pipeline.unet(*inputs).sample
         trained = trainer.modules["unet"](*inputs).sample
     torch.testing.assert_close(loaded, trained)
@@ -49,7 +50,7 @@ def test_lora_of_a_bf16_run_is_trained_and_saved_in_fp32(tmp_path, model, latent
     assert {p.dtype for p in frozen} == {torch.bfloat16}
     loop.train(trainer, 0, 1, "lora")
     loop.save_weights(trainer, tmp_path)
-    tensors = load_file(tmp_path / "raw" / lora.FILE)
+    tensors = load_file(tmp_path / "raw" / weight_files.LORA)
     assert {t.dtype for t in tensors.values()} == {torch.float32}
 
 
@@ -81,7 +82,7 @@ def test_a_trained_text_encoder_is_in_the_file(tmp_path, model, latents):
     tokens = trainer.latents.text[1:2]
     with torch.no_grad():
         base = pipeline.text_encoder(tokens)[0]
-        pipeline.load_lora_weights(tmp_path / "raw", weight_name=lora.FILE)
+        pipeline.load_lora_weights(tmp_path / "raw", weight_name=weight_files.LORA)
         loaded = pipeline.text_encoder(tokens)[0]
         trained = trainer.modules["text_encoder"](tokens)[0]
     torch.testing.assert_close(loaded, trained)
@@ -106,12 +107,12 @@ def test_the_file_for_web_uis_is_the_same_lora(tmp_path, model, latents, run):
     loop.train(trainer, 0, 3, "lora")
     loop.save_weights(trainer, tmp_path)
     ours = load_file(tmp_path / "raw" / lora.WEBUI_FILE)
-    peft = convert_all_state_dict_to_peft(load_file(tmp_path / "raw" / lora.FILE))
+    peft = convert_all_state_dict_to_peft(load_file(tmp_path / "raw" / weight_files.LORA))
     theirs = convert_state_dict_to_kohya(convert_unet_state_dict_to_peft(peft))
     # It calls the text encoder lora_te1, as in SDXL; sd-scripts says lora_te where there is one.
     assert ours.keys() == {name.replace("lora_te1_", "lora_te_") for name in theirs}
     alphas = {float(tensor) for name, tensor in ours.items() if name.endswith(".alpha")}
-    assert alphas == {trainer.run["lora_alpha"]}
+    assert alphas == {trainer.run.lora_alpha}
 
     pipeline = StableDiffusionPipeline.from_pretrained(model)
     pipeline.load_lora_weights(tmp_path / "raw" / lora.WEBUI_FILE)
@@ -142,5 +143,7 @@ def test_names_are_those_that_web_uis_look_for(tmp_path, model, latents):
     kinds = ("alpha", "lora_down.weight", "lora_up.weight")
     expected = {f"{layer}.{kind}" for layer in layers for kind in kinds}
     assert load_file(tmp_path / "raw" / lora.WEBUI_FILE).keys() == expected
-    text = [n for n in load_file(tmp_path / "raw" / lora.FILE) if n.startswith("text_encoder.")]
+    text = [
+        n for n in load_file(tmp_path / "raw" / weight_files.LORA) if n.startswith("text_encoder.")
+    ]
     assert all(name.startswith("text_encoder.text_model.encoder.layers.") for name in text)

@@ -7,8 +7,9 @@ import torch
 from diffusers import UNet2DConditionModel
 from safetensors.torch import load_file
 
+from emaki.common import weight_files
 from emaki.common.errors import UserError
-from emaki.training.merging import UNET_WEIGHTS, merge
+from emaki.training.merging import merge
 
 
 @pytest.fixture
@@ -43,7 +44,7 @@ def test_is_the_weighted_sum_and_loads_with_diffusers(unets, alpha):
 
 def test_alpha_1_is_the_fine_tune_bit_for_bit_and_says_so(unets):
     merge(unets / "base", unets / "tuned", 1.0, unets / "merge")
-    weights = [load_file(unets / name / UNET_WEIGHTS) for name in ("tuned", "merge")]
+    weights = [load_file(unets / name / weight_files.DIFFUSERS) for name in ("tuned", "merge")]
     assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
     about = json.loads((unets / "merge" / "merge.json").read_text())
     merge(unets / "base", unets / "tuned", 1.0, unets / "again")

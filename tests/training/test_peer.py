@@ -22,7 +22,7 @@ RUN = {
     "learning_rate": 1e-3,
     "lr_scheduler": "cosine",
     "lr_warmup_steps": 10,
-    "lr_horizon": 60,
+    "lr_total_steps": 60,
     "random_flip": True,
     "snr_gamma": 5.0,
     "ema": {"preset": "diffusers"},

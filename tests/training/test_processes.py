@@ -16,7 +16,7 @@ from emaki.training import loop, models, segment, settings
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 SHARED = {"method": "full", "resolution": 32, "learning_rate": 1e-3, "ema": {}}
-SHARED |= {"gradient_accumulation_steps": 2, "batch_size": 1, "processes": 2}
+SHARED |= {"gradient_accumulation_steps": 2, "batch_size": 1, "num_processes": 2}
 # scripts/train.py, but one of its processes cannot read its third batch.
 BROKEN = f"""
 import os, sys
@@ -56,7 +56,7 @@ def one_go(tmp_path_factory, model, latents):
 
 
 def test_two_processes_equal_one_and_resume_exactly(tmp_path, model, latents, one_go):
-    alone = settings.read(json.dumps(SHARED | {"batch_size": 2, "processes": 1}))
+    alone = settings.read(json.dumps(SHARED | {"batch_size": 2, "num_processes": 1}))
     trainer = loop.make_trainer(alone, model, latents, torch.device("cpu"))
     loop.train(trainer, 0, 4, "alone")
     losses = [row["loss"] for row in trainer.metrics.rows]

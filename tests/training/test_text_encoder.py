@@ -7,12 +7,14 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from emaki.common import weight_files
 from emaki.common.errors import UserError
 from emaki.sampling import sampler
+from emaki.sampling.settings import Sampling
 from emaki.training import data, loop, merging, models, optimizers, settings
 
 COMMON = {"method": "full", "resolution": 32, "batch_size": 4, "learning_rate": 1e-3}
-SAMPLING = {"steps": 2, "guidance_scale": 3.0, "seeds": [0], "resolution": 32}
+SAMPLING = Sampling(steps=2, guidance_scale=3.0, seeds=[0], resolution=32)
 
 
 @pytest.fixture
@@ -108,13 +110,13 @@ def test_samples_are_drawn_with_it(trained, model, tmp_path):
 def test_merges_lie_between_both_of_the_base_and_both_of_the_fine_tune(trained, model, alpha):
     tuned, merged = trained[1] / "raw", trained[1] / "merged"
     merging.merge(model, tuned, alpha, merged)
-    file = merging.TEXT_ENCODER_WEIGHTS
+    file = weight_files.TEXT_ENCODER
     base, ours, between = (load_file(folder / file) for folder in (model, tuned, merged))
     for name, tensor in between.items():
         expected = base[name] + alpha * (ours[name] - base[name])
         torch.testing.assert_close(tensor, expected, atol=1e-6, rtol=0)
     about = json.loads((merged / "merge.json").read_text())
-    assert about["files"].keys() == {merging.UNET_WEIGHTS, file}
+    assert about["files"].keys() == {weight_files.DIFFUSERS, file}
     encoder = sampler.load_pipeline(model, unet=merged).text_encoder
     key = next(name for name in between if name.endswith("final_layer_norm.weight"))
     assert torch.equal(encoder.get_parameter("final_layer_norm.weight"), between[key])
@@ -135,8 +137,8 @@ def test_a_base_that_an_older_transformers_saved_is_merged_too(trained, model, t
     from safetensors.torch import save_file
 
     old = shutil.copytree(model, tmp_path / "old")
-    tensors = load_file(old / merging.TEXT_ENCODER_WEIGHTS)
+    tensors = load_file(old / weight_files.TEXT_ENCODER)
     positions = {"text_model.embeddings.position_ids": torch.arange(16)[None]}
-    save_file(tensors | positions, old / merging.TEXT_ENCODER_WEIGHTS)
+    save_file(tensors | positions, old / weight_files.TEXT_ENCODER)
     merging.merge(old, trained[1] / "raw", 0.5, tmp_path / "merged")
-    assert load_file(tmp_path / "merged" / merging.TEXT_ENCODER_WEIGHTS).keys() == tensors.keys()
+    assert load_file(tmp_path / "merged" / weight_files.TEXT_ENCODER).keys() == tensors.keys()

@@ -12,13 +12,14 @@ import time
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
-from screenshot import look, problems
+from screenshot import MISSING, browser, look, problems
 
 pytestmark = pytest.mark.xdist_group("workflow")
 CHECKPOINT = "results/small/runs/lora/000006/checkpoint.json"
 SAMPLES = "results/small/samples/lora/000006/raw/1.0/rooms.parquet"
 
 
+@pytest.mark.skipif(not browser(), reason=MISSING)
 def test_the_report_opens_in_a_browser_without_a_complaint(finished, tmp_path):
     report = finished.folder / "results/report.html"
     assert problems(report) == []

@@ -1,5 +1,6 @@
 """Each change, and exactly the jobs that it costs."""
 
+import itertools
 import os
 import shutil
 import time
@@ -14,6 +15,8 @@ KEYWORD = ["keyword/000002/raw/1.0"]
 FULL = [f"full/000003/{weights}/{alpha}" for weights in ("raw", "ema") for alpha in ("0.5", "1.0")]
 VARIANTS = ["base/tiny", *LORA, *KEYWORD, *FULL]
 SETS = ["rooms", "unrelated"]
+# The sets of prompts that each judges.
+MEASURES = {"clip_score": SETS, "kid": ["rooms"]}
 GRIDS = {
     "lora": ["lora-raw-000006", "lora-raw-scales"],
     "keyword": ["keyword-raw-000002"],
@@ -23,7 +26,13 @@ GRIDS = {
 
 def pictures(variants, sets=SETS):
     """Drawing and scoring variants."""
-    return [f"{rule} {v}/{s}" for rule in ("sample", "score") for v in variants for s in sets]
+    return [*(f"sample {v}/{s}" for v in variants for s in sets), *scores(variants, sets)]
+
+
+def scores(variants, sets=SETS, measures=MEASURES):
+    """Scoring variants by measures."""
+    jobs = itertools.product(measures, variants, sets)
+    return [f"score {m}/{v}/{s}" for m, v, s in jobs if s in measures[m]]
 
 
 def answers(*experiments):
@@ -71,8 +80,8 @@ def test_a_comment_in_the_config(study):
 
 def test_a_caption_keyword(study):
     study.change("keyword: interior design", "keyword: home decor")
-    expected = ["captions rooms/keyword", "dataset rooms-keyword"]
-    expected += ["latents rooms-keyword/tiny/64-flip", "reference rooms-keyword"]
+    expected = ["caption rooms/keyword", "dataset rooms-keyword"]
+    expected += ["latents rooms-keyword/tiny/64-flip", "reference kid/rooms-keyword"]
     expected += [
         "config small/config",
         *train("keyword", 1, 2),
@@ -84,8 +93,8 @@ def test_a_caption_keyword(study):
 
 def test_an_edited_caption_runs_no_captioning_model(study):
     study.edit("edits.csv", "that somebody looked at", "that somebody looked at twice")
-    expected = ["captions rooms/edited", "dataset rooms-blip"]
-    expected += ["latents rooms-blip/tiny/64-flip", "reference rooms-blip"]
+    expected = ["caption rooms/edited", "dataset rooms-blip"]
+    expected += ["latents rooms-blip/tiny/64-flip", "reference kid/rooms-blip"]
     expected += [*train("full", 1, 3), *merges(), *pictures(FULL), *answers("merging")]
     assert_jobs(study, expected)
 
@@ -202,20 +211,27 @@ def test_the_code_of_the_trainer(study):
 
 def test_a_module_that_only_the_scorer_imports(study):
     edit_code(study, "scripts/emaki/evaluation/scoring.py")
-    scores = [job for job in pictures(VARIANTS) if job.startswith("score")]
-    references = [f"reference {name}" for name in ("rooms", "rooms-keyword", "rooms-blip")]
+    references = [f"reference kid/{name}" for name in ("rooms", "rooms-keyword", "rooms-blip")]
     compared = [f"compare {name}" for name in ("lora", "keyword", "merging")]
-    assert_jobs(study, [*scores, *references, *compared, *END])
+    assert_jobs(study, [*scores(VARIANTS), *references, *compared, *END])
 
 
-def test_a_preference_model_scores_again_but_encodes_no_real_pictures(study):
+def test_another_measure_scores_alone(study):
     study.change(
-        "  features: efficientnet-lite0",
-        "  features: efficientnet-lite0\n  preference: resources/tiny-clip",
+        "  kid: {type: kid}",
+        "  kid: {type: kid}\n  preference: {type: preference, model: resources/tiny-clip}",
     )
-    scores = [job for job in pictures(VARIANTS) if job.startswith("score")]
+    more = scores(VARIANTS, measures={"preference": ["rooms"]})
     compared = [f"compare {name}" for name in ("lora", "keyword", "merging")]
-    assert_jobs(study, [*scores, *compared, "config small/config", *END])
+    assert_jobs(study, [*more, *compared, "config small/config", *END])
+
+
+def test_the_code_of_one_measure(study):
+    edit_code(study, "scripts/emaki/evaluation/measures/kid.py")
+    references = [f"reference kid/{name}" for name in ("rooms", "rooms-keyword", "rooms-blip")]
+    compared = [f"compare {name}" for name in ("lora", "keyword", "merging")]
+    again = scores(VARIANTS, measures={"kid": ["rooms"]})
+    assert_jobs(study, [*again, *references, *compared, *END])
 
 
 def test_a_deleted_middle_checkpoint(study):

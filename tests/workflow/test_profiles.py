@@ -1,22 +1,27 @@
 """The profiles, as far as they can be looked at without GPUs and without a cluster."""
 
+import logging
 import os
 import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
 import yte
+from snakemake_executor_plugin_slurm.partitions import get_best_partition, read_partition_file
 
 ROOT = Path(__file__).parents[2]
 CONFIG = ROOT / "tests/workflow/small.yaml"
 PARTS = ("Snakefile", "rules", "scripts", "config", "envs", "profiles", "resources")
 PARTS += ("lambda", "slurm")
 NO_CONDA = ("--software-deployment-method", "env-modules")  # there are none, so it does nothing
-WITH_A_MODEL = {"captions_blip", "latents", "train", "train_newest", "sample", "score", "reference"}
+WITH_A_MODEL = {
+    *("caption_by_model", "latents", "train", "train_newest", "sample", "score", "reference")
+}
 
 
 def plan(folder, profile, *arguments, config=None):
@@ -51,7 +56,7 @@ def two_gpus(tmp_path):
 def test_on_a_gpu_machine_jobs_with_a_model_ask_for_gpus(tmp_path, two_gpus):
     study = CONFIG.read_text()
     assert study.count("steps: 6") == 1
-    study = study.replace("steps: 6", "steps: 6\n    processes: 2")
+    study = study.replace("steps: 6", "steps: 6\n    num_processes: 2")
     jobs = plan(tmp_path, "lambda", *NO_CONDA, config=study)
     assert {rule for rule, asked in jobs if asked.get("gpu", "0") != "0"} == WITH_A_MODEL
     assert {asked["gpu"] for rule, asked in jobs if rule.startswith("train")} == {"2"}
@@ -66,7 +71,23 @@ def test_here_nothing_asks_for_gpus(tmp_path):
 def test_on_a_cluster_jobs_that_ask_for_gpus_go_where_they_are(tmp_path):
     jobs = plan(tmp_path, "slurm", *NO_CONDA)  # a dry run needs no cluster
     assert {rule for rule, asked in jobs if asked.get("gpu") == "1"} == WITH_A_MODEL
-    assert {rule for rule, asked in jobs if asked["slurm_partition"] == "gpu"} == WITH_A_MODEL
+    # a training must be told to end: a signal for all, since a group's jobs have to agree on it
+    assert {asked["slurm_extra"] for _, asked in jobs} == {"--signal=TERM@120"}
+
+
+@pytest.mark.parametrize(("gpus", "partition"), [(0, "cpu"), (1, "gpu"), (8, "gpu")])
+def test_the_executor_finds_a_partition_by_the_gpus_of_a_job(gpus, partition):
+    partitions = read_partition_file(ROOT / "profiles/slurm/partitions.yaml")
+    resources = {"gpu": gpus, "mem_mb": 4000, "runtime": 60}
+    job = SimpleNamespace(name="sample", threads=1, resources=resources)
+    logger = logging.getLogger("partitions")
+    assert get_best_partition(partitions, job, logger) == partition
+
+
+def test_the_profile_names_the_file_of_partitions():
+    profile = yte.process_yaml((ROOT / "profiles/slurm/config.yaml").read_text())
+    assert profile["slurm-partition-config"] == "profiles/slurm/partitions.yaml"
+    assert not any("partition" in key for key in profile["default-resources"])
 
 
 def test_trainings_ask_for_the_gpu_memory_and_time_that_they_are_reckoned_to_need(tmp_path):

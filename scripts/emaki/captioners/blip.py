@@ -1,72 +1,40 @@
-"""Captions by BLIP (Li et al. 2022, arXiv:2201.12086), decoded as kohya_ss's scripts do it."""
+"""Captions by a BLIP model, as kohya_ss's scripts do it."""
 
-import torch
-from transformers import BlipForConditionalGeneration, BlipProcessor
+from collections.abc import Iterator
+from typing import Literal
 
-from emaki.captioners.generation import PRECISIONS, nucleus
-from emaki.common.errors import UserError
-from emaki.common.model_folders import check_type, device
-
-LENGTHS = {"min_length": 5, "max_length": 75}  # in tokens, the prompt's among them
-PRESETS = {
-    # its window asks for "beam search" and leaves the number of beams at one, which is greedy
-    "kohya_gui": LENGTHS,
-    # finetune/make_captions.py: nucleus sampling
-    "kohya_cli": {"repetition_penalty": 1.1, **LENGTHS},
-}
-# top_k 50 was transformers' silent default
-NUCLEI = {"kohya_cli": {"top_p": 0.9, "top_k": 50}}
+from emaki.captioners._model import LoadedModel, ModelCaptioner
+from emaki.common.model_folders import transformers_files
 
 
-class Captioner:
-    """A BLIP model from a local folder.
+class Blip(ModelCaptioner):
+    """Captions by a `BlipForConditionalGeneration`."""
 
-    `prompt` begins every caption and is cut from it, as kohya does with "a picture of "; None lets
-    the model begin by itself, for one that was trained without. `num_beams` above one searches
-    for the likeliest caption, with preset kohya_gui. `precision` is that of the model's weights
-    and sums. Raises UserError if the folder holds no BLIP or the prompt has words that its
-    vocabulary lacks.
-    """
+    type: Literal["blip"] = "blip"
 
-    def __init__(self, model, preset="kohya_gui", prompt=None, num_beams=1, precision="fp32"):
-        check_type(model, "blip")
-        self.device = device()
-        self.processor = BlipProcessor.from_pretrained(model, local_files_only=True)
-        self.model = BlipForConditionalGeneration.from_pretrained(
-            model, local_files_only=True, use_safetensors=True, dtype=PRECISIONS[precision]
+    preset: Literal["kohya_gui", "kohya_cli"] = "kohya_gui"
+    """Greedy, or sampled (nucleus), each as in kohya_ss."""
+
+    prompt: str | None = None
+    """Beginning of each caption, which is cut off again."""
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """Beams search for the likeliest caption, which a sample is not."""
+        if self.preset == "kohya_cli" and self.num_beams > 1:
+            yield "num_beams", "goes with preset kohya_gui: kohya_cli samples"
+
+    def files(self) -> list[str]:
+        """The model's settings and weights."""
+        return transformers_files(self.model)
+
+    def load(self) -> LoadedModel:
+        """The model. Raises UserError too for a prompt with words that its vocabulary lacks."""
+        from emaki.captioners._blip_model import BlipModel
+
+        return BlipModel(
+            self.model,
+            preset=self.preset,
+            prompt=self.prompt,
+            num_beams=self.num_beams,
+            precision=self.precision,
         )
-        self.model.eval().to(self.device)
-        longest = self.model.config.text_config.max_position_embeddings
-        self.settings = {
-            **PRESETS[preset],
-            "max_length": min(LENGTHS["max_length"], longest),
-            "num_beams": num_beams,
-            "do_sample": False,
-        }
-        self.nucleus = NUCLEI.get(preset)
-        self.prompt = self._prompt_ids(model, prompt) if prompt else None
-
-    @torch.inference_mode()
-    def caption(self, images, keys):
-        """The captions of RGB images, "" where the model says nothing.
-
-        Sampling is seeded by each picture's own key: what a picture is called does not depend on
-        its company.
-        """
-        pixels = self.processor.image_processor(images=images, return_tensors="pt").pixel_values
-        more = {"logits_processor": nucleus(keys, **self.nucleus)} if self.nucleus else {}
-        if self.prompt is not None:
-            more["input_ids"] = self.prompt.repeat(len(images), 1)
-        tokens = self.model.generate(
-            pixel_values=pixels.to(self.device, self.model.dtype), **more, **self.settings
-        )
-        begun = 1 if self.prompt is None else self.prompt.shape[1] - 1
-        return self.processor.tokenizer.batch_decode(tokens[:, begun:], skip_special_tokens=True)
-
-    def _prompt_ids(self, model, prompt):
-        """Token ids (1, n) with the special tokens at both ends, as `generate` wants them."""
-        tokenizer = self.processor.tokenizer
-        ids = tokenizer(prompt.strip(), return_tensors="pt").input_ids.to(self.device)
-        if (ids == tokenizer.unk_token_id).any():
-            raise UserError(f"{model} lacks words of the prompt {prompt!r}: leave it out")
-        return ids

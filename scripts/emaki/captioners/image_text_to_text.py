@@ -1,67 +1,54 @@
 """Captions by a model of transformers' image-text-to-text class (Llava, Idefics3, ...)."""
 
-import torch
-from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Literal
 
-from emaki.captioners.generation import PRECISIONS, nucleus
-from emaki.common.errors import UserError
-from emaki.common.model_folders import device
+from pydantic import Field
+
+from emaki.captioners._model import LoadedModel, ModelCaptioner
+from emaki.common.model_folders import HUB_FOLDER
 
 
-class Captioner:
-    """A model and its processor from a local folder, asked for a caption with `prompt`.
+class ImageTextToText(ModelCaptioner):
+    """Captions by an `AutoModelForImageTextToText` such as Llava."""
 
-    Decodes at most `max_new_tokens` tokens, greedily or with `num_beams`; with `top_p` it samples
-    from that nucleus, seeded by each picture's own key. Code in the folder is never run. Raises
-    UserError if the folder holds no such model or its processor needs what is not installed.
-    """
+    type: Literal["image-text-to-text"] = "image-text-to-text"
 
-    def __init__(self, model, prompt, max_new_tokens=60, num_beams=1, top_p=None, precision="fp32"):
-        try:
-            config = AutoConfig.from_pretrained(model, local_files_only=True)
-            self.processor = AutoProcessor.from_pretrained(model, local_files_only=True)
-            self.model = AutoModelForImageTextToText.from_pretrained(
-                model,
-                config=config,
-                local_files_only=True,
-                use_safetensors=True,
-                dtype=PRECISIONS[precision],
-            )
-        except (OSError, ValueError, ImportError) as error:
-            reason = " ".join(str(error).split())
-            raise UserError(
-                f"{model} cannot be read as an image-text-to-text model: {reason}"
-            ) from None
-        self.device = device()
-        self.model.eval().to(self.device)
-        self.processor.tokenizer.padding_side = "left"  # a caption goes on from the prompt's end
-        self.prompt = self._prompt(prompt)
-        self.top_p = top_p
-        self.settings = {
-            "max_new_tokens": max_new_tokens,
-            "num_beams": num_beams,
-            "do_sample": False,
-        }
+    prompt: Annotated[str, Field(pattern=r"\S")] = "Describe this picture in one sentence."
+    """What the model is asked."""
 
-    @torch.inference_mode()
-    def caption(self, images, keys):
-        """The captions of RGB images, "" where the model says nothing."""
-        inputs = self.processor(
-            text=[self.prompt] * len(images),
-            images=[[image] for image in images],
-            padding=True,
-            return_tensors="pt",
-        ).to(self.device, self.model.dtype)
-        noise = {"logits_processor": nucleus(keys, self.top_p)} if self.top_p else {}
-        tokens = self.model.generate(**inputs, **noise, **self.settings)
-        begun = 0 if self.model.config.is_encoder_decoder else inputs.input_ids.shape[1]
-        return self.processor.batch_decode(tokens[:, begun:], skip_special_tokens=True)
+    max_new_tokens: int = Field(60, ge=1, le=1000)
+    """Tokens of a caption at most."""
 
-    def _prompt(self, prompt):
-        """The prompt with the picture's place in it, as the model was trained to read it."""
-        if not self.processor.chat_template:
-            return f"{getattr(self.processor, 'image_token', '')}{prompt}"
-        content = [{"type": "image"}, {"type": "text", "text": prompt}]
-        return self.processor.apply_chat_template(
-            [{"role": "user", "content": content}], add_generation_prompt=True
+    top_p: float | None = Field(None, gt=0, le=1)
+    """Sample from the likeliest tokens of this probability together; null: take the likeliest."""
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """Beams search for the likeliest caption, which a sample is not."""
+        if self.top_p is not None and self.num_beams > 1:
+            yield "num_beams", "does not go with top_p, which samples"
+
+    def files(self) -> list[str]:
+        """All that transformers may read: settings, tokenizer, chat template, weights.
+
+        Of a model of the hub that is the list which the rule makes that brings it.
+        """
+        folder = Path(self.model)
+        if folder.is_relative_to(HUB_FOLDER):
+            return [f"{folder}/files.json"]
+        kinds = {".json", ".jinja", ".model", ".txt", ".safetensors"}
+        return sorted(str(file) for file in folder.iterdir() if file.suffix in kinds)
+
+    def load(self) -> LoadedModel:
+        """The model. Raises UserError too if its processor needs what is not installed."""
+        from emaki.captioners._image_text_model import ImageTextModel
+
+        return ImageTextModel(
+            self.model,
+            prompt=self.prompt,
+            max_new_tokens=self.max_new_tokens,
+            num_beams=self.num_beams,
+            top_p=self.top_p,
+            precision=self.precision,
         )

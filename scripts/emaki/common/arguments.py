@@ -1,21 +1,28 @@
-"""Arguments NAME=PATH, of scripts that read many files."""
+"""Arguments of scripts: settings as JSON."""
+
+import json
+from typing import TypeVar
+
+from pydantic import ValidationError
 
 from emaki.common.errors import UserError
+from emaki.common.messages import explain, spell
+from emaki.common.settings import Settings
+
+S = TypeVar("S", bound=Settings)
 
 
-def named(pairs):
-    """{name: path} of NAME=PATH arguments."""
-    return dict(pair.split("=", 1) for pair in pairs)
+def read_settings(option: str, class_: type[S], text: str) -> S:
+    """The object of a class of settings that the JSON of an option gives.
 
-
-def read_named(option, pairs, wanted, read):
-    """{(variant, prompt set): read(path)} of VARIANT:SET=PATH arguments, for the wanted pairs.
-
-    Raises UserError with the name of the option if one is missing.
+    Raises UserError, a sentence that names the option, the key and what is wrong with it.
     """
-    paths, found = named(pairs), {}
-    for variant, prompt_set in wanted:
-        if (name := f"{variant}:{prompt_set}") not in paths:
-            raise UserError(f"{option} has no {name}")
-        found[variant, prompt_set] = read(paths[name])
-    return found
+    try:
+        data = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise UserError(f"{option} is not JSON: {error}") from error
+    try:
+        return class_.model_validate(data)
+    except ValidationError as error:
+        path, problem = next(iter(explain(error, class_, data).items()))
+        raise UserError(f"{option}: {spell(path)} {problem}") from error

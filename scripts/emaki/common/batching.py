@@ -1,6 +1,10 @@
 """Batches that are always full, for sums that are rounded alike whatever the number of pictures."""
 
+from typing import TypeVar
 
-def filled(batch, size):
+T = TypeVar("T")
+
+
+def filled(batch: list[T], size: int) -> list[T]:
     """The list `batch` with the last of it repeated up to `size`."""
     return [*batch, *batch[-1:] * (size - len(batch))]

@@ -8,13 +8,14 @@ import platform
 import re
 import shutil
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 ABANDONED = 24 * 3600  # seconds; by then nobody on another machine still writes
 
 
 @contextlib.contextmanager
-def replacing(path):
+def replacing(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside `path` and rename it to `path` when the block succeeds.
 
     The block may create a file or a folder there. It is on the disk before it gets its name, so
@@ -47,13 +48,13 @@ def replacing(path):
         raise
 
 
-def sha256(path):
+def sha256(path: str | Path) -> str:
     """The hexadecimal SHA-256 of a file's bytes."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _remove_leftovers(path):
+def _remove_leftovers(path: Path) -> None:
     """Remove the temporary files of `path` whose writers are gone."""
     name = re.compile(
         rf"\.{re.escape(path.stem)}\.(.+)-(\d+)(?:\.old)?{re.escape(path.suffix)}", re.DOTALL
@@ -63,7 +64,7 @@ def _remove_leftovers(path):
             _remove(other)
 
 
-def _is_left_over(path, host, pid):
+def _is_left_over(path: Path, host: str, pid: int) -> bool:
     """Whether the process `pid` of `host` writes `path` no more; of other hosts' its age tells."""
     if host == platform.node():
         return pid == os.getpid() or not _is_alive(pid)
@@ -72,7 +73,7 @@ def _is_left_over(path, host, pid):
     return False
 
 
-def _is_alive(pid):
+def _is_alive(pid: int) -> bool:
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -82,7 +83,7 @@ def _is_alive(pid):
     return True
 
 
-def _set_modes(path):
+def _set_modes(path: Path) -> None:
     umask = os.umask(0)
     os.umask(umask)
     for file in [path, *path.rglob("*")]:
@@ -90,7 +91,7 @@ def _set_modes(path):
             file.chmod(0o666 & ~umask)
 
 
-def _sync(path, deep=True):
+def _sync(path: Path, deep: bool = True) -> None:
     """Wait until a file, or a folder with all in it, is on the disk."""
     for file in [path, *path.rglob("*")] if deep else [path]:
         if file.is_symlink():
@@ -105,7 +106,7 @@ def _sync(path, deep=True):
             os.close(descriptor)
 
 
-def _remove(path):
+def _remove(path: Path) -> None:
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:

@@ -9,8 +9,10 @@ import errno
 import hashlib
 import os
 import tempfile
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, BinaryIO, Literal
 
 from emaki.common.errors import UserError
 
@@ -21,25 +23,29 @@ ALTERNATIVES = {
 }
 
 
-def fetch(repo, revision, patterns, repo_type="model"):
+def fetch(repo: str, revision: str, patterns: list[str], repo_type: str = "model") -> Path:
     """Download the files of a repository that match `patterns`; check them; return their folder.
 
     `revision` is a commit hash. The hub's own client compares sizes only, so every file is compared
     with the digest in the commit: SHA-256 for large files, git's SHA-1 for others. A file that
     differs is removed. Raises UserError for what cannot be had, with what to do.
     """
-    from huggingface_hub import HfApi, snapshot_download
+    from huggingface_hub import HfApi, RepoFile, snapshot_download
 
-    with telling(repo, revision, repo_type):
+    with explain_hub_errors(repo, revision, repo_type):
         folder = Path(
             snapshot_download(
-                repo, repo_type=repo_type, revision=revision, allow_patterns=patterns, token=token()
+                repo,
+                repo_type=repo_type,
+                revision=revision,
+                allow_patterns=patterns,
+                token=read_token(),
             )
         )
-        entries = HfApi(token=token()).list_repo_tree(
+        entries = HfApi(token=read_token()).list_repo_tree(
             repo, recursive=True, revision=revision, repo_type=repo_type
         )
-        known = {entry.path: entry for entry in entries if hasattr(entry, "blob_id")}
+        known = {entry.path: entry for entry in entries if isinstance(entry, RepoFile)}
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         entry = known.get(path.relative_to(folder).as_posix())
         if entry is None:
@@ -53,14 +59,14 @@ def fetch(repo, revision, patterns, repo_type="model"):
     return folder
 
 
-def borrowed(url):
+def download_file(url: str) -> BinaryIO:
     """A file of a dataset, hf://datasets/{repo}@{commit}/{path}, open for reading and checked.
 
     It is brought into a temporary file without a name, so that it is gone once it is closed,
     however the process ends. Raises UserError for what cannot be had, with what to do.
     """
     repo, _, path = _parts(url)
-    file = tempfile.TemporaryFile()  # noqa: SIM115 - who borrows it closes it
+    file = tempfile.TemporaryFile()  # noqa: SIM115 - who asked for it closes it
     with _files(url) as files:
         known = files.info(url)
         files.get_file(url, outfile=file)
@@ -69,8 +75,8 @@ def borrowed(url):
     return file
 
 
-def looked_into(url):
-    """A file of a dataset as `borrowed`, of which only what is read is brought. It is not checked.
+def open_remote_file(url: str) -> BinaryIO:
+    """A file as of `download_file`, of which only what is read is brought. It is not checked.
 
     What is read later may raise what huggingface_hub does.
     """
@@ -78,14 +84,14 @@ def looked_into(url):
         return files.open(url)
 
 
-def card(repo, revision):
+def read_card(repo: str, revision: str) -> dict[str, Any]:
     """What the card of a dataset says, a mapping; {} if it has none."""
     from huggingface_hub import DatasetCard, errors, hf_hub_download
 
     try:
-        with telling(repo, revision, "dataset"):
+        with explain_hub_errors(repo, revision, "dataset"):
             page = hf_hub_download(
-                repo, "README.md", repo_type="dataset", revision=revision, token=token()
+                repo, "README.md", repo_type="dataset", revision=revision, token=read_token()
             )
     except errors.RemoteEntryNotFoundError:
         return {}
@@ -98,9 +104,9 @@ def _files(url):
     from huggingface_hub import HfFileSystem
 
     repo, revision, path = _parts(url)
-    with telling(repo, revision, "dataset"):
+    with explain_hub_errors(repo, revision, "dataset"):
         try:
-            yield HfFileSystem(token=token())
+            yield HfFileSystem(token=read_token())
         except FileNotFoundError as error:
             if error.__cause__:
                 raise error.__cause__ from None
@@ -123,13 +129,13 @@ def _damaged(path, repo):
     )
 
 
-def token():
+def read_token() -> str | Literal[False]:
     """The token of the environment, or False: never one that lies on the disk."""
     return os.environ.get("HF_TOKEN") or False
 
 
 @contextmanager
-def telling(repo, revision, repo_type="model"):
+def explain_hub_errors(repo: str, revision: str, repo_type: str = "model") -> Iterator[None]:
     """Turn what the hub's client raises into a UserError that says what to do."""
     import httpx2
     from huggingface_hub import errors

@@ -1,13 +1,15 @@
 """Folders of a transformers model, as `save_pretrained` writes them."""
 
-import functools
 import json
 from pathlib import Path
 
+from emaki.common import weight_files
 from emaki.common.errors import UserError
 
+HUB_FOLDER = "results/hub"  # where models of the hub lie, by repository and commit
 
-def check_type(folder, kind):
+
+def check_type(folder: str | Path, kind: str) -> None:
     """Raise UserError where `folder` holds no model of the type that its config.json must name."""
     config = Path(folder) / "config.json"
     if not config.is_file():
@@ -17,9 +19,7 @@ def check_type(folder, kind):
         raise UserError(f"{folder} holds a model of type {found!r}, not {kind!r}")
 
 
-@functools.cache
-def device():
-    """A GPU where there is one."""
-    import torch
-
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+def transformers_files(*folders: str) -> list[str]:
+    """What decides the output of models in folders that transformers wrote."""
+    names = ("config.json", weight_files.TRANSFORMERS)
+    return [f"{path}/{name}" for path in folders for name in names]

@@ -1,6 +1,8 @@
 """Parquet files with pictures: schemas that the `datasets` library decodes, and where a row is."""
 
 import json
+from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
@@ -14,7 +16,7 @@ ARROW = {
 }
 
 
-def schema(**columns):
+def schema(**columns: str) -> pa.Schema:
     """The schema of columns whose types are in ARROW, as datasets.Features writes it."""
     features = {
         name: {"_type": "Image"} if type == "image" else {"dtype": type, "_type": "Value"}
@@ -26,7 +28,7 @@ def schema(**columns):
     )
 
 
-def group_of(file, row):
+def group_of(file: Any, row: int) -> tuple[int, int]:
     """(row group, row in it) of a row of a `ParquetFile`. Raises IndexError if it has fewer."""
     for group in range(file.num_row_groups):
         count = file.metadata.row_group(group).num_rows
@@ -36,13 +38,13 @@ def group_of(file, row):
     raise IndexError(f"{row} rows too far")
 
 
-def picture_column(path, schema):
+def picture_column(path: str | Path, schema: pa.Schema) -> str | None:
     """The column of pictures: `image`, or the only one of binaries or {bytes, path}; or None.
 
     Raises UserError, naming `path`, if there are several and none is called `image`.
     """
 
-    def holds_bytes(kind):
+    def holds_bytes(kind: pa.DataType) -> bool:
         if pa.types.is_struct(kind):
             return kind.get_field_index("bytes") >= 0
         return pa.types.is_binary(kind) or pa.types.is_large_binary(kind)

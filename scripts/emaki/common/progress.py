@@ -7,18 +7,24 @@ drawn over. `scripts/jobs/run.py` gives a job the terminal in the file descripto
 import os
 import sys
 import time
+from collections.abc import Iterable, Iterator, Sized
+from typing import TypeVar, cast
+
+T = TypeVar("T")
 
 WIDTH = 20
 LOG_SECONDS = 5
 TERMINAL_SECONDS = 10
 
 
-def bar(iterable, *, total=None, unit="items", label=""):
+def bar(
+    iterable: Iterable[T], *, total: int | None = None, unit: str = "items", label: str = ""
+) -> Iterator[T]:
     """Yield from `iterable` and report how far it is, its speed and the time left in seconds.
 
     `total` is taken from len(iterable) where it is not given; `unit` is a plural noun.
     """
-    total = len(iterable) if total is None else total
+    total = len(cast(Sized, iterable)) if total is None else total
     start = time.monotonic()
     logged = shown = start
     done = 0
@@ -34,13 +40,13 @@ def bar(iterable, *, total=None, unit="items", label=""):
     print(line(label, done, total, unit, time.monotonic() - start), file=sys.stderr, flush=True)
 
 
-def tell(line):
+def tell(line: str) -> None:
     """Write one line to the user's terminal where a job runs under `scripts/jobs/run.py`."""
     if descriptor := os.environ.get("EMAKI_TERMINAL"):
         os.write(int(descriptor), f"{line}\n".encode())
 
 
-def line(label, done, total, unit, seconds):
+def line(label: str, done: int, total: int, unit: str, seconds: float) -> str:
     """A bar as text: how much of `total` is done after `seconds`, the speed and the time left."""
     filled = WIDTH * min(done, total) // max(total, 1)
     rate = done / seconds if seconds > 0 else 0.0

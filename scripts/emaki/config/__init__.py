@@ -1,4 +1,4 @@
-"""The config of a study: read, resolved, checked. Imported at every start of Snakemake, so light.
+"""The config of a study: read, made into objects, checked. Every start of Snakemake imports it.
 
 Everything that can be wrong with a config is told here, before anything runs, with the file, the
 line, the entry, what is allowed and the valid name that is nearest.
@@ -6,51 +6,89 @@ line, the entry, what is allowed and the valid name that is nearest.
 
 import json
 from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
 
 from emaki.common.errors import UserError
 from emaki.common.files import replacing
-from emaki.config import checks, runs, schema
-from emaki.config.derived import kept_steps, overrides, shards_of, steps_of, trained, variants
-from emaki.config.reading import read
+from emaki.common.messages import explain
+from emaki.common.settings import Settings
+from emaki.config import checks, runs
+from emaki.config.derived import kept_steps, overrides, steps_of, trained, variants
+from emaki.config.reading import Document, read
+from emaki.config.settings import Study, TinyModels
 
-__all__ = ["kept_steps", "load", "overrides", "save", "shaped", "shards_of", "steps_of"]
-__all__ += ["trained", "variants"]
+__all__ = ["kept_steps", "load", "load_tiny_models", "overrides", "read_saved", "read_study"]
+__all__ += ["save", "steps_of", "trained", "variants"]
+
+S = TypeVar("S", bound=Settings)
 
 
-def load(path, machine=None):
-    """The config at `path` as a plain dict, complete: nothing is left to look up or to default.
+def load(path: str | Path, machine: dict[str, Any] | None = None) -> Study:
+    """The study that the config at `path` declares, complete: nothing is left to look up.
 
-    What it `extends` is merged in, every run holds all of its hyper-parameters (and `extends`
-    still), every experiment its `reference`, and a set of prompts is {"texts": [...]} (also
-    where the YAML names a file) or {"dataset": ..., "count": ...}. Relative paths are left as
-    they are: they count from the working directory. `machine`, where a profile names one, takes
-    the place of the file's. Raises UserError with one line per mistake.
+    What it `extends` is merged in, a run has what it inherits and what its recipe says, and so on
+    (see Study). Relative paths are left as they are: they count from the working directory.
+    `machine`, where a profile names one, takes the place of the file's. Raises UserError with one
+    line per mistake.
     """
-    document = shaped(path, machine)
-    if mistakes := checks.check(document):
-        raise UserError("\n".join(dict.fromkeys(mistakes)))
-    return document.data
+    study, document = read_study(path, machine)
+    _raise(checks.find_mistakes(study, document))
+    return checks.complete(study)
 
 
-def shaped(path, machine=None):
-    """The Document of a config whose shape is right; what it refers to is not looked at.
+def load_tiny_models(path: str | Path) -> TinyModels:
+    """What the config at `path` (config/tiny.yaml) says of the models in resources/."""
+    return _make(TinyModels, read(_shorten(path)))
 
-    Raises UserError with one line per mistake.
+
+def read_study(path: str | Path, machine: dict[str, Any] | None = None) -> tuple[Study, Document]:
+    """A study each of whose settings is valid, and the Document that it is from.
+
+    What the settings refer to is not looked at. Raises UserError with one line per mistake.
     """
-    # Snakemake gives an absolute path; people read the messages
-    path, here = Path(path), Path.cwd()
-    document = read(path.relative_to(here) if path.is_relative_to(here) else path)
+    document = read(_shorten(path))
     if machine is not None:
         document.replace("machine", machine, "the profile's config")
-    mistakes = runs.resolve(document)
-    mistakes += schema.check(document)
+    _raise(runs.inherit(document))
+    return _make(Study, document), document
+
+
+def save(study: Study, path: str | Path) -> None:
+    """Write a study as JSON, its entries in their order: the same bytes for the same study."""
+    with replacing(path) as temporary:
+        text = json.dumps(study.as_json(), indent=1, ensure_ascii=False)
+        Path(temporary).write_text(f"{text}\n", encoding="utf-8")
+
+
+def read_saved(path: str | Path) -> Study:
+    """A study that `save` wrote. The files that it names need not be there.
+
+    Raises UserError where there is none.
+    """
+    try:
+        return Study.model_validate_json(Path(path).read_bytes())
+    except (OSError, ValidationError) as error:
+        raise UserError(f"{path} cannot be read: {error}") from None
+
+
+def _make(kind: type[S], document: Document) -> S:
+    """The object of a Document's data. Raises UserError with one line per mistake."""
+    try:
+        return kind.model_validate(document.data)
+    except ValidationError as error:
+        found = explain(error, kind, document.data).items()
+    told = [document.error(path, text) for path, text in found if document.says_itself(path)]
+    raise UserError("\n".join(told))
+
+
+def _raise(mistakes: list[str]) -> None:
     if mistakes:
         raise UserError("\n".join(dict.fromkeys(mistakes)))
-    return document
 
 
-def save(config, path):
-    """Write a loaded config as JSON: the same bytes for the same config."""
-    with replacing(path) as temporary:
-        text = json.dumps(config, indent=1, sort_keys=True, ensure_ascii=False)
-        Path(temporary).write_text(f"{text}\n", encoding="utf-8")
+def _shorten(path: str | Path) -> Path:
+    """Snakemake gives an absolute path; people read the messages."""
+    path, here = Path(path), Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path

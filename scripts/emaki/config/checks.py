@@ -1,121 +1,132 @@
-"""What the schemas cannot say: that names refer to something, that files are there, that a run's
-and an experiment's keys fit together. Each check yields pairs (path of keys, sentence)."""
+"""What no class can say alone: that names refer to something, that files are there, that the
+settings of different entries fit together. Each check yields pairs (path of keys, sentence)."""
 
 import json
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from datetime import date
 from pathlib import Path
+from typing import Any
 
+from emaki.captioners import Captioner
+from emaki.common import weight_files
 from emaki.common.errors import UserError
+from emaki.common.messages import KeyPath
+from emaki.common.settings import Settings
 from emaki.config import repositories
 from emaki.config.derived import (
-    ARCHIVES,
-    checkpoints,
     lineage,
     started_from,
     starts,
     steps_of,
     weights_of,
 )
-from emaki.config.reading import NAMED, unknown
-from emaki.config.runs import LORA_KEYS
+from emaki.config.reading import NAMED, Document, unknown
+from emaki.config.settings import Experiment, Study
+from emaki.data.sources import Source
+from emaki.training.recipes import LORA_KEYS
+from emaki.training.settings import Run, Start
 
 TAKEN = ("hub", "pictures.yaml", "README.md", "report.html")  # in results/, beside the studies
-NEEDS_HORIZON = ("linear", "cosine")
 RUNGE_KUTTA = 4  # steps of that kind with which diffusers' PNDM begins, if it does not skip them
+# Where a run inherits the key of a problem, it has changed one of these.
+GOES_WITH = {"lr_scheduler": ("lr_total_steps",), "train_init": ("method",)}
+
+Mistakes = Iterator[tuple[KeyPath, str]]
+Own = Mapping[str, Mapping[str, Any]]
+"""What each run says itself, of which a mistake is told."""
 
 
-def check(document):
-    """Complete `prompts` and `experiments` of a Document whose shape is right; return mistakes."""
-    config = document.data
-    for section in NAMED:  # config/tiny.yaml has but few of them
-        config.setdefault(section, {})
-    found = [*_models(config["models"]), *_files(config)]
-    found += repositories.resolve(config, document.file)
-    for part in (_names, _sampling, _captions, _datasets, _prompts, _runs, _experiments):
-        found += part(config, document.own)
+def find_mistakes(study: Study, document: Document) -> list[str]:
+    """What is wrong with a study, in sentences with the places of the Document that it is from."""
+    found = [*_models(study), *_files(study), *repositories.problems(study, document.file)]
+    found += [*_names(study), *_sampling(study), *_captions(study), *_datasets(study)]
+    found += [*_prompts(study), *_runs(study, document.own), *_experiments(study, document.own)]
     return [document.error(path, text) for path, text in found if document.says_itself(path)]
 
 
-def _names(config, own):
-    if config["study"] in TAKEN:
+def complete(study: Study) -> Study:
+    """A study without mistakes with what it leaves to look up: prompts' texts and references."""
+    prompts = {
+        name: entry.model_copy(update={"texts": _lines(entry.file), "file": None})
+        if entry.file is not None
+        else entry
+        for name, entry in study.prompts.items()
+    }
+    experiments = {
+        name: entry.model_copy(
+            update={"reference": entry.reference or study.runs[entry.runs[0]].dataset}
+        )
+        for name, entry in study.experiments.items()
+    }
+    return study.replace(prompts=prompts, experiments=experiments)
+
+
+def _names(study: Study) -> Mistakes:
+    if study.study in TAKEN:
         yield ("study",), "is a name that results/ has for something else; take another one"
     for section in NAMED:
-        seen = {}
-        for name in config[section]:
+        seen: dict[str, str] = {}
+        for name in getattr(study, section):
             if (other := seen.setdefault(name.lower(), name)) != name:
                 yield (
                     (section, name),
                     f"differs from {other!r} in case only, which not all disks keep",
                 )
-    if "base" in config["runs"]:
+    if "base" in study.runs:
         yield ("runs", "base"), "is the folder of the base models' pictures; take another name"
 
 
-def _files(config):
-    local = {name: model for name, model in config["models"].items() if "repo" not in model}
-    wanted = {("models", name, "path"): model.get("path", ".") for name, model in local.items()}
-    for where, path in wanted.items():
-        if Path(path).is_dir() and not Path(path, "model_index.json").is_file():
-            yield where, f"is {path}, which is no diffusers pipeline: it has no model_index.json"
-    for where, holder, key in repositories.transformers_models(config):
-        if isinstance(holder[key], str):
-            wanted[where] = holder[key]
-    for name, captioner in config["captions"].items():
-        if captioner["type"] == "table" and not Path(captioner["path"]).is_file():
-            yield ("captions", name, "path"), f"is {captioner['path']}, which is no file"
-    advice = {}
-    for name, source in config["sources"].items():
-        if source["type"] in ("folder", "unsplash"):
-            wanted["sources", name, "path"] = Path(source["path"]).expanduser()
-        if source["type"] == "unsplash":
-            what = (
-                "accept the licence of the Unsplash Lite dataset and name the folder where it lies"
-            )
-            advice["sources", name, "path"] = f": {what}"
-    for where, path in wanted.items():
-        if not Path(path).is_dir():
-            yield where, f"is {path}, which is no folder{advice.get(where, '')}"
-    for name, source in config["sources"].items():
-        if source["type"] in ARCHIVES:
-            try:
-                ARCHIVES[source["type"]].shards(source)
-            except UserError as error:
-                yield ("sources", name, "path"), str(error)
+def _files(study: Study) -> Mistakes:
+    for name, model in study.models.items():
+        if model.repo is None and not Path(model.folder).is_dir():
+            yield ("models", name, "path"), f"is {model.folder}, which is no folder"
+        elif model.repo is None and not Path(model.folder, "model_index.json").is_file():
+            problem = "which is no diffusers pipeline: it has no model_index.json"
+            yield ("models", name, "path"), f"is {model.folder}, {problem}"
+    for path, folder in repositories.model_folders(study):
+        if folder.pinned is None and not Path(folder).is_dir():
+            yield path, f"is {folder}, which is no folder"
+    sections: dict[str, Mapping[str, Settings]] = {
+        "captions": study.captions,
+        "sources": study.sources,
+        "measures": study.measures,
+    }
+    for section, entries in sections.items():
+        for name, entry in entries.items():
+            for key, problem in entry.problems():
+                yield (section, name, key), problem
 
 
-def _models(models):
-    for name, model in models.items():
-        of_hub = [key for key in model if key != "path"]
-        if ("path" in model) == ("repo" in model):
-            has = "both" if "path" in model else "neither"
+def _models(study: Study) -> Mistakes:
+    for name, model in study.models.items():
+        of_hub = [key for key in model.model_dump(exclude_none=True) if key != "path"]
+        if (model.path is None) == (model.repo is None):
+            has = "both" if model.path is not None else "neither"
             yield ("models", name), f"must have either path or repo; it has {has}"
-        elif "path" in model and of_hub:
+        elif model.path is not None and of_hub:
             yield ("models", name, of_hub[0]), "goes with repo only"
-        elif "non_ema_sha256" in model and "non_ema_revision" not in model:
+        elif model.non_ema_sha256 and not model.non_ema_revision:
             yield ("models", name, "non_ema_sha256"), "goes with non_ema_revision only"
 
 
-def _sampling(config, own):
-    sampling = config["sampling"]
-    if sampling["scheduler"] != "pndm" or sampling["steps"] >= RUNGE_KUTTA:
+def _sampling(study: Study) -> Mistakes:
+    sampling = study.sampling
+    if sampling.scheduler != "pndm" or sampling.steps >= RUNGE_KUTTA:
         return
-    for name, model in config["models"].items():
-        file = Path(model["path"], "scheduler/scheduler_config.json")
+    for name, model in study.models.items():
+        file = Path(model.folder, "scheduler/scheduler_config.json")
         if file.is_file() and not json.loads(file.read_text("utf-8")).get("skip_prk_steps"):
             needs = f"pndm needs {RUNGE_KUTTA} or more with the model {name}"
             why = f"whose {file} does not say skip_prk_steps: true"
-            yield ("sampling", "steps"), f"is {sampling['steps']}, but {needs}, {why}"
+            yield ("sampling", "steps"), f"is {sampling.steps}, but {needs}, {why}"
 
 
-def _captions(config, own):
-    captions = config["captions"]
-    for name, captioner in captions.items():
-        if captioner.get("preset") == "kohya_cli" and captioner["num_beams"] > 1:
-            yield ("captions", name, "num_beams"), "goes with preset kohya_gui: kohya_cli samples"
-        if captioner.get("top_p") is not None and captioner["num_beams"] > 1:
-            yield ("captions", name, "num_beams"), "does not go with top_p, which samples"
+def _captions(study: Study) -> Mistakes:
+    captions = study.captions
+    for name in captions:
         where, seen = ("captions", name, "of"), [name]
-        while (of := captions[seen[-1]].get("of")) is not None:
+        while (of := getattr(captions[seen[-1]], "of", None)) is not None:
             if of not in captions:
                 if len(seen) == 1:  # else it is told at the captioner that says it
                     yield where, unknown("captioner", of, captions)
@@ -128,153 +139,150 @@ def _captions(config, own):
             seen.append(of)
 
 
-def _datasets(config, own):
-    for name, dataset in config["datasets"].items():
-        for key, section in (("source", "sources"), ("captions", "captions")):
-            if dataset[key] not in config[section]:
-                kind = {"source": "source", "captions": "captioner"}[key]
-                yield ("datasets", name, key), unknown(kind, dataset[key], config[section])
-        source = config["sources"].get(dataset["source"], {"type": None})
-        if source["type"] in ARCHIVES or source.get("shards", 1) > 1:
-            chain = _captioners(config["captions"], dataset["captions"])
-            if any(config["captions"][of]["type"] == "table" for of in chain):
-                problem = f"edits captions, but the source {dataset['source']} is in shards"
+def _datasets(study: Study) -> Mistakes:
+    for name, dataset in study.datasets.items():
+        if dataset.source not in study.sources:
+            yield ("datasets", name, "source"), unknown("source", dataset.source, study.sources)
+        if dataset.captions not in study.captions:
+            where = ("datasets", name, "captions")
+            yield where, unknown("captioner", dataset.captions, study.captions)
+        if dataset.source in study.sources and _in_shards(study.sources[dataset.source]):
+            chain = _captioners(study.captions, dataset.captions)
+            if any(study.captions[of].type == "table" for of in chain):
+                problem = f"edits captions, but the source {dataset.source} is in shards"
                 yield ("datasets", name, "captions"), problem
 
 
-def _captioners(captions, name):
-    """The names of a captioner and of those below it, as far as there are any."""
-    chain = []
-    while name in captions and name not in chain:
+def _in_shards(source: Source) -> bool:
+    try:
+        return bool(source.shard_names())
+    except UserError:  # told by itself
+        return True
+
+
+def _captioners(captions: Mapping[str, Captioner], name: str | None) -> list[str]:
+    """A captioner and those whose captions it changes, up to one that there is not."""
+    chain: list[str] = []
+    while name is not None and name in captions and name not in chain:
         chain.append(name)
-        name = captions[name].get("of")
+        name = getattr(captions[name], "of", None)
     return chain
 
 
-def _prompts(config, own):
-    for name, entry in config["prompts"].items():
+def _prompts(study: Study) -> Mistakes:
+    for name, entry in study.prompts.items():
         where = ("prompts", name)
-        given = [key for key in ("texts", "file", "dataset") if key in entry]
+        given = [key for key in ("texts", "file", "dataset") if getattr(entry, key) is not None]
         if len(given) != 1:
             has = " and ".join(given) or "none of them"
             yield where, f"must have one of texts, file and dataset; it has {has}"
             continue
-        if ("count" in entry) != ("dataset" in entry):
-            problem = "is missing" if "dataset" in entry else "goes with dataset only"
+        if (entry.count is not None) != (entry.dataset is not None):
+            problem = "is missing" if entry.count is None else "goes with dataset only"
             yield (*where, "count"), problem
-        if "dataset" in entry and entry["dataset"] not in config["datasets"]:
-            hint = unknown("dataset", entry["dataset"], config["datasets"])
+        if entry.dataset is not None and entry.dataset not in study.datasets:
+            hint = unknown("dataset", entry.dataset, study.datasets)
             yield (*where, "dataset"), hint
-        if "file" in entry:
-            if not Path(entry["file"]).is_file():
-                yield (*where, "file"), f"is {entry['file']}, which is no file"
-                continue
+        texts = entry.texts or []
+        if entry.file is not None:
             try:
-                texts = _lines(entry["file"])
+                texts = _lines(entry.file)
             except UnicodeDecodeError:
-                yield (*where, "file"), f"is {entry['file']}, which is not UTF-8 text"
+                yield (*where, "file"), f"is {entry.file}, which is not UTF-8 text"
+                continue
+            except OSError:
+                yield (*where, "file"), f"is {entry.file}, which is no file"
                 continue
             if not texts:
-                yield (*where, "file"), f"is {entry['file']}, which has no prompts"
-            config["prompts"][name] = entry = {"texts": texts}
-        texts = entry.get("texts", [])
-        for text in sorted({text for text in texts if texts.count(text) > 1}):
-            yield (*where, given[0]), f"has the prompt {text!r} {texts.count(text)} times"
+                yield (*where, "file"), f"is {entry.file}, which has no prompts"
+        counts = Counter(texts)
+        for text in sorted(text for text, count in counts.items() if count > 1):
+            yield (*where, given[0]), f"has the prompt {text!r} {counts[text]} times"
 
 
-def _lines(path):
+def _lines(path: str) -> list[str]:
     lines = [line.strip() for line in Path(path).read_text("utf-8-sig").splitlines()]
     return [line for line in lines if line and not line.startswith("#")]
 
 
-def _runs(config, own):
-    for name, run in config["runs"].items():
+def _runs(study: Study, own: Own) -> Mistakes:
+    for name, run in study.runs.items():
         where = ("runs", name)
-        for key in ("model", "dataset"):
-            if run[key] not in config[f"{key}s"]:
-                yield (*where, key), unknown(key, run[key], config[f"{key}s"])
-        every = run["checkpoint_every"]
-        if run["steps"] % every:
+        if run.model not in study.models:
+            yield (*where, "model"), unknown("model", run.model, study.models)
+        if run.dataset not in study.datasets:
+            yield (*where, "dataset"), unknown("dataset", run.dataset, study.datasets)
+        every = run.checkpoint_every
+        if run.steps % every:
             key = _said(own[name], "steps", "checkpoint_every")
-            numbers = f"{run['steps']} steps with checkpoint_every {every}"
+            numbers = f"{run.steps} steps with checkpoint_every {every}"
             yield (*where, key), f"leaves steps after the last checkpoint: {numbers}"
-        elif isinstance(run.get("keep"), list):
-            known = set(steps_of(config, name))
-            for step in sorted(set(run["keep"]) - known):
+        elif isinstance(run.keep, list):
+            for step in sorted(step for step in run.keep if step % every or step > run.steps):
                 yield (*where, "keep"), f"has {step}, but a checkpoint is made every {every} steps"
-        if run["lr_scheduler"] in NEEDS_HORIZON and run["lr_horizon"] is None:
-            key = _said(own[name], "lr_scheduler", "lr_horizon")
-            problem = (
-                f"leaves {run['lr_scheduler']} without lr_horizon, the step where it reaches 0"
-            )
-            yield (*where, key), problem
         for key in LORA_KEYS:
-            if run["method"] == "full" and key in own[name]:
+            if run.method == "full" and key in own[name]:
                 yield (*where, key), "is for method lora, but this run's method is full"
-        if run["method"] == "lora" and run["train_init"] == "non_ema":
-            key = _said(own[name], "train_init", "method")
-            problem = "starts from non-EMA weights, but a LoRA is put on its model's plain U-Net"
-            yield (*where, key), problem
-        if own[name].get("text_encoder_learning_rate") and not run["train_text_encoder"]:
+        for key, problem in run.problems():
+            yield (*where, _said(own[name], key, *GOES_WITH.get(key, ()))), problem
+        if own[name].get("text_encoder_learning_rate") and not run.train_text_encoder:
             yield (*where, "text_encoder_learning_rate"), "goes with train_text_encoder: true"
-        yield from _weights(config, name, own[name])
+        yield from _weights(study, name, own[name])
         for key, start in starts(run).items():
-            if isinstance(start, dict):  # no file of its model
-                yield from _start(config, name, own[name], key, start)
-    yield from _circles(config, own)
+            if isinstance(start, Start):  # no file of its model
+                yield from _start(study, name, own[name], key, start)
+    yield from _circles(study.runs, own)
 
 
-def _weights(config, name, own):
+def _weights(study: Study, name: str, own: Mapping[str, Any]) -> Mistakes:
     """Whether the model has the weights that a run starts from."""
-    run = config["runs"][name]
-    model = config["models"].get(run["model"], {})
-    if "repo" in model:  # its weights come when they are needed
+    run = study.runs[name]
+    model = study.models.get(run.model)
+    if model is None or model.repo is not None:  # its weights come when they are needed
         return
-    file = Path(model.get("path", ".")) / "unet" / "diffusion_pytorch_model.non_ema.safetensors"
+    file = Path(model.folder, weight_files.NON_EMA_UNET)
     for key, start in starts(run).items():
         where = ("runs", name, _said(own, key, "recipe", "model"))
         if start == "non_ema" and file.parent.is_dir() and not file.is_file():
             yield where, f"asks for non-EMA weights, but there is no file {file}"
 
 
-def _start(config, name, own, key, start):
+def _start(study: Study, name: str, own: Mapping[str, Any], key: str, start: Start) -> Mistakes:
     """Whether a run can start from that checkpoint or folder."""
-    run, runs = config["runs"][name], config["runs"]
+    run = study.runs[name]
     where = ("runs", name, _said(own, key, "method", "model"))
     key = {"train_init": "starts from", "ema": "has an ema.init with"}[key]
-    if start.keys() not in ({"folder"}, {"run", "step", "weights"}):
-        yield where, f"{key} {', '.join(start)}: give run, step and weights, or folder"
-    elif run["method"] == "lora":
+    if run.method == "lora":
         yield where, f"{key} a checkpoint or folder, but a LoRA is an update of its model's U-Net"
-    elif "folder" in start:
-        file = Path(start["folder"], "diffusion_pytorch_model.safetensors")
+    elif start.folder is not None:
+        file = Path(start.folder, weight_files.DIFFUSERS)
         if not file.is_file():
             yield where, f"{key} a folder, but there is no file {file}"
-    elif start["run"] not in runs:
-        yield where, f"{key} a run that {unknown('run', start['run'], runs)}"
+    elif start.run not in study.runs:
+        yield where, f"{key} a run that {unknown('run', start.run, study.runs)}"
     else:
-        for problem in _of_other_run(config, run, start):
-            yield where, f"{key} {start['run']}, {problem}"
+        for problem in _of_other_run(study, run, start):
+            yield where, f"{key} {start.run}, {problem}"
 
 
-def _of_other_run(config, run, start):
-    other = config["runs"][start["run"]]
-    steps = steps_of(config, start["run"])
-    if other["method"] == "lora":
+def _of_other_run(study: Study, run: Run, start: Start) -> Iterator[str]:
+    other = study.runs[start.run or ""]
+    every = other.checkpoint_every
+    if other.method == "lora":
         yield "which is a LoRA, not a whole U-Net"
-    if other["model"] != run["model"]:
-        yield f"whose model is {other['model']}, but this run's is {run['model']}"
-    if other["train_text_encoder"] and not run["train_text_encoder"]:
+    if other.model != run.model:
+        yield f"whose model is {other.model}, but this run's is {run.model}"
+    if other.train_text_encoder and not run.train_text_encoder:
         yield "which has trained its text encoder: give train_text_encoder: true here too"
-    if start["step"] not in steps:
-        yield f"which has no checkpoint {start['step']}, but every {steps[0]} up to {steps[-1]}"
-    if start["weights"] not in weights_of(config, start["run"]):
+    if (start.step or 0) not in range(every, other.steps + 1, every):
+        last = other.steps // every * every
+        yield f"which has no checkpoint {start.step}, but every {every} up to {last}"
+    if start.weights not in weights_of(study, start.run or ""):
         yield "which has raw weights only (its ema is null)"
 
 
-def _circles(config, own):
+def _circles(runs: dict[str, Run], own: Own) -> Mistakes:
     """Runs that start, directly or not, from their own checkpoints."""
-    runs = config["runs"]
     ancestors = {name: lineage(runs, started_from(run)) for name, run in runs.items()}
     for name in runs:
         circle = {other for other in ancestors[name] if name in ancestors[other]}
@@ -284,54 +292,52 @@ def _circles(config, own):
             yield ("runs", name, key), text
 
 
-def _said(own, *keys):
+def _said(own: Mapping[str, Any], *keys: str) -> str:
     """The first of `keys` that a run says itself: where to tell what is wrong with all of them."""
     return next((key for key in keys if key in own), keys[0])
 
 
-def _experiments(config, own):
-    for name, entry in config["experiments"].items():
+def _experiments(study: Study, own: Own) -> Mistakes:
+    for name, entry in study.experiments.items():
         where = ("experiments", name)
-        mistakes = list(_references(config, entry, where))
+        mistakes = list(_references(study, entry, where))
         yield from mistakes
-        if entry.get("date") and not _is_date(entry["date"]):
-            yield (*where, "date"), f"is {entry['date']}, a day that there is not"
+        if entry.date is not None and not _is_date(entry.date):
+            yield (*where, "date"), f"is {entry.date}, a day that there is not"
         if not mistakes:
-            first = config["runs"][entry["runs"][0]]
-            entry.setdefault("reference", first["dataset"])
-            yield from _resolutions(config, own, entry)
-            yield from _samples(config, entry, where)
+            yield from _resolutions(study, own, entry)
+            yield from _samples(study, entry, where)
 
 
-def _is_date(text):
+def _is_date(text: str) -> bool:
     try:
         return bool(date.fromisoformat(text))
     except ValueError:
         return False
 
 
-def _references(config, entry, where):
-    runs, datasets, prompts = config["runs"], config["datasets"], config["prompts"]
-    for number, run in enumerate(entry["runs"]):
+def _references(study: Study, entry: Experiment, where: tuple[str, str]) -> Mistakes:
+    runs, datasets, prompts = study.runs, study.datasets, study.prompts
+    for number, run in enumerate(entry.runs):
         if run not in runs:
             yield (*where, "runs", number), unknown("run", run, runs)
-    for number, baseline in enumerate(entry["baselines"]):
-        known = [*config["models"], *runs]
+    for number, baseline in enumerate(entry.baselines):
+        known = [*study.models, *runs]
         if baseline not in known:
             yield (*where, "baselines", number), unknown("model or run", baseline, known)
-        elif baseline in runs and baseline in config["models"]:
+        elif baseline in runs and baseline in study.models:
             yield (*where, "baselines", number), f"{baseline!r} is both a model and a run"
-    for role, prompt_set in entry["prompts"].items():
+    for role, prompt_set in entry.prompts.by_role().items():
         if prompt_set not in prompts:
             yield (*where, "prompts", role), unknown("set of prompts", prompt_set, prompts)
-    if entry.get("reference", "") not in ("", *datasets):
-        yield (*where, "reference"), unknown("dataset", entry["reference"], datasets)
+    if entry.reference is not None and entry.reference not in datasets:
+        yield (*where, "reference"), unknown("dataset", entry.reference, datasets)
 
 
-def _resolutions(config, own, entry):
+def _resolutions(study: Study, own: Own, entry: Experiment) -> Mistakes:
     """Whether any run of an experiment is trained at as few pixels as its pictures are drawn at."""
-    drawn = config["sampling"]["resolution"]
-    trained = {run: config["runs"][run]["resolution"] for run in entry["runs"]}
+    drawn = study.sampling.resolution
+    trained = {run: study.runs[run].resolution for run in entry.runs}
     if min(trained.values()) > drawn:
         for run, size in trained.items():
             while "resolution" not in own[run] and own[run].get("extends"):
@@ -340,30 +346,30 @@ def _resolutions(config, own, entry):
             yield ("runs", run, "resolution"), problem
 
 
-def _samples(config, entry, where):
+def _samples(study: Study, entry: Experiment, where: tuple[str, str]) -> Mistakes:
     """Whether the runs of an experiment have what it asks them for."""
-    runs = entry["runs"]
+    runs = entry.runs
+    asked = set(entry.checkpoints) if isinstance(entry.checkpoints, list) else set()
     for run in runs:
-        steps = steps_of(config, run)
-        for step in checkpoints(config, entry, run):
-            if step not in steps:
-                near = min(steps, key=lambda known: abs(known - step))
-                course = f"every {steps[0]} steps up to {steps[-1]}"
-                problem = f"has {step}, but {run} has checkpoints {course}; the nearest is {near}"
-                yield (*where, "checkpoints"), problem
-    averaged = [run for run in runs if "ema" in weights_of(config, run)]
-    if "ema" in entry["weights"] and not averaged:
+        steps = steps_of(study, run)
+        for step in sorted(asked - set(steps)) if steps else ():
+            near = min(steps, key=lambda known: abs(known - step))
+            course = f"every {steps[0]} steps up to {steps[-1]}"
+            problem = f"has {step}, but {run} has checkpoints {course}; the nearest is {near}"
+            yield (*where, "checkpoints"), problem
+    averaged = [run for run in runs if "ema" in weights_of(study, run)]
+    if "ema" in entry.weights and not averaged:
         yield (*where, "weights"), "has ema, but no run here averages its weights (ema is null)"
-    elif entry["weights"] == ["ema"] and averaged != runs:
+    elif entry.weights == ["ema"] and averaged != runs:
         without = ", ".join(run for run in runs if run not in averaged)
         yield (*where, "weights"), f"is ema alone, but {without} has raw weights only"
-    methods = {config["runs"][run]["method"] for run in runs}
-    if entry["lora_scales"] and "lora" not in methods:
+    methods = {study.runs[run].method for run in runs}
+    if entry.lora_scales and "lora" not in methods:
         yield (
             (*where, "lora_scales"),
             "is for LoRAs, but no run here is one; others have merge_alphas",
         )
-    if entry["merge_alphas"] and "full" not in methods:
+    if entry.merge_alphas and "full" not in methods:
         yield (
             (*where, "merge_alphas"),
             "is for full fine-tunes, but no run here is one; LoRAs have lora_scales",

@@ -9,8 +9,17 @@ strength   the last checkpoint at each other LoRA scale or merge alpha against i
 course     everything else against each baseline, to see how it went; no verdict hangs on it
 """
 
-from emaki.config import variants
-from emaki.config.derived import spell_strength, weights_of
+from collections.abc import Iterable
+from typing import Any
+
+from emaki.config.derived import (
+    Variant,
+    baseline_variants,
+    spell_strength,
+    variants,
+    weights_of,
+)
+from emaki.config.settings import Study
 
 # Rows of a grid by the role of the prompt set, and seeds side by side.
 GRID_ROWS = {"domain": 4, "unrelated": 4}
@@ -19,7 +28,7 @@ GRID_SEEDS = 2
 GRID_STEPS = 8
 
 
-def comparisons(config, experiment):
+def comparisons(study: Study, experiment: str) -> dict[str, Any]:
     """What `experiment` compares: the --plan of scripts/compare.py.
 
     A dict: `prompts` {role: set of prompts}; `reference`, the dataset whose pictures KID takes as
@@ -27,12 +36,12 @@ def comparisons(config, experiment):
     label without step and strength; `methods` {run: "lora" or "full"}; `pairs`, a list of
     {variant, baseline, name, family}, the first two paths and `name` the baseline's.
     """
-    entry = config["experiments"][experiment]
-    every = {v["path"]: v for v in variants(config, experiment)}
-    baselines = _baselines(config, entry)
+    entry = study.experiments[experiment]
+    every = {v["path"]: v for v in variants(study, experiment)}
+    baselines = _baselines(study, experiment)
     pairs = []
     for path, variant in every.items():
-        if variant["run"] not in entry["runs"]:
+        if variant["run"] not in entry.runs:
             continue
         last = variant["step"] == _last(every.values(), variant["run"])
         family = "headline" if last and variant["strength"] == 1 else "course"
@@ -43,18 +52,19 @@ def comparisons(config, experiment):
     keys = ("variant", "baseline", "name", "family")
     shown = ("label", "run", "step", "weights", "strength")
     return {
-        "prompts": entry["prompts"],
-        "reference": entry["reference"],
-        "methods": {run: config["runs"][run]["method"] for run in entry["runs"]},
+        "prompts": entry.prompts.by_role(),
+        "reference": entry.reference,
+        "methods": {run: study.runs[run].method for run in entry.runs},
         "variants": {
-            path: {key: v[key] for key in shown} | {"name": _name(config, v)}
+            path: {key: value for key, value in v.items() if key in shown}
+            | {"name": _name(study, v)}
             for path, v in every.items()
         },
         "pairs": [dict(zip(keys, pair)) for pair in pairs if pair[0] != pair[1]],
     }
 
 
-def grids(config, experiment):
+def grids(study: Study, experiment: str) -> dict[str, dict[str, Any]]:
     """The grids of `experiment`: {name: the --plan of scripts/grid.py}.
 
     One per checkpoint ({run}-{weights}-{step}), one over at most GRID_STEPS of its steps, one over
@@ -62,15 +72,16 @@ def grids(config, experiment):
     `title`; `rows`, a list of [set of prompts, how many of them]; `columns`, a list of {variant,
     label, seed}, where `seed` counts the seeds from 0.
     """
-    entry = config["experiments"][experiment]
-    every = variants(config, experiment)
-    base = {path: name for name, path in _baselines(config, entry).items()}
-    own = [v for v in every if v["run"] in entry["runs"]]
-    found, final = {}, {}
+    entry = study.experiments[experiment]
+    every = [v for v in variants(study, experiment) if v["run"] is not None]
+    base = {path: name for name, path in _baselines(study, experiment).items()}
+    own = [v for v in every if v["run"] in entry.runs]
+    found: dict[str, tuple[str, dict[str, str], int]] = {}
+    final: dict[str, str] = {}
     for run, weights in dict.fromkeys((v["run"], v["weights"]) for v in own):
         kept = [v for v in own if (v["run"], v["weights"]) == (run, weights)]
         kept.sort(key=lambda v: (v["step"], v["strength"]))  # a baseline comes first in `own`
-        name, stem = _name(config, kept[0]), f"{run}-{weights}"
+        name, stem = _name(study, kept[0]), f"{run}-{weights}"
         course = {v["path"]: v["step"] for v in kept if v["strength"] == 1}
         labels = {path: f"step {step:,}" for path, step in course.items()}
         for path, label in labels.items():
@@ -78,28 +89,29 @@ def grids(config, experiment):
             found[f"{stem}-{course[path]:06d}"] = f"{name} at {label}", beside, GRID_SEEDS
         if len(course) > 1:
             found[f"{stem}-steps"] = f"{name} over steps", _after(base, _spread(labels)), 1
-        word = "scale" if config["runs"][run]["method"] == "lora" else "alpha"
+        word = "scale" if study.runs[run].method == "lora" else "alpha"
         strengths = {v["path"]: v["strength"] for v in kept if v["step"] == max(course.values())}
         if len(strengths) > 1:
             title = f"{name} over {'LoRA scales' if word == 'scale' else 'merge alphas'}"
             labels = {path: f"{word} {strength:g}" for path, strength in strengths.items()}
             found[f"{stem}-{word}s"] = title, _after(base, labels), 1
-        final[max(course, key=course.get)] = name
+        final[max(course, key=course.__getitem__)] = name
     if len(final) > 1:
         found["runs"] = "the runs side by side", _after(base, final), 1
-    rows = [[entry["prompts"][r], n] for r, n in GRID_ROWS.items() if r in entry["prompts"]]
+    prompts = entry.prompts.by_role()
+    rows = [[prompts[role], count] for role, count in GRID_ROWS.items() if role in prompts]
     return {
         name: {"title": title, "rows": rows, "columns": _columns(labels, seeds)}
         for name, (title, labels, seeds) in sorted(found.items())
     }
 
 
-def _after(base, labels):
+def _after(base: dict[str, str], labels: dict[str, str]) -> dict[str, str]:
     """The labels after those of the baselines, of which one that is among them keeps its course."""
     return {path: name for path, name in base.items() if path not in labels} | labels
 
 
-def _spread(labels):
+def _spread(labels: dict[str, str]) -> dict[str, str]:
     """At most GRID_STEPS of the labels, evenly spaced, with the first and the last."""
     paths = list(labels)
     shown = min(len(paths), GRID_STEPS)
@@ -107,7 +119,7 @@ def _spread(labels):
     return {paths[place]: labels[paths[place]] for place in places}
 
 
-def _columns(labels, seeds):
+def _columns(labels: dict[str, str], seeds: int) -> list[dict[str, Any]]:
     return [
         {"variant": path, "label": label, "seed": seed}
         for seed in range(seeds)
@@ -115,21 +127,20 @@ def _columns(labels, seeds):
     ]
 
 
-def _baselines(config, entry):
+def _baselines(study: Study, experiment: str) -> dict[str, str]:
     """{name: path of the variant} of an experiment's baselines."""
-    only = {**entry, "runs": []}  # as variants() resolves them
-    config = {**config, "experiments": {"": only}}
-    return dict(zip(entry["baselines"], [v["path"] for v in variants(config, "")]))
+    return {name: v["path"] for name, v in baseline_variants(study, experiment).items()}
 
 
-def _name(config, variant):
+def _name(study: Study, variant: Variant) -> str:
     """A model or a run, with the kind of weights where the run has two."""
-    if variant["kind"] == "base":
+    run = variant["run"]
+    if run is None:
         return variant["model"]
-    if len(weights_of(config, variant["run"])) == 1:
-        return variant["run"]
-    return f"{variant['run']} ({'EMA' if variant['weights'] == 'ema' else 'raw'})"
+    if len(weights_of(study, run)) == 1:
+        return run
+    return f"{run} ({'EMA' if variant['weights'] == 'ema' else 'raw'})"
 
 
-def _last(every, run):
-    return max(v["step"] for v in every if v["run"] == run)
+def _last(every: Iterable[Variant], run: str | None) -> int:
+    return max(v["step"] or 0 for v in every if v["run"] == run)

@@ -10,7 +10,9 @@ import math
 from pathlib import Path
 from typing import NamedTuple
 
-from emaki.costs.sizes import SD14, size_of
+from emaki.config.settings import Study
+from emaki.costs.sizes import SD14, Size, size_of
+from emaki.training.settings import Run
 
 MB = 1_000_000
 
@@ -84,47 +86,48 @@ DOWNLOADS = {
 }
 
 
-def training_minutes(config, run, steps):
-    """Minutes that `steps` optimizer steps of a run take on the config's machine, rounded up."""
-    return math.ceil(seconds_per_step(config, run).value * steps / 60)
+def training_minutes(study: Study, run: str, steps: int) -> int:
+    """Minutes that `steps` optimizer steps of a run take on the study's machine, rounded up."""
+    return math.ceil(seconds_per_step(study, run).value * steps / 60)
 
 
-def gpu_memory_mb(config, run):
+def gpu_memory_mb(study: Study, run: str) -> int:
     """MB of GPU memory that each process of a run's training needs at its peak, rounded up."""
-    return math.ceil(training_memory(config, run).value / MB)
+    return math.ceil(training_memory(study, run).value / MB)
 
 
-def main_memory_mb(config, run):
+def main_memory_mb(study: Study, run: str) -> int:
     """MB of main memory that each process of a run's training needs at its peak, rounded up.
 
     Without a GPU the training is there. With one, the state is when it is read or written. What the
     job reads, the base model and latents, comes in addition.
     """
-    held = training_memory if gpu_of(config) is None else state_bytes
-    return PROGRAM_MB + math.ceil(held(config, run).value / MB)
+    held = training_memory if gpu_of(study) is None else state_bytes
+    return PROGRAM_MB + math.ceil(held(study, run).value / MB)
 
 
-def gpu_model(config, megabytes):
+def gpu_model(study: Study, megabytes: float) -> str:
     """The smallest of the machine's `gpu_models` with so much memory, else the largest.
 
     An estimate is no reason to refuse a job. "" where the machine has no such table.
     """
-    models = config.get("machine", {}).get("gpu_models", {})
+    models = study.machine.gpu_models
     fitting = [name for name in models if models[name] * 1000 >= megabytes]
-    choose, names = (min, fitting) if fitting else (max, models)
-    return choose(names, key=models.get, default="")
+    if fitting:
+        return min(fitting, key=models.__getitem__)
+    return max(models, key=models.__getitem__, default="")
 
 
-def seconds_per_step(config, run):
-    """Figure: seconds of an optimizer step on the config's machine."""
-    entry = config["runs"][run]
-    if measured := _measured(config, run):
+def seconds_per_step(study: Study, run: str) -> Figure:
+    """Figure: seconds of an optimizer step on the study's machine."""
+    entry = study.runs[run]
+    if measured := _measured(study, run):
         return measured
-    size = size_of(config["models"][entry["model"]])
-    passes = PASSES[entry["method"]] + entry["gradient_checkpointing"]
-    pictures = entry["batch_size"] * entry["gradient_accumulation_steps"]
-    gflop = passes * unet_gflop(size, entry["resolution"]) * pictures
-    speed = _tflops(config, entry)
+    size = size_of(study.models[entry.model])
+    passes = PASSES[entry.method] + entry.gradient_checkpointing
+    pictures = entry.batch_size * entry.gradient_accumulation_steps
+    gflop = passes * unet_gflop(size, entry.resolution) * pictures
+    speed = _tflops(study, entry)
     return Figure(
         gflop / 1000 / speed.value,
         f"estimated, not measured: {gflop:,.0f} GFLOP a step ({passes:g} forward passes x"
@@ -132,120 +135,120 @@ def seconds_per_step(config, run):
     )
 
 
-def unet_gflop(size, resolution):
+def unet_gflop(size: Size, resolution: int) -> float:
     """GFLOP of a U-Net's forward pass for one picture of `resolution` pixels."""
     return UNET_GFLOP * size.unet / SD14.unet * _area(size, resolution)
 
 
-def training_memory(config, run):
+def training_memory(study: Study, run: str) -> Figure:
     """Figure: bytes of GPU memory of one process of a run's training at its peak."""
-    entry = config["runs"][run]
-    size = size_of(config["models"][entry["model"]])
-    kept, half = _kept(entry, size), entry["mixed_precision"] != "no"
+    entry = study.runs[run]
+    size = size_of(study.models[entry.model])
+    kept, half = _kept(entry, size), entry.mixed_precision != "no"
     trained = trained_parameters(entry, size)
-    frozen = 0 if entry["method"] == "full" else size.unet
+    frozen = 0 if entry.method == "full" else size.unet
     parts = {
         "frozen weights": frozen * (2 if half else 4),
         "trained weights and gradients": trained * (8 + 2 * half),  # autocast keeps 16-bit copies
-        f"{entry['optimizer']}'s moments": trained * MOMENTS[entry["optimizer"]],
-        "averages": trained * 4 if entry["ema"] else 0,
-        f"activations of {entry['batch_size']} pictures": kept * entry["batch_size"],
+        f"{entry.optimizer}'s moments": trained * MOMENTS[entry.optimizer],
+        "averages": trained * 4 if entry.ema else 0,
+        f"activations of {entry.batch_size} pictures": kept * entry.batch_size,
         "context and workspace": CONTEXT_MB * MB,
     }
-    if entry["train_text_encoder"] and entry["method"] == "lora":
+    if entry.train_text_encoder and entry.method == "lora":
         parts["text encoder"] = size.text_encoder * 4
     said = " + ".join(f"{value / 1e9:.1f} {name}" for name, value in parts.items() if value > 5e7)
     return Figure(sum(parts.values()), f"estimated, not measured, GB: {said} ({size.source})")
 
 
-def trained_parameters(entry, size):
+def trained_parameters(entry: Run, size: Size) -> int:
     """How many parameters a run (its entry) trains: whole models', or the LoRA's on the U-Net.
 
     A LoRA's `target_modules` are taken to be the default ones, its text encoder's not counted.
     """
-    if entry["method"] == "lora":
-        return size.lora * entry["rank"]
-    return size.unet + (size.text_encoder if entry["train_text_encoder"] else 0)
+    if entry.method == "lora":
+        return size.lora * entry.rank
+    return size.unet + (size.text_encoder if entry.train_text_encoder else 0)
 
 
-def checkpoint_bytes(config, run):
+def checkpoint_bytes(study: Study, run: str) -> Figure:
     """Figure: bytes of the weights of one checkpoint of a run."""
-    entry = config["runs"][run]
-    size = size_of(config["models"][entry["model"]])
-    kinds = 2 if entry["ema"] else 1
-    if entry["method"] == "lora":
+    entry = study.runs[run]
+    size = size_of(study.models[entry.model])
+    kinds = 2 if entry.ema else 1
+    if entry.method == "lora":
         kinds *= 2  # each once more for web UIs
-    width, trained = BYTES[entry["save_precision"]], trained_parameters(entry, size)
+    width, trained = BYTES[entry.save_precision], trained_parameters(entry, size)
     source = f"{trained / 1e6:,.1f} M parameters x {width} bytes x {kinds} ({size.source})"
     return Figure(trained * width * kinds, source)
 
 
-def state_bytes(config, run):
+def state_bytes(study: Study, run: str) -> Figure:
     """Figure: bytes of the state that a run goes on from."""
-    entry = config["runs"][run]
-    size = size_of(config["models"][entry["model"]])
-    width = 4 + MOMENTS[entry["optimizer"]] + (4 if entry["ema"] else 0)
+    entry = study.runs[run]
+    size = size_of(study.models[entry.model])
+    width = 4 + MOMENTS[entry.optimizer] + (4 if entry.ema else 0)
     trained = trained_parameters(entry, size)
     source = f"{trained / 1e6:,.1f} M parameters x {width:.1f} bytes ({size.source})"
     return Figure(trained * width, source)
 
 
-def gpu_of(config):
-    """The Gpu of the config's machine, its memory as the config says; None for a CPU."""
-    machine = config.get("machine", {})
-    if machine.get("gpu", "cpu") == "cpu":
+def gpu_of(study: Study) -> Gpu | None:
+    """The Gpu of the study's machine, its memory as the config says; None for a CPU."""
+    machine = study.machine
+    if machine.gpu == "cpu":
         return None
-    gpu = GPUS[machine["gpu"]]
-    return gpu._replace(memory_gb=machine.get("gpu_memory_gb") or gpu.memory_gb)
+    gpu = GPUS[machine.gpu]
+    return gpu._replace(memory_gb=machine.gpu_memory_gb or gpu.memory_gb)
 
 
-def _tflops(config, entry):
-    """Figure: TFLOP/s of the config's machine in a run's precision, as far as it is used."""
-    return _speed(config, entry["mixed_precision"] != "no", entry["threads"])
+def _tflops(study: Study, entry: Run) -> Figure:
+    """Figure: TFLOP/s of the study's machine in a run's precision, as far as it is used."""
+    return _speed(study, entry.mixed_precision != "no", entry.threads)
 
 
-def seconds_of(config, gflop, half):
-    """Figure: seconds for so much work on the config's machine; `half` is 16 bits on a GPU."""
-    speed = _speed(config, half, 1)
+def seconds_of(study: Study, gflop: float, half: bool) -> Figure:
+    """Figure: seconds for so much work on the study's machine; `half` is 16 bits on a GPU."""
+    speed = _speed(study, half, 1)
     return Figure(gflop / 1000 / speed.value, f"estimated, not measured, at {speed.source}")
 
 
-def _speed(config, half, threads):
-    gpu = gpu_of(config)
+def _speed(study: Study, half: bool, threads: int) -> Figure:
+    gpu = gpu_of(study)
     if gpu is None:
         return Figure(CPU_TFLOPS * threads, f"{CPU_TFLOPS} TFLOP/s a core x {threads}")
-    peak, name = gpu.half if half else gpu.single, config["machine"]["gpu"]
+    peak, name = gpu.half if half else gpu.single, study.machine.gpu
     source = f"{UTILISATION:.0%} of the {peak:g} TFLOP/s of {name} in {16 if half else 32} bits"
     return Figure(UTILISATION * peak, source)
 
 
-def _kept(entry, size):
+def _kept(entry: Run, size: Size) -> float:
     """Bytes that autograd keeps of one picture."""
-    kind = "checkpointing" if entry["gradient_checkpointing"] else entry["method"]
-    mib = KEPT_MIB[kind, "half" if entry["mixed_precision"] != "no" else "single"]
-    return mib * 2**20 * math.sqrt(size.unet / SD14.unet) * _area(size, entry["resolution"])
+    kind = "checkpointing" if entry.gradient_checkpointing else entry.method
+    mib = KEPT_MIB[kind, "half" if entry.mixed_precision != "no" else "single"]
+    return mib * 2**20 * math.sqrt(size.unet / SD14.unet) * _area(size, entry.resolution)
 
 
-def _area(size, resolution):
+def _area(size: Size, resolution: int) -> float:
     """Pixels of a latent, in those of SD 1.4 at 512 px."""
     return (resolution / size.reduction / 64) ** 2
 
 
-def _measured(config, run):
+def _measured(study: Study, run: str) -> Figure | None:
     """Figure: seconds of a step from the run's benchmark files; None where there are none.
 
     Of the slowest segment, because the file of one that was resumed has its last attempt only.
     """
-    entry = config["runs"][run]
-    files = sorted(Path(f"results/{config['study']}/benchmarks/runs/{run}").glob("*.tsv"))
+    entry = study.runs[run]
+    files = sorted(Path(f"results/{study.study}/benchmarks/runs/{run}").glob("*.tsv"))
     seconds = [float(row["s"]) for path in files for row in _rows(path)]
     if not seconds:
         return None
-    slowest = max(seconds) / entry["checkpoint_every"]
+    slowest = max(seconds) / entry.checkpoint_every
     source = f"measured: the slowest of {len(seconds)} segments of this run in {files[0].parent}"
     return Figure(slowest, source)
 
 
-def _rows(path):
+def _rows(path: Path) -> list[dict[str, str]]:
     with path.open(newline="") as file:
         return list(csv.DictReader(file, delimiter="\t"))

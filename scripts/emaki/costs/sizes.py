@@ -7,10 +7,13 @@ import struct
 from pathlib import Path
 from typing import NamedTuple
 
+from emaki.common import weight_files
+from emaki.config.settings import Model
+
 PARTS = {
-    "unet": "unet/diffusion_pytorch_model.safetensors",
-    "vae": "vae/diffusion_pytorch_model.safetensors",
-    "text_encoder": "text_encoder/model.safetensors",
+    "unet": weight_files.UNET,
+    "vae": weight_files.VAE,
+    "text_encoder": weight_files.TEXT_ENCODER,
 }
 TARGETS = ("to_k", "to_q", "to_v", "to_out.0")
 
@@ -39,22 +42,22 @@ KNOWN = {
 }
 
 
-def size_of(model):
+def size_of(model: Model) -> Size:
     """The Size of a model of the config: its own files', else that of a known repository.
 
     A model of which nothing is known is taken to be as large as SD 1.4, and `source` says so.
     """
-    folder = Path(model["path"]) if "path" in model else None
-    if folder and all((folder / file).is_file() for file in PARTS.values()):
+    folder = Path(model.folder)
+    if all((folder / file).is_file() for file in PARTS.values()):
         return _counted(folder)
-    name = model.get("repo") or model.get("path")
+    name = model.repo or model.folder
     if name in KNOWN:
         return KNOWN[name]
     return SD14._replace(source=f"{name} is not here, so the size of SD 1.4 is taken")
 
 
 @functools.cache
-def _counted(folder):
+def _counted(folder: Path) -> Size:
     shapes = {part: _shapes(folder / file) for part, file in PARTS.items()}
     layers = {
         name.removesuffix(".weight"): shape
@@ -63,8 +66,9 @@ def _counted(folder):
     }
     blocks = json.loads((folder / "vae/config.json").read_text())["block_out_channels"]
     text = json.loads((folder / "text_encoder/config.json").read_text())
+    counts = {part: sum(map(math.prod, shapes[part].values())) for part in PARTS}
     return Size(
-        *(sum(map(math.prod, shapes[part].values())) for part in PARTS),
+        **counts,
         lora=sum(sum(shape) for name, shape in layers.items() if name.endswith(TARGETS)),
         reduction=2 ** (len(blocks) - 1),
         width=text["hidden_size"],
@@ -72,7 +76,7 @@ def _counted(folder):
     )
 
 
-def _shapes(path):
+def _shapes(path: Path) -> dict[str, list[int]]:
     """{tensor: shape} from the header of a safetensors file."""
     with open(path, "rb") as file:
         (length,) = struct.unpack("<Q", file.read(8))

@@ -1,18 +1,22 @@
 """The plan of a study: what emaki.costs.estimates says of it, in lines for people."""
 
-import functools
 import hashlib
 import shutil
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from emaki.common.errors import UserError
-from emaki.config import kept_steps, shaped, trained
-from emaki.config.derived import variants
-from emaki.config.reading import read, spell
-from emaki.config.repositories import repository, transformers_models, unpinned
+from emaki.common.messages import spell
+from emaki.config import kept_steps, read_study, trained
+from emaki.config.derived import Variant, variants
+from emaki.config.reading import read
+from emaki.config.repositories import model_folders, repository, unpinned
+from emaki.config.settings import Study
 from emaki.costs import estimates
 from emaki.costs.estimates import GPUS, VAE_DECODER_GFLOP, Figure, gpu_of
 from emaki.costs.sizes import size_of
+from emaki.data.sources.unsplash import Unsplash
 
 GB = 1_000_000_000
 # Not zeros: Snakemake takes what repeats itself in a path for a rule that feeds itself.
@@ -21,55 +25,64 @@ ANY_COMMIT = hashlib.sha1(usedforsecurity=False).hexdigest()
 PNG_BYTES_PER_PIXEL = 1.6
 
 
-def plan(config, jobs, free, place="the config", lacking=()):
+def plan(
+    study: Study,
+    jobs: Sequence[str],
+    free: int,
+    place: str = "the config",
+    lacking: Sequence[str] = (),
+) -> str:
     """The plan as text. `jobs` are lines of Snakemake's table, `free` the disk's free bytes,
     `place` is where the machine is from, and `lacking` what the config does not say yet."""
     parts = []
     if lacking:
         parts += ["Left open: these are not given yet", *(f"  {what}" for what in lacking), ""]
     parts += ["Jobs (a dry run of Snakemake)", *(jobs or ["nothing to be done"]), ""]
-    parts += [f"Machine: {_machine(config, place)}", ""]
-    parts += ["Trainings, all from the beginning", *_runs(config), ""]
-    parts += ["Time and cost", *_time(config), ""]
-    parts += ["Download", *_download(config), ""]
-    parts += ["Disk", *_disk(config, free)]
+    parts += [f"Machine: {_machine(study, place)}", ""]
+    parts += ["Trainings, all from the beginning", *_runs(study), ""]
+    parts += ["Time and cost", *_time(study), ""]
+    parts += ["Download", *_download(study), ""]
+    parts += ["Disk", *_disk(study, free)]
     return "\n".join(parts)
 
 
-def provisional(path):
+def provisional(path: str) -> tuple[dict[str, Any], list[str]]:
     """The config at `path`, as it is written, with something where only its user can give it.
 
     That is any commit where none is pinned, and rooms for an Unsplash dataset that is not
     there: a plan comes out the same. Returns (mapping, texts that say what was not given).
     """
-    written, known, lacking = read(path).data, shaped(path).data, []
-    for keys, entry, key in unpinned(known):
-        functools.reduce(dict.__getitem__, keys, written)[key] = ANY_COMMIT
-        lacking.append(f"{spell((*keys, key))}, a commit of {entry['repo']}")
-    for name, source in known["sources"].items():
-        if source["type"] == "unsplash" and not Path(source["path"]).expanduser().is_dir():
-            kept = {key: source[key] for key in ("count", "shards") if key in source}
-            written["sources"][name] = {"type": "rooms", **kept}
+    written, (study, _), lacking = read(path).data, read_study(path), []
+    for keys, key, repo in unpinned(study):
+        entry: Any = written
+        for name in keys:
+            entry = entry[name]
+        entry[key] = ANY_COMMIT
+        lacking.append(f"{spell((*keys, key))}, a commit of {repo}")
+    for name, source in study.sources.items():
+        if isinstance(source, Unsplash) and not Path(source.path).expanduser().is_dir():
+            rooms = {"type": "rooms", "count": source.count, "shards": source.shards}
+            written["sources"][name] = rooms
             lacking.append(f"sources.{name}.path, the folder of the Unsplash Lite dataset")
     return written, lacking
 
 
-def disk(config):
+def disk(study: Study) -> dict[str, Figure]:
     """{what: Figure of bytes} that a finished study keeps, and "peak", the most beside it.
 
     The peak has two states of the largest run, as the one that a segment starts from is removed
     when its own is whole, and a checkpoint that is removed then.
     """
-    checkpoints, states, peaks = 0, 0, []
-    for run in trained(config):
-        checkpoint = estimates.checkpoint_bytes(config, run).value
-        checkpoints += checkpoint * len(kept_steps(config, run))
-        states += (state := estimates.state_bytes(config, run).value)
+    checkpoints, states, peaks = 0.0, 0.0, []
+    for run in trained(study):
+        checkpoint = estimates.checkpoint_bytes(study, run).value
+        checkpoints += checkpoint * len(kept_steps(study, run))
+        states += (state := estimates.state_bytes(study, run).value)
         peaks.append(state + checkpoint)
-    drawn = pictures(config)
-    edge = config["sampling"]["resolution"]
-    merged = sum(_merge_bytes(config, variant) for variant in _drawn_variants(config))
-    count = sum(len(kept_steps(config, run)) for run in trained(config))
+    drawn = pictures(study)
+    edge = study.sampling.resolution
+    merged = sum(_merge_bytes(study, variant) for variant in _drawn_variants(study))
+    count = sum(len(kept_steps(study, run)) for run in trained(study))
     return {
         "checkpoints": Figure(checkpoints, f"{count} of them, as save_precision says"),
         "states": Figure(states, "the newest of each run"),
@@ -82,14 +95,14 @@ def disk(config):
     }
 
 
-def refuse(config, folder):
+def refuse(study: Study, folder: str) -> None:
     """Raise UserError where a study does not fit the disk, or `machine.disk_gb`.
 
     `folder` is that of the study; what lies there is not needed again.
     """
-    figures = disk(config)
+    figures = disk(study)
     peak = sum(figure.value for figure in figures.values())
-    limit = config.get("machine", {}).get("disk_gb")
+    limit = study.machine.disk_gb
     if limit and peak > limit * GB:
         raise UserError(
             f"the study takes {peak / GB:.1f} GB at its peak, but machine.disk_gb is {limit:g}:"
@@ -105,7 +118,7 @@ def refuse(config, folder):
         )
 
 
-def _advice(figures):
+def _advice(figures: dict[str, Figure]) -> str:
     most = max(figures, key=lambda what: figures[what].value)
     return (
         f"most is {most}, {figures[most].value / GB:.1f} GB. `keep: compared`"
@@ -113,58 +126,59 @@ def _advice(figures):
     )
 
 
-def pictures(config):
+def pictures(study: Study) -> int:
     """How many pictures a study draws: each variant with each set that an experiment gives it."""
     asked = {
         (variant["path"], name)
-        for experiment, entry in config["experiments"].items()
-        for variant in variants(config, experiment)
-        for name in entry["prompts"].values()
+        for experiment, entry in study.experiments.items()
+        for variant in variants(study, experiment)
+        for name in entry.prompts.by_role().values()
     }
     counts = {
-        name: len(entry["texts"]) if "texts" in entry else entry["count"]
-        for name, entry in config["prompts"].items()
+        name: len(entry.texts) if entry.texts is not None else entry.count or 0
+        for name, entry in study.prompts.items()
     }
-    return len(config["sampling"]["seeds"]) * sum(counts[name] for _, name in asked)
+    return len(study.sampling.seeds) * sum(counts[name] for _, name in asked)
 
 
-def _drawn_variants(config):
-    found = {v["path"]: v for name in config["experiments"] for v in variants(config, name)}
+def _drawn_variants(study: Study) -> list[Variant]:
+    found = {v["path"]: v for name in study.experiments for v in variants(study, name)}
     return list(found.values())
 
 
-def _merge_bytes(config, variant):
+def _merge_bytes(study: Study, variant: Variant) -> float:
     """Bytes of the merge that a variant is drawn from; 0 for one that needs none."""
     run = variant["run"]
-    if run is None or variant["strength"] == 1 or config["runs"][run]["method"] == "lora":
+    if run is None or variant["strength"] == 1 or study.runs[run].method == "lora":
         return 0
-    kinds = 2 if config["runs"][run]["ema"] else 1
-    return estimates.checkpoint_bytes(config, run).value / kinds
+    kinds = 2 if study.runs[run].ema else 1
+    return estimates.checkpoint_bytes(study, run).value / kinds
 
 
-def _machine(config, place):
-    gpu, machine = gpu_of(config), config.get("machine", {})
+def _machine(study: Study, place: str) -> str:
+    gpu, machine = gpu_of(study), study.machine
     if gpu is None:
-        return f"a CPU ({f'as {place} says' if machine else f'{place} names none'})"
-    words = [f"{machine['gpu']}, {gpu.memory_gb:g} GB"]
-    words += [f"{name} {gb:g} GB" for name, gb in machine.get("gpu_models", {}).items()]
+        named = machine.model_fields_set
+        return f"a CPU ({f'as {place} says' if named else f'{place} names none'})"
+    words = [f"{machine.gpu}, {gpu.memory_gb:g} GB"]
+    words += [f"{name} {gb:g} GB" for name, gb in machine.gpu_models.items()]
     return f"{' or '.join(words)} ({place})"
 
 
-def _runs(config):
-    gpu = gpu_of(config)
-    for run in trained(config):
-        entry = config["runs"][run]
-        memory = estimates.training_memory(config, run)
-        step = estimates.seconds_per_step(config, run)
-        minutes = step.value * entry["steps"] / 60
+def _runs(study: Study) -> Iterator[str]:
+    gpu = gpu_of(study)
+    for run in trained(study):
+        entry = study.runs[run]
+        memory = estimates.training_memory(study, run)
+        step = estimates.seconds_per_step(study, run)
+        minutes = step.value * entry.steps / 60
         took = f"{minutes:.1f} min" if minutes < 60 else f"{minutes / 60:.1f} h"
-        words = [f"{run}: {entry['steps']:,} steps in {took}"]
+        words = [f"{run}: {entry.steps:,} steps in {took}"]
         if gpu:
             verdict = "fits" if memory.value <= gpu.memory_gb * GB else "DOES NOT FIT"
             words.append(f"{memory.value / GB:.1f} GB of GPU memory {verdict} {gpu.memory_gb:g}")
             words.append(f"smallest GPU: {_smallest(memory.value)}")
-            if model := estimates.gpu_model(config, memory.value / estimates.MB):
+            if model := estimates.gpu_model(study, memory.value / estimates.MB):
                 words.append(f"asks for {model}")
         yield f"  {', '.join(words)}"
         yield f"    time: {step.source}"
@@ -172,50 +186,50 @@ def _runs(config):
             yield f"    memory: {memory.source}"
 
 
-def _smallest(needed):
+def _smallest(needed: float) -> str:
     fitting = sorted((gpu.memory_gb, name) for name, gpu in GPUS.items())
     names = [f"{name} ({gb:g} GB)" for gb, name in fitting if needed <= gb * GB]
     return names[0] if names else "none of those known"
 
 
-def _time(config):
-    runs = {run: config["runs"][run] for run in trained(config)}
+def _time(study: Study) -> Iterator[str]:
+    runs = {run: study.runs[run] for run in trained(study)}
     training = sum(
-        estimates.seconds_per_step(config, run).value * entry["steps"] * entry["processes"]
+        estimates.seconds_per_step(study, run).value * entry.steps * entry.num_processes
         for run, entry in runs.items()
     )
-    drawn = estimates.seconds_of(config, _drawing_gflop(config), half=True)
+    drawn = estimates.seconds_of(study, _drawing_gflop(study), half=True)
     hours = (training + drawn.value) / 3600
-    name = "GPU" if gpu_of(config) else "CPU"
+    name = "GPU" if gpu_of(study) else "CPU"
     yield f"  {hours:.1f} {name}-hours: {training / 3600:.1f} of training,"
-    yield f"  {drawn.value / 3600:.1f} of drawing {pictures(config):,} pictures ({drawn.source})"
+    yield f"  {drawn.value / 3600:.1f} of drawing {pictures(study):,} pictures ({drawn.source})"
     yield "  not counted: captions, latents and scores, and the start of each job"
-    price = config.get("machine", {}).get("price_per_hour")
+    price = study.machine.price_per_hour
     if price is None:
         yield "  no cost: machine.price_per_hour is not given"
     else:
         yield f"  cost {hours * price:.2f}: x {price:g} an hour (machine.price_per_hour)"
 
 
-def _drawing_gflop(config):
+def _drawing_gflop(study: Study) -> float:
     """Two forward passes a step where there is guidance, and the VAE's decoder."""
-    sampling = config["sampling"]
-    size = size_of(next(iter(config["models"].values())))
-    passes = sampling["steps"] * (2 if sampling["guidance_scale"] > 1 else 1)
-    unet = passes * estimates.unet_gflop(size, sampling["resolution"])
+    sampling = study.sampling
+    size = size_of(next(iter(study.models.values())))
+    passes = sampling.steps * (2 if sampling.guidance_scale > 1 else 1)
+    unet = passes * estimates.unet_gflop(size, sampling.resolution)
     decoder = VAE_DECODER_GFLOP * unet / passes / estimates.UNET_GFLOP
-    return pictures(config) * (unet + decoder)
+    return pictures(study) * (unet + decoder)
 
 
-def _download(config):
-    wanted = {}
-    for model in config["models"].values():
-        if "repo" in model:
+def _download(study: Study) -> Iterator[str]:
+    wanted: dict[str, Figure | None] = {}
+    for model in study.models.values():
+        if model.repo is not None:
             size = size_of(model)
-            raw = size.unet if model.get("non_ema_revision") else 0
+            raw = size.unet if model.non_ema_revision else 0
             parameters = size.unet + raw + size.vae + size.text_encoder
-            wanted[model["repo"]] = Figure(4 * parameters, f"fp32, {size.source}")
-    for repo in _repositories(config):
+            wanted[model.repo] = Figure(4 * parameters, f"fp32, {size.source}")
+    for repo in _repositories(study):
         known = estimates.DOWNLOADS.get(repo)
         wanted[repo] = Figure(known, "table of known repositories") if known else None
     for name, figure in wanted.items():
@@ -225,15 +239,15 @@ def _download(config):
     yield f"  together {total / GB:.2f} GB, once; not counted: what is not known, photographs"
 
 
-def _repositories(config):
+def _repositories(study: Study) -> Iterable[str]:
     """Repositories of the hub that judges, captioners and sources name."""
-    found = [repository(holder[key]) for _, holder, key in transformers_models(config)]
-    found += [source.get("repo") for source in config["sources"].values()]
+    found = [repository(folder) for _, folder in model_folders(study)]
+    found += [getattr(source, "repo", None) for source in study.sources.values()]
     return dict.fromkeys(filter(None, found))
 
 
-def _disk(config, free):
-    figures = disk(config)
+def _disk(study: Study, free: int) -> Iterator[str]:
+    figures = disk(study)
     for what, figure in figures.items():
         if what != "peak":
             yield f"  {what}: {figure.value / GB:.2f} GB ({figure.source})"
@@ -241,7 +255,7 @@ def _disk(config, free):
     kept = sum(figure.value for figure in figures.values())
     yield f"  kept {kept / GB:.2f} GB; peak {(kept + extra.value) / GB:.2f} GB ({extra.source})"
     yield "  not counted: pictures of sources, latents, environments"
-    limit = config.get("machine", {}).get("disk_gb")
+    limit = study.machine.disk_gb
     room, name = (limit * GB, "machine.disk_gb") if limit else (free, "free on this disk")
     verdict = "fits" if kept + extra.value <= room else "DOES NOT FIT"
     yield f"  it {verdict}: {room / GB:.0f} GB ({name})"

@@ -6,7 +6,9 @@ The place of a picture is its `archive`, a path or hf://datasets/{repo}@{commit}
 
 import functools
 import importlib
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any, BinaryIO
 
 import pyarrow.parquet as pq
 
@@ -17,7 +19,7 @@ HUB = "hf://"
 
 
 @contextmanager
-def opened(archive, whole=True):
+def open_archive(archive: str, whole: bool = True) -> Iterator[BinaryIO]:
     """An archive, open for reading at its beginning.
 
     One of the hub is brought first, checked, and kept until another is opened or the process ends;
@@ -28,29 +30,30 @@ def opened(archive, whole=True):
         with open(archive, "rb") as file:
             yield file
     else:
-        file = _of_hub(archive, whole)
+        file = _open_hub_file(archive, whole)
         file.seek(0)
         yield file
 
 
-def read(place, whole=True):
-    """The bytes of the picture at a place, a mapping; `whole` as for `opened`."""
+def read_archived_bytes(place: Mapping[str, Any], whole: bool = True) -> bytes:
+    """The bytes of the picture at a place, a mapping; `whole` as for `open_archive`."""
     archive, offset, size = (place[name] for name in PLACE)
     if size is None:
-        return _row(archive, offset, whole)
-    with opened(archive, whole) as tar:
+        return _read_row(archive, offset, whole)
+    with open_archive(archive, whole) as tar:
         tar.seek(offset)
         return tar.read(size)
 
 
 @functools.lru_cache(1)
-def _of_hub(archive, whole):
-    # by name, so that a change in what speaks to the hub invalidates only what is brought from it
-    hub = importlib.import_module("emaki.common.hub_client")
-    return hub.borrowed(archive) if whole else hub.looked_into(archive)
+def _open_hub_file(archive, whole):
+    # An import statement would make hub_client an input of every job that reads pictures (see
+    # emaki.workflow.code_files); so a change in it invalidates only what is made of hub sources.
+    hub_client = importlib.import_module("emaki.common.hub_client")
+    return hub_client.download_file(archive) if whole else hub_client.open_remote_file(archive)
 
 
-def _row(archive, row, whole):
+def _read_row(archive, row, whole):
     group, row = parquet_images.group_of(_table(archive, whole), row)
     value = _group(archive, group, whole)[row].as_py()
     return value["bytes"] if isinstance(value, dict) else value
@@ -59,7 +62,7 @@ def _row(archive, row, whole):
 @functools.lru_cache(1)
 def _table(archive, whole):
     """A Parquet file of the hub, whose footer is read but once."""
-    return pq.ParquetFile(_of_hub(archive, whole))
+    return pq.ParquetFile(_open_hub_file(archive, whole))
 
 
 @functools.lru_cache(1)

@@ -1,8 +1,11 @@
 """A sheet of pictures with their captions, to see a dataset at a glance."""
 
 import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO
 
-from PIL import Image, ImageDraw, ImageOps
+from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from emaki.common import fonts
 
@@ -16,15 +19,15 @@ LINE_HEIGHT = 17
 PAPER, INK, MOUNT = "#ffffff", "#222222", "#f0f0f0"
 
 
-def choose(rows):
+def choose(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """At most MOST of the rows (mappings with an `id`), chosen by hash, in their own order."""
     ranked = sorted(rows, key=lambda row: hashlib.sha256(row["id"].encode()).digest())
     chosen = {row["id"] for row in ranked[:MOST]}
     return [row for row in rows if row["id"] in chosen]
 
 
-def draw(pictures):
-    """An RGB sheet of (path, caption) pairs, COLUMNS in a row."""
+def draw(pictures: Sequence[tuple[str | Path | BinaryIO, str]]) -> Image.Image:
+    """An RGB sheet of pictures (paths, or files in memory) with captions, COLUMNS in a row."""
     columns = min(COLUMNS, len(pictures))
     height = CELL + GAP // 2 + LINES * LINE_HEIGHT + GAP
     rows = -(-len(pictures) // columns)
@@ -33,7 +36,7 @@ def draw(pictures):
     letters = fonts.dejavu(TEXT_SIZE)
     for number, (path, caption) in enumerate(pictures):
         corner = (GAP + number % columns * (CELL + GAP), GAP + number // columns * height)
-        sheet.paste(_mounted(path), corner)
+        sheet.paste(_mount(path), corner)
         top = corner[1] + CELL + GAP // 2
         for line in wrap(caption, letters, CELL, LINES):
             pen.text((corner[0], top), line, INK, letters)
@@ -41,14 +44,15 @@ def draw(pictures):
     return sheet
 
 
-def wrap(text, font, width, most):
+def wrap(text: str, font: ImageFont.FreeTypeFont, width: int, most: int) -> list[str]:
     """`text` in at most `most` lines of `width` pixels; an ellipsis says that some is missing."""
-    lines, rest = [], " ".join(text.split())
+    lines: list[str] = []
+    rest = " ".join(text.split())
     while rest and len(lines) < most:
         if len(lines) == most - 1 and font.getlength(rest) > width:
-            fit = _fitting(rest, font, width - font.getlength("…"))
+            fit = _count_fitting(rest, font, width - font.getlength("…"))
             return [*lines, rest[:fit].rstrip() + "…"]
-        fit = _fitting(rest, font, width)
+        fit = _count_fitting(rest, font, width)
         space = rest.rfind(" ", 0, fit + 1)
         fit = space if fit < len(rest) and space > 0 else fit
         lines.append(rest[:fit].rstrip())
@@ -56,7 +60,7 @@ def wrap(text, font, width, most):
     return lines
 
 
-def _fitting(text, font, width):
+def _count_fitting(text, font, width):
     """How many characters of `text`, at least one, are no wider than `width` pixels."""
     fit = len(text)
     while fit > 1 and font.getlength(text[:fit]) > width:
@@ -64,7 +68,7 @@ def _fitting(text, font, width):
     return fit
 
 
-def _mounted(path):
+def _mount(path):
     """An RGB picture, enlarged or reduced to fit, in the middle of a square."""
     with Image.open(path) as image:
         image.draft("RGB", (2 * CELL, 2 * CELL))  # lets a large JPEG be decoded small

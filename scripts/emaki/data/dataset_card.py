@@ -3,8 +3,14 @@
 import json
 import statistics
 from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from emaki.data import SPLITS
+from emaki.data.settings import Dataset
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 LONGEST_LIST = 50
 WHERE = (
@@ -20,12 +26,18 @@ LICENCES = {  # the identifiers that the card's header may use
 }
 
 
-def as_json(value):
+def to_json(value: Any) -> str:
     """The text of a JSON file."""
     return json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
 
-def card(name, dataset, rows, rejects, held_out):
+def describe(
+    name: str,
+    dataset: Dataset,
+    rows: "pa.Table",
+    rejects: list[dict[str, Any]],
+    held_out: int,
+) -> dict[str, Any]:
     """What there is to know about a dataset, as JSON values.
 
     `rows` is a table of its pictures with text, width, height, licence and credit; `held_out` how
@@ -36,8 +48,8 @@ def card(name, dataset, rows, rejects, held_out):
     sizes = Counter(f"{width} x {height}" for width, height in zip(widths, heights))
     return {
         "name": name,
-        "source": dataset["source"],
-        "captions": dataset["captions"],
+        "source": dataset.source,
+        "captions": dataset.captions,
         "counts": {
             "train": len(rows) - held_out,
             "validation": held_out,
@@ -69,7 +81,9 @@ def _summary(numbers):
     }
 
 
-def readme(about, folders=("data",), places=False):
+def to_markdown(
+    about: Mapping[str, Any], folders: Sequence[str] = ("data",), places: bool = False
+) -> str:
     """The dataset's card as Markdown with the YAML header that Hugging Face reads.
 
     `folders` are where the files of its splits are, which hold the pictures or their `places`.

@@ -1,68 +1,84 @@
 """The dataset stage: pictures joined with captions, split, and described by a card."""
 
 import argparse
+import functools
 import hashlib
-import json
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from emaki.common import parquet_images
-from emaki.common.errors import UserError, friendly
+from emaki.common.arguments import read_settings
+from emaki.common.errors import UserError
 from emaki.common.files import replacing, sha256
 from emaki.common.progress import bar
 from emaki.data import SPLITS, contact_sheet, dataset_card, decoding
 from emaki.data.archives import PLACE
 from emaki.data.picture import explain
+from emaki.data.settings import Dataset
 
 SCHEMA = parquet_images.schema(id="string", image="image", text="string")
 PLACES = parquet_images.schema(id="string", text="string", sha256="string", **PLACE)
 GROUP_BYTES = 64 << 20  # of pictures in a row group: bounds the memory of writer and reader
 
+Row = dict[str, Any]
 
-@friendly
-def main(write, description):
-    """The command of a rule's script: `write` (as below) a dataset, or what does a shard of one."""
+
+def parse_arguments(description: str) -> argparse.Namespace:
+    """The arguments of the scripts that write a dataset or a shard of one: those of `write`."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--name", required=True)
-    parser.add_argument("--dataset", type=json.loads, required=True, help="its mapping as JSON")
+    parser.add_argument(
+        "--dataset",
+        type=functools.partial(read_settings, "--dataset", Dataset),
+        required=True,
+        help="its mapping as JSON",
+    )
     parser.add_argument("--images", required=True, help="folder images/{source}, or of its shard")
     parser.add_argument("--captions", required=True, help="captions/{source}/{captioner}.parquet")
     parser.add_argument(
         "--output", required=True, help="folder datasets/{dataset}, or of its shard"
     )
-    args = parser.parse_args()
-    write(args.name, args.dataset, args.images, args.captions, args.output)
+    return parser.parse_args()
 
 
-def write(name, dataset, images, captions, output):
+def write(
+    name: str,
+    dataset: Dataset,
+    images: str | Path,
+    captions: str | Path,
+    output: str | Path,
+) -> None:
     """Write the folder `output` of dataset `name`.
 
-    `dataset` is its mapping (source, captions, validation: the fraction held out); `images` a
-    folder of the images stage and `captions` a table of its captions. Written are
+    `images` is a folder of the images stage and `captions` a table of its captions. Written are
     data/train.parquet and data/validation.parquet (columns id, image, text; `validation` may have
     no rows), README.md, card.json, contact_sheet.png and content.json, the SHA-256 of both parts:
     a small file that changes when the data do. A picture without a caption becomes a reject.
     Raises UserError if no picture is left.
     """
-    rows, rejects = join(images, captions, dataset["captions"])
+    rows, rejects = join(images, captions, dataset.captions)
     if not rows:
-        raise empty(name, rejects)
-    held_out = split([row["id"] for row in rows], dataset.get("validation", 0))
+        raise explain_empty(name, rejects)
+    held_out = choose_held_out([row["id"] for row in rows], dataset.validation)
     folder = Path(images) / "pictures"
     with replacing(output) as stage:
-        write_data(name, parts(rows, held_out), images, stage)
-        about = dataset_card.card(name, dataset, pa.Table.from_pylist(rows), rejects, len(held_out))
-        (stage / "card.json").write_text(dataset_card.as_json(about), "utf-8")
-        (stage / "README.md").write_text(dataset_card.readme(about), "utf-8")
+        write_data(name, split_rows(rows, held_out), images, stage)
+        about = dataset_card.describe(
+            name, dataset, pa.Table.from_pylist(rows), rejects, len(held_out)
+        )
+        (stage / "card.json").write_text(dataset_card.to_json(about), "utf-8")
+        (stage / "README.md").write_text(dataset_card.to_markdown(about), "utf-8")
         shown = contact_sheet.choose(rows)
         contact_sheet.draw([(folder / row["file"], row["text"]) for row in shown]).save(
             stage / "contact_sheet.png"
         )
 
 
-def empty(name, rejects):
+def explain_empty(name: str, rejects: list[Row]) -> UserError:
     """The UserError for a dataset without pictures."""
     return UserError(
         f"dataset {name} is empty: {explain(rejects)}. Pictures without captions need some "
@@ -70,7 +86,7 @@ def empty(name, rejects):
     )
 
 
-def join(images, captions, captioner):
+def join(images: str | Path, captions: str | Path, captioner: str) -> tuple[list[Row], list[Row]]:
     """Rows of the images' metadata with their caption as `text`, and the rejects of both."""
     metadata = pq.read_table(Path(images) / "metadata.parquet").to_pylist()
     rejects = pq.read_table(Path(images) / "rejects.parquet").to_pylist()
@@ -85,33 +101,33 @@ def join(images, captions, captioner):
     return rows, rejects
 
 
-def split(ids, fraction):
+def choose_held_out(ids: Iterable[str], fraction: float) -> set[str]:
     """The set of ids that are held out: those whose hash is under `fraction` of its range.
 
     An id's side does not depend on the other ids, so adding pictures moves none; only where the
     rule would leave a side empty, the nearest id goes there (validation needs a second picture).
     """
-    ranked = sorted((share(identifier), identifier) for identifier in ids)
+    ranked = sorted((hash_to_share(identifier), identifier) for identifier in ids)
     count = sum(place < fraction for place, _ in ranked)
     least = 1 if fraction > 0 else 0
     count = min(max(count, least), len(ranked) - 1)
     return {identifier for _, identifier in ranked[:count]}
 
 
-def share(identifier):
+def hash_to_share(identifier: str) -> float:
     """A number in 0..1 by the hash of an id: it is held out where that is below the fraction."""
     return int.from_bytes(hashlib.sha256(identifier.encode()).digest()[:8]) / 2**64
 
 
-def parts(rows, held_out):
+def split_rows(rows: Iterable[Row], held_out: set[str]) -> dict[str, list[Row]]:
     """{split: its rows, in their order}, given the ids that are held out."""
-    found = {part: [] for part in SPLITS}
+    found: dict[str, list[Row]] = {part: [] for part in SPLITS}
     for row in rows:
         found["validation" if row["id"] in held_out else "train"].append(row)
     return found
 
 
-def write_data(name, parts, images, folder):
+def write_data(name: str, parts: Mapping[str, list[Row]], images: str | Path, folder: Path) -> None:
     """Write the rows of each split as data/{split}.parquet, and their digests as content.json.
 
     Pictures in an archive are not copied: the files say where they are (see emaki.data.archives).
@@ -125,14 +141,14 @@ def write_data(name, parts, images, folder):
         else:
             _write_part(rows, images, path, f"{name} {part}")
     content = {part: sha256(folder / "data" / f"{part}.parquet") for part in SPLITS}
-    (folder / "content.json").write_text(dataset_card.as_json(content), "utf-8")
+    (folder / "content.json").write_text(dataset_card.to_json(content), "utf-8")
 
 
 def _write_part(rows, images, path, label):
     group, size = [], 0
     with pq.ParquetWriter(path, SCHEMA) as writer:
         for row in bar(rows, unit="pictures", label=f"dataset {label}"):
-            data = decoding.stored(images, row)
+            data = decoding.read_stored_bytes(images, row)
             image = {"bytes": data, "path": row["file"]}
             group.append({"id": row["id"], "image": image, "text": row["text"]})
             size += len(data)

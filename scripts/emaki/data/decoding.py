@@ -3,7 +3,9 @@
 import hashlib
 import io
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -22,7 +24,7 @@ class BadPicture(Exception):  # noqa: N818 - it is a finding about a file, not a
     """A file or bytes that give no usable picture; the message is the reason."""
 
 
-def decode(data, min_size=1):
+def decode(data: bytes, min_size: int = 1) -> Image.Image:
     """The picture in `data` (bytes) as an RGB `Image`: the first frame, EXIF rotation applied.
 
     Alpha is put on white, 16-bit greyscale scaled to 8 bits, CMYK and palettes converted (without
@@ -50,7 +52,7 @@ def decode(data, min_size=1):
     return image
 
 
-def is_plain(data):
+def is_plain(data: bytes) -> bool:
     """Whether any reader sees in `data`, a PNG or JPEG, just what `decode` makes of it."""
     image = _open(data)
     eight_bit = image.format != "PNG" or data[24] == 8  # IHDR's bit depth
@@ -60,37 +62,37 @@ def is_plain(data):
     return image.format in ("PNG", "JPEG", "MPO") and eight_bit and still and upright and opaque_rgb
 
 
-def stored(folder, row):
+def read_stored_bytes(folder: str | Path, row: Mapping[str, Any]) -> bytes:
     """The bytes, PNG or JPEG, of the picture that a row of the images stage's metadata describes.
 
     They are in `folder`/pictures or, where the row says so, in an archive.
     """
     if not row.get("archive"):
         return (Path(folder) / "pictures" / row["file"]).read_bytes()
-    return archived(row)
+    return read_archived_picture(row)
 
 
-def held(row):
+def read_dataset_bytes(row: Mapping[str, Any]) -> bytes:
     """The bytes, PNG or JPEG, of the picture of a row of a dataset's file, which holds it or its
     place in an archive."""
-    return row["image"]["bytes"] if "image" in row else archived(row)
+    return row["image"]["bytes"] if "image" in row else read_archived_picture(row)
 
 
-def archived(place, whole=True):
+def read_archived_picture(place: Mapping[str, Any], whole: bool = True) -> bytes:
     """The bytes, PNG or JPEG, of the picture at a place (see archives.py): as they are there, or
     converted where not any reader would see the same."""
-    data = archives.read(place, whole)
+    data = archives.read_archived_bytes(place, whole)
     return data if is_plain(data) else to_png(decode(data))
 
 
-def to_png(image):
+def to_png(image: Image.Image) -> bytes:
     """The bytes of `image` as PNG."""
     buffer = io.BytesIO()
     image.save(buffer, format="PNG")
     return buffer.getvalue()
 
 
-def sha256(image):
+def sha256(image: Image.Image) -> str:
     """The hexadecimal SHA-256 of an RGB image's size and pixels, whatever file held them."""
     digest = hashlib.sha256(f"{image.width}x{image.height}".encode())
     for top in range(0, image.height, 256):  # in bands: a copy of all may be half a GiB

@@ -3,7 +3,9 @@
 import contextlib
 import io
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -13,9 +15,10 @@ from emaki.common import parquet_images
 from emaki.common.errors import UserError
 from emaki.common.files import replacing, sha256
 from emaki.data import SPLITS, contact_sheet, dataset_card, dataset_files, decoding
+from emaki.data.settings import Dataset
 
 
-def dataset(name, dataset, shards, output):
+def gather_dataset(name: str, dataset: Dataset, shards: list[str], output: str | Path) -> None:
     """Write what `dataset_files.write` does into the folder `output`, of a dataset in `shards`.
 
     These are the names, in order, of what `shards.write_dataset` wrote into shards/{name} there.
@@ -29,9 +32,9 @@ def dataset(name, dataset, shards, output):
     table, doubles = _without_doubles(table)
     rejects += doubles
     if not len(table):
-        raise dataset_files.empty(name, rejects)
+        raise dataset_files.explain_empty(name, rejects)
     held_out = pc.sum(pc.equal(table["split"], "validation")).as_py()
-    if held_out == len(table) or (dataset.get("validation", 0) > 0 and not held_out):
+    if held_out == len(table) or (dataset.validation > 0 and not held_out):
         raise UserError(
             f"dataset {name} has {len(table)} pictures, of which {held_out} are held out by the "
             "hashes of their names: take more, another `validation`, or no shards"
@@ -40,16 +43,16 @@ def dataset(name, dataset, shards, output):
         index = table.filter(pc.equal(table["split"], part)).select(["id", "text", "shard", "row"])
         with replacing(output / "data" / f"{part}.parquet") as temporary:
             pq.write_table(index, temporary)
-    about = dataset_card.card(name, dataset, table, rejects, held_out)
-    digests = {part: sha256(output / "data" / f"{part}.parquet") for part in SPLITS}
+    about = dataset_card.describe(name, dataset, table, rejects, held_out)
+    digests: dict[str, Any] = {part: sha256(output / "data" / f"{part}.parquet") for part in SPLITS}
     digests["shards"] = {
         shard: sha256(output / "shards" / shard / "content.json") for shard in shards
     }
     folders = [f"shards/{shard}/data" for shard in shards]
     for file, text in (
-        ("content.json", dataset_card.as_json(digests)),
-        ("card.json", dataset_card.as_json(about)),
-        ("README.md", dataset_card.readme(about, folders, _has_places(output / folders[0]))),
+        ("content.json", dataset_card.to_json(digests)),
+        ("card.json", dataset_card.to_json(about)),
+        ("README.md", dataset_card.to_markdown(about, folders, _has_places(output / folders[0]))),
     ):
         with replacing(output / file) as temporary:
             temporary.write_text(text, "utf-8")
@@ -57,7 +60,7 @@ def dataset(name, dataset, shards, output):
         contact_sheet.draw(_shown(table, output / "shards")).save(temporary)
 
 
-def latents(dataset, shards, output):
+def gather_latents(dataset: str | Path, shards: list[str], output: str | Path) -> None:
     """Write the folder `output` of latents that are in shards: index.parquet and manifest.json.
 
     `dataset` is the folder of the gathered dataset. The index has the columns of a shard's, and of
@@ -93,7 +96,9 @@ def latents(dataset, shards, output):
         temporary.write_text(json.dumps(manifest, indent=2, sort_keys=True) + "\n")
 
 
-def references(index, references, output):
+def gather_references(
+    index: str | Path, references: Mapping[str, str | Path], output: str | Path
+) -> None:
     """Write one table of the pictures' features that are in shards.
 
     `index` is the gathered dataset's train.parquet, `references` are {shard: table of its file}.
@@ -159,7 +164,11 @@ def _picture(folder, row):
     data = pq.ParquetFile(folder / row["shard"] / "data" / f"{row['split']}.parquet")
     group, number = parquet_images.group_of(data, row["row"])
     (found,) = data.read_row_group(group).slice(number, 1).to_pylist()
-    whole = found["image"]["bytes"] if "image" in found else decoding.archived(found, whole=False)
+    whole = (
+        found["image"]["bytes"]
+        if "image" in found
+        else decoding.read_archived_picture(found, whole=False)
+    )
     return io.BytesIO(whole)
 
 

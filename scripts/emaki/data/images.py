@@ -1,6 +1,8 @@
 """The images stage: what a source gives, as PNG or JPEG files with one table about them."""
 
-import importlib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -10,7 +12,7 @@ from emaki.common.errors import UserError
 from emaki.common.files import replacing
 from emaki.data import decoding
 from emaki.data.archives import PLACE
-from emaki.data.picture import Reject, explain
+from emaki.data.picture import Picture, Reject, explain
 
 REJECTS = pa.schema([("file", pa.string()), ("reason", pa.string())])
 METADATA = pa.schema(
@@ -28,15 +30,16 @@ METADATA = pa.schema(
 )
 
 
-def write(items, output, archived=False):
+def write(items: Iterable[Picture | Reject], output: str | Path, archived: bool = False) -> None:
     """Write the folder `output`: pictures/, metadata.parquet and rejects.parquet.
 
-    `items` are `Picture`s and `Reject`s. A picture with the same pixels as an
-    earlier one becomes a reject. `sha256` in the metadata is that of the pixels. Pictures in an
-    archive are not copied: the metadata say where they are, and `file` what they would be called.
-    Raises UserError if no picture is left, but of an archive: that is judged of all together.
+    A picture with the same pixels as an earlier one becomes a reject. `sha256` in the metadata is
+    that of the pixels. Pictures in an archive are not copied: the metadata say where they are, and
+    `file` what they would be called. Raises UserError if no picture is left, but of an archive:
+    that is judged of all together.
     """
-    rows, rejects, seen = [], [], {}
+    rows, rejects = [], []
+    seen: dict[str, str] = {}
     with replacing(output) as stage:
         stage.mkdir()
         for item in items:
@@ -59,12 +62,12 @@ def write(items, output, archived=False):
         pq.write_table(pa.Table.from_pylist(rejects, REJECTS), stage / "rejects.parquet")
 
 
-def origin(picture):
+def origin(picture: Picture) -> str:
     """The name by which the owner of a source knows a picture: of its file, or its id."""
     return getattr(picture, "file", picture.id)
 
 
-def _store(picture, folder):
+def _store(picture: Picture, folder: Path) -> dict[str, Any]:
     """Write one picture (the source's own bytes where it kept them); its row of the metadata."""
     data = getattr(picture, "data", None)
     jpeg = data is not None and not data.startswith(b"\x89PNG")
@@ -83,14 +86,3 @@ def _store(picture, folder):
         "caption": picture.caption,
         "origin": origin(picture),
     }
-
-
-def expected(source):
-    """How many pictures a source mapping will give, for a progress bar."""
-    if "count" in source:
-        return source["count"]
-    # by name, so that a change in one kind of source invalidates only the sources of that kind
-    module = importlib.import_module(f"emaki.data.sources.{source['type']}")
-    if source["type"] in ("folder", "hub", "hub_stream", "webdataset"):
-        return module.total(source)
-    return len(source.get("names") or module.catalogue()) * source.get("views", 1)

@@ -1,10 +1,13 @@
 """What a source gives: pictures, and rejects, which are never set aside in silence."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from PIL import Image
+
+Caption = tuple[str, str | None]  # a picture's id and what is said of it, if anything is
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,7 @@ class Reject:
     reason: str
 
 
-def explain(rejects, most=3):
+def explain(rejects: Sequence[Mapping[str, str]], most: int = 3) -> str:
     """One line about rejects: how many were set aside, and the first `most` with the reasons."""
     shown = "; ".join(f"{reject['file']}: {reject['reason']}" for reject in rejects[:most])
     more = f"; and {len(rejects) - most} more" if len(rejects) > most else ""

@@ -14,6 +14,7 @@ from emaki.common.errors import UserError
 from emaki.common.files import replacing
 from emaki.data import dataset_files
 from emaki.data.images import REJECTS
+from emaki.data.settings import Dataset
 
 # What a shard of a dataset tells of its pictures.
 ROWS = pa.schema(
@@ -25,7 +26,7 @@ ROWS = pa.schema(
 )
 
 
-def scatter(images, shards, output):
+def scatter(images: str | Path, shards: list[str], output: str | Path) -> None:
     """Divide a folder of the images stage into such folders `output`/{shard}, `shards` their names.
 
     Each has as many pictures that follow each other, to within one; the first all the rejects.
@@ -46,16 +47,22 @@ def scatter(images, shards, output):
             (stage / "pictures").symlink_to(os.path.relpath(Path(images, "pictures"), folder))
 
 
-def write_dataset(name, dataset, images, captions, output):
+def write_dataset(
+    name: str,
+    dataset: Dataset,
+    images: str | Path,
+    captions: str | Path,
+    output: str | Path,
+) -> None:
     """Write the folder `output` of a dataset's shard: data/, content.json, rows.parquet and
     rejects.parquet. The arguments are those of `dataset_files.write`, of the shard.
 
     It may come out empty: whether enough is left is judged of all shards together.
     """
-    rows, rejects = dataset_files.join(images, captions, dataset["captions"])
-    fraction = dataset.get("validation", 0)
-    held_out = {row["id"] for row in rows if dataset_files.share(row["id"]) < fraction}
-    parts = dataset_files.parts(rows, held_out)
+    rows, rejects = dataset_files.join(images, captions, dataset.captions)
+    shares = {row["id"]: dataset_files.hash_to_share(row["id"]) for row in rows}
+    held_out = {name for name, share in shares.items() if share < dataset.validation}
+    parts = dataset_files.split_rows(rows, held_out)
     places = {
         row["id"]: {"split": part, "row": number}
         for part, members in parts.items()

@@ -7,7 +7,7 @@ from PIL import Image
 SIZE = 128  # pixels: twice what the tiny models draw
 
 
-def render(svg):
+def render(svg: str) -> Image.Image:
     """The SVG text `svg`, SIZE pixels wide, as an RGB picture on white."""
     import resvg_py
 

@@ -4,7 +4,9 @@ import csv
 import difflib
 import io
 import json
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -12,7 +14,7 @@ import pyarrow.parquet as pq
 from emaki.common.errors import UserError
 
 
-def rows(path):
+def read_rows(path: str | Path) -> list[tuple[str, dict[str, Any]]]:
     """The rows of a .jsonl, .csv or .parquet file as (place such as "line 3", mapping) pairs.
 
     Raises UserError, with the line, for a file that is not what its name says.
@@ -25,7 +27,7 @@ def rows(path):
     return list(_csv_rows(text, path) if path.suffix == ".csv" else _json_rows(text, path))
 
 
-def check_column(path, columns, name, hint=""):
+def check_column(path: str | Path, columns: Iterable[str], name: str, hint: str = "") -> None:
     """Raise UserError, naming those that there are and the nearest, if column `name` is missing."""
     if name in columns:
         return
@@ -35,15 +37,15 @@ def check_column(path, columns, name, hint=""):
     raise UserError(f"{path} has no column {name!r}, only {', '.join(there)}{guess}{hint}")
 
 
-def open_parquet(path, file=None):
+def open_parquet(path: str | Path, file: BinaryIO | None = None) -> pq.ParquetFile:
     """A `pyarrow.parquet.ParquetFile` of a path, or of an open file; UserError if it is none."""
     try:
         return pq.ParquetFile(file or path)
     except (pa.ArrowException, OSError) as error:
-        raise unreadable(path, error) from None
+        raise explain_unreadable(path, error) from None
 
 
-def unreadable(path, error):
+def explain_unreadable(path: str | Path, error: Exception) -> UserError:
     """The UserError for what pyarrow said about a Parquet file."""
     reason = str(error).split(". ")[0]
     return UserError(f"{path} is not a readable Parquet file: {reason}")

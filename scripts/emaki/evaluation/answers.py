@@ -1,82 +1,43 @@
 """Verdicts turned into one word, and into sentences that need no statistics."""
 
-from emaki.evaluation.intervals import MINIMUM_PROMPTS
+from collections.abc import Iterable, Mapping
+from typing import Any
 
-# The metrics in the order of the report. `role` is the set of prompts whose pictures it judges,
-# `column` its column of the scores: a metric without one was not asked for.
-METRICS = {
-    "domain_clip_score": {"role": "domain", "column": "clip_score", "higher_is_better": True},
-    "domain_kid": {"role": "domain", "column": "features", "higher_is_better": False},
-    "domain_cmmd": {"role": "domain", "column": "embedding", "higher_is_better": False},
-    "domain_preference": {"role": "domain", "column": "preference", "higher_is_better": True},
-    "unrelated_clip_score": {"role": "unrelated", "column": "clip_score", "higher_is_better": True},
-}
+from emaki.evaluation.by_prompt import MINIMUM_PROMPTS
+from emaki.evaluation.metrics import Metric
 
-PHRASES = {
-    "domain_clip_score": {
-        "better": "{its} pictures follow the prompts better",
-        "worse": "{its} pictures follow the prompts worse",
-        "no clear difference": "{its} pictures follow the prompts neither clearly better nor worse",
-    },
-    "domain_kid": {
-        "better": "look more like the real pictures",
-        "worse": "look less like the real pictures",
-        "no clear difference": "look neither clearly more nor less like the real pictures",
-    },
-    "domain_cmmd": {
-        "better": "come nearer to these by CLIP's measure",
-        "worse": "stay farther from these by CLIP's measure",
-        "no clear difference": "are neither clearly nearer to nor farther from these by CLIP's"
-        " measure",
-    },
-    "domain_preference": {
-        "better": "would be preferred",
-        "worse": "would be liked less",
-        "no clear difference": "would be liked neither clearly more nor less",
-    },
-    "unrelated_clip_score": {
-        "better": "unrelated prompts come out better",
-        "worse": "unrelated prompts come out worse, which is forgetting",
-        "no clear difference": "nothing is clearly forgotten on unrelated prompts",
-    },
-}
-
-# In place of these where no difference can be told.
+# In place of a measure's phrases where no difference can be told.
 TOO_FEW = "too few prompts"
 NOTHING_TOLD = {
     "domain": f"fewer than {MINIMUM_PROMPTS} prompts tell no difference",
     "unrelated": f"fewer than {MINIMUM_PROMPTS} unrelated prompts do not tell what is forgotten",
 }
 
-# The same when a comparison is about several strengths at once: "... better at 0.25 and 0.5".
-SUBJECTS = {
-    "domain_clip_score": "the prompts are followed",
-    "domain_kid": "likeness to the real pictures is",
-    "domain_cmmd": "nearness to them by CLIP's measure is",
-    "domain_preference": "preference is",
-    "unrelated_clip_score": "unrelated prompts come out",
-}
 
+def overall(metrics: Mapping[str, Metric], found: Mapping[str, dict]) -> str:
+    """One verdict from those on the domain's prompts: also "mixed", if they disagree.
 
-def overall(metrics):
-    """One verdict from those on the domain's prompts: also "mixed", if they disagree."""
-    said = {m["verdict"] for name, m in metrics.items() if METRICS[name]["role"] == "domain"}
+    `found` are the metrics of a pair by name, each with its "verdict".
+    """
+    said = {m["verdict"] for name, m in found.items() if metrics[name].role == "domain"}
     said.discard("no clear difference")
     return "mixed" if len(said) == 2 else said.pop() if said else "no clear difference"
 
 
-def answers(plan, pairs):
+def answers(
+    plan: dict[str, Any], metrics: Mapping[str, Metric], pairs: Iterable[dict]
+) -> list[dict[str, Any]]:
     """What the headline comparisons found; those with the same verdicts share a sentence.
 
     A list of {"verdict", "models", "baselines" (names), "sentence"}.
     """
-    alike = {}
+    alike: dict[tuple, list[str]] = {}
     for pair in pairs:
         if pair["family"] == "headline":
             verdicts = tuple((name, _told(metric)) for name, metric in pair["metrics"].items())
             model = plan["variants"][pair["variant"]]["name"]
             alike.setdefault((pair["name"], pair["verdict"], verdicts), []).append(model)
-    shared = {}
+    shared: dict[tuple, list[str]] = {}
     for (baseline, verdict, verdicts), models in alike.items():
         shared.setdefault((tuple(models), verdict, verdicts), []).append(baseline)
     return [
@@ -84,39 +45,41 @@ def answers(plan, pairs):
             "verdict": verdict,
             "models": list(models),
             "baselines": baselines,
-            "sentence": _sentence(models, baselines, dict(verdicts)),
+            "sentence": _sentence(metrics, models, baselines, dict(verdicts)),
         }
         for (models, verdict, verdicts), baselines in shared.items()
     ]
 
 
-def strengths(plan, pairs):
+def strengths(
+    plan: dict[str, Any], metrics: Mapping[str, Metric], pairs: Iterable[dict]
+) -> list[dict[str, Any]]:
     """For each model, its other strengths by what came out against full strength.
 
     A list of {"model" (its name), "word" ("LoRA scale" or "alpha"), "strengths", "metrics":
     {metric: {verdict: [strengths]}}, "sentence"}.
     """
-    by_model = {}
+    by_model: dict[str, list[dict]] = {}
     for pair in pairs:
         if pair["family"] == "strength":
             by_model.setdefault(pair["baseline"], []).append(pair)
     found = []
     for path, own in by_model.items():
         whole = plan["variants"][path]
-        metrics = {name: {} for name in own[0]["metrics"]}
+        told: dict[str, dict[str, list[float]]] = {name: {} for name in own[0]["metrics"]}
         for pair in own:
             for name, metric in pair["metrics"].items():
                 strength = plan["variants"][pair["variant"]]["strength"]
-                metrics[name].setdefault(metric["verdict"], []).append(strength)
+                told[name].setdefault(metric["verdict"], []).append(strength)
         too_few = all(_told(metric) == TOO_FEW for metric in own[0]["metrics"].values())
         entry = {
             "model": whole["name"],
             "word": "LoRA scale" if plan["methods"][whole["run"]] == "lora" else "alpha",
             "strengths": [plan["variants"][pair["variant"]]["strength"] for pair in own],
-            "metrics": metrics,
+            "metrics": told,
         }
         nothing = NOTHING_TOLD["domain"] if too_few else "no clear difference"
-        found.append({**entry, "sentence": _strengths_sentence(entry, nothing)})
+        found.append({**entry, "sentence": _strengths_sentence(metrics, entry, nothing)})
     return found
 
 
@@ -125,24 +88,33 @@ def _told(metric):
     return metric["verdict"] if metric["prompts"] >= MINIMUM_PROMPTS else TOO_FEW
 
 
-def _sentence(models, baselines, verdicts):
-    its = "its" if len(models) == 1 else "their"
-    unrelated = verdicts.pop("unrelated_clip_score", None)
-    said = [_phrase(name, verdict).format(its=its) for name, verdict in verdicts.items()]
-    text = f"{_listed(models)} against {_listed(baselines)}: {_listed(list(dict.fromkeys(said)))}"
-    if unrelated:
-        contrast = "better" in verdicts.values() and unrelated == "worse"
-        text += f"; {'but ' if contrast else ''}{_phrase('unrelated_clip_score', unrelated)}"
-    return f"{text}."
+def _sentence(metrics, models, baselines, verdicts):
+    said: dict[str, list[str]] = {}
+    for name, verdict in verdicts.items():
+        said.setdefault(metrics[name].role, []).append(verdict)
+    parts = [_clause(metrics, role, verdicts, len(models)) for role in said]
+    if {"domain", "unrelated"} == said.keys() and _is_contrast(said):
+        parts[1] = f"but {parts[1]}"
+    return f"{_listed(models)} against {_listed(baselines)}: {'; '.join(parts)}."
 
 
-def _phrase(name, verdict):
-    return NOTHING_TOLD[METRICS[name]["role"]] if verdict == TOO_FEW else PHRASES[name][verdict]
+def _is_contrast(said):
+    return "better" in said["domain"] and "worse" in said["unrelated"]
 
 
-def _strengths_sentence(entry, nothing):
+def _clause(metrics, role, verdicts, models):
+    """What came out on the prompts of one role."""
+    own = {name: verdict for name, verdict in verdicts.items() if metrics[name].role == role}
+    if TOO_FEW in own.values():  # they have the same prompts
+        return NOTHING_TOLD[role]
+    told = _listed([metrics[name].texts.phrases[verdict] for name, verdict in own.items()])
+    its = "its" if models == 1 else "their"
+    return f"{its} pictures {told}" if role == "domain" else told
+
+
+def _strengths_sentence(metrics, entry, nothing):
     said = [
-        f"{SUBJECTS[name]} {verdict} at {_numbers(values)}"
+        f"{metrics[name].texts.subject} {verdict} at {_numbers(values)}"
         for name, verdicts in entry["metrics"].items()
         for verdict, values in verdicts.items()
         if verdict != "no clear difference"

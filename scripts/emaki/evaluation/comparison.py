@@ -1,41 +1,41 @@
 """An experiment's scores turned into answers: differences, intervals and verdicts."""
 
 import itertools
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as parquet
 
 from emaki.common.errors import UserError
-from emaki.evaluation.answers import METRICS, answers, overall, strengths
+from emaki.evaluation.answers import answers, overall, strengths
 from emaki.evaluation.intervals import simultaneous_intervals, verdict
-from emaki.evaluation.mmd import difference_by_prompt, gaussian, mmd, polynomial
+from emaki.evaluation.measures import Measure
+from emaki.evaluation.metrics import Metric, metrics_of
 
 LEVEL = 0.95
-DISTANCE_SCALE = 1000  # KID and CMMD are small by nature; x 1000 is how both are reported
-KERNELS = {"features": polynomial, "embedding": gaussian}
-NUMBERS = ("clip_score", "preference")
+
+Scores = dict[str, np.ndarray]
+"""What `read_scores` returns."""
 
 
-def read_scores(path):
+def read_scores(path: str | Path) -> Scores:
     """One row per picture, ordered by prompt and seed: a dict of arrays.
 
-    `prompt` (n,) str; `seed` (n,) int; `clip_score` (n,) float in 0..100; `features` (n, d); and
-    where the config asks for them `preference` (n,) float and `embedding` (n, d); of prompts that
-    are captions `held_out` (n,) bool, those that no run trains on. Raises UserError where a score
-    is not a number or a (prompt, seed) comes twice.
+    `prompt` (n,) str; `seed` (n,) int; `value` (n,) or (n, d) float, what the measure gave; of
+    prompts that are captions `held_out` (n,) bool, those that no run trains on. Raises UserError
+    where a value is not a number or a (prompt, seed) comes twice.
     """
     table = parquet.read_table(path)
     table = table.sort_by([("prompt", "ascending"), ("seed", "ascending")])
     scores = {
         "prompt": np.array(table["prompt"].to_pylist(), dtype=object),
         "seed": np.array(table["seed"].to_pylist(), dtype=np.int64),
+        "value": _matrix(table["value"]),
     }
-    for key in (*NUMBERS, *KERNELS):
-        if key not in table.column_names:
-            continue
-        scores[key] = _matrix(table[key])
-        if not np.isfinite(scores[key]).all():
-            raise UserError(f"{path}: {key} is not a number somewhere; score these pictures again")
+    if not np.isfinite(scores["value"]).all():
+        raise UserError(f"{path}: a score is not a number; score these pictures again")
     if "held_out" in table.column_names:
         scores["held_out"] = np.array(table["held_out"].to_pylist(), dtype=bool)
     keys = list(zip(scores["prompt"], scores["seed"]))
@@ -47,69 +47,73 @@ def read_scores(path):
     return scores
 
 
-def read_reference(path):
-    """{column: (n, d)} of a dataset's real pictures: `features`, and `embedding` for CMMD."""
+def read_reference(path: str | Path) -> np.ndarray:
+    """What a measure made of a dataset's real pictures: float (m, d), or (m,) of numbers."""
     table = parquet.read_table(path)
     if len(table) < 2:
-        raise UserError(f"{path}: KID needs two real pictures or more")
-    return {name: _matrix(table[name]) for name in KERNELS if name in table.column_names}
+        raise UserError(f"{path}: a distance needs two real pictures or more")
+    return _matrix(table["value"])
 
 
-def compare(plan, scores, real):
+def compare(
+    plan: dict[str, Any],
+    measures: Mapping[str, Measure],
+    scores: Mapping[tuple[str, str, str], Scores],
+    references: Mapping[str, np.ndarray],
+) -> dict[str, Any]:
     """The answers of one experiment, ready for JSON.
 
-    `plan` is that of emaki.config.comparisons; `scores` is {(variant, role): as read_scores
-    returns}, with every variant of the plan and every role of its prompts; `real` is what
-    read_reference returns. A metric whose column is not there was not asked for.
+    `plan` is that of emaki.config.comparisons, `measures` are the config's by name; `scores` is
+    {(measure, variant, role): as read_scores returns}, with every variant of the plan and every
+    role of its prompts that the measure judges; `references` is {measure: as read_reference
+    returns} for those that compare with real pictures.
     """
-    there = set.intersection(*map(set, scores.values()))
-    metrics = [
-        name
-        for name, metric in METRICS.items()
-        if metric["role"] in plan["prompts"] and metric["column"] in there
-    ]
+    metrics = {
+        name: metric
+        for name, metric in metrics_of(measures).items()
+        if metric.role in plan["prompts"]
+    }
+    if not metrics:
+        raise UserError(f"no measure judges {' or '.join(plan['prompts'])} prompts; add one")
     levels = {
-        path: {name: _round(_level(name, _of(scores, path, name), real)) for name in metrics}
+        path: {name: _level(metric, path, scores, references) for name, metric in metrics.items()}
         for path in plan["variants"]
     }
     pairs = [{**pair, "metrics": {}} for pair in plan["pairs"]]
     for family in _families(pairs):
-        _judge(family, metrics, scores, real, levels)
+        _judge(family, metrics, scores, references, levels)
     for pair in pairs:
         if pair["family"] == "headline":
-            pair["verdict"] = overall(pair["metrics"])
+            pair["verdict"] = overall(metrics, pair["metrics"])
     return {
         "prompts": plan["prompts"],
-        "held_out": _held_out(plan, scores),
+        "held_out": _held_out(scores),
         "reference": plan["reference"],
-        "real_pictures": len(real["features"]),
+        "real_pictures": max(map(len, references.values()), default=0),
         "variants": {path: {**plan["variants"][path], "metrics": levels[path]} for path in levels},
         "pairs": pairs,
-        "answers": answers(plan, pairs),
-        "strengths": strengths(plan, pairs),
+        "answers": answers(plan, metrics, pairs),
+        "strengths": strengths(plan, metrics, pairs),
     }
 
 
-def _held_out(plan, scores):
+def _held_out(scores):
     """{role: how many of its prompts no run trains on}, of the prompts that are captions."""
-    path = next(iter(plan["variants"]))
-    own = {role: scores[path, role] for role in plan["prompts"]}
     return {
         role: len(set(side["prompt"][side["held_out"]]))
-        for role, side in own.items()
+        for (_, _, role), side in scores.items()
         if "held_out" in side
     }
 
 
-def _of(scores, path, name):
-    return scores[path, METRICS[name]["role"]]
+def _of(metric, path, scores):
+    """The scores of a variant that a metric is made of."""
+    return scores[metric.measure_name, path, metric.role]
 
 
-def _level(name, own, real):
-    column = METRICS[name]["column"]
-    if kernel := KERNELS.get(column):
-        return DISTANCE_SCALE * mmd(own[column], real[column], own["prompt"], kernel)
-    return own[column].mean()
+def _level(metric: Metric, path, scores, references):
+    own, real = _of(metric, path, scores), references.get(metric.measure_name)
+    return _round(metric.measure.summarise(own["value"], own["prompt"], real))
 
 
 def _families(pairs):
@@ -118,43 +122,36 @@ def _families(pairs):
     return [f for f in together if f] + [[p] for p in pairs if p["family"] == "course"]
 
 
-def _judge(family, metrics, scores, real, levels):
+def _judge(family, metrics, scores, references, levels):
     """Give every pair of a family its metrics: difference, interval and verdict.
 
     All intervals of a family hold together at LEVEL: those of one metric by their largest t, the
     metrics by an equal share of what may fail.
     """
     level = 1 - (1 - LEVEL) / len(metrics)
-    for name in metrics:
-        table = np.stack([_by_prompt(name, pair, scores, real) for pair in family], axis=1)
+    for name, metric in metrics.items():
+        columns = [_by_prompt(metric, pair, scores, references) for pair in family]
+        table = np.stack(columns, axis=1)
         low, high = simultaneous_intervals(table, level)
-        for pair, difference, *bounds in zip(family, table.mean(axis=0), low, high):
+        for pair, difference, least, most in zip(family, table.mean(axis=0), low, high):
             pair["metrics"][name] = {
                 "difference": _round(difference),
-                "low": _round(bounds[0]),
-                "high": _round(bounds[1]),
-                "pictures": len(_of(scores, pair["variant"], name)["prompt"]),
+                "low": _round(least),
+                "high": _round(most),
+                "pictures": len(_of(metric, pair["variant"], scores)["prompt"]),
                 "prompts": len(table),
                 "ours": levels[pair["variant"]][name],
                 "theirs": levels[pair["baseline"]][name],
-                "verdict": verdict(*bounds, METRICS[name]["higher_is_better"]),
+                "verdict": verdict(least, most, metric.higher_is_better),
             }
 
 
-def _by_prompt(name, pair, scores, real):
+def _by_prompt(metric: Metric, pair, scores, references):
     """The variant's metric less the baseline's: one value per prompt."""
-    ours, theirs = _of(scores, pair["variant"], name), _of(scores, pair["baseline"], name)
+    ours, theirs = (_of(metric, pair[side], scores) for side in ("variant", "baseline"))
     _check_paired(ours, theirs, pair)
-    prompts, column = ours["prompt"], METRICS[name]["column"]
-    if kernel := KERNELS.get(column):
-        sides = ours[column], theirs[column]
-        return DISTANCE_SCALE * difference_by_prompt(*sides, real[column], prompts, kernel)
-    return _means(ours[column] - theirs[column], prompts)
-
-
-def _means(values, prompts):
-    _, group = np.unique(prompts, return_inverse=True)
-    return np.bincount(group, weights=values) / np.bincount(group)
+    real = references.get(metric.measure_name)
+    return metric.measure.compare(ours["value"], theirs["value"], ours["prompt"], real)
 
 
 def _check_paired(ours, theirs, pair):

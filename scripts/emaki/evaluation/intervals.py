@@ -9,12 +9,14 @@ import math
 
 import numpy as np
 
+from emaki.evaluation.by_prompt import MINIMUM_PROMPTS
+
 RESAMPLES = 10_000
-# With fewer, many resamples have next to no spread, and the intervals are as wide as the world.
-MINIMUM_PROMPTS = 6
 
 
-def simultaneous_intervals(differences, level=0.95, resamples=RESAMPLES):
+def simultaneous_intervals(
+    differences: np.ndarray, level: float = 0.95, resamples: int = RESAMPLES
+) -> tuple[np.ndarray, np.ndarray]:
     """Bootstrap-t intervals that all hold together with probability `level`.
 
     `differences` is a float array (prompts, comparisons) of one metric. The prompts are resampled
@@ -34,7 +36,8 @@ def simultaneous_intervals(differences, level=0.95, resamples=RESAMPLES):
     hundred where it should 95 times; percentile and BCa intervals 83 to 93 times. For 3 to 36
     skewed comparisons together with 12 or 16 prompts: 97 to 99 times, and Student's t with
     Bonferroni's level 85 to 94 times. Below 12 prompts the price is width: with 6, half as
-    much again to three times that of Student's t (tests/test_statistics.py repeats a part).
+    much again to three times that of Student's t (tests/evaluation/test_intervals.py repeats a
+    part).
 
     Returns the bounds (low, high), arrays (comparisons,) in the units of the differences. With
     fewer than MINIMUM_PROMPTS they are infinite. Raises ValueError where a difference is not
@@ -71,27 +74,7 @@ def _standard_error(table):
     return table.std(axis=0, ddof=1) / math.sqrt(len(table))
 
 
-def pseudo_values(statistic, count):
-    """Tukey's jackknife pseudo-values of a statistic of `count` prompts: float64 (count,).
-
-    `statistic` takes a boolean mask of shape (count,), the prompts that are kept, and returns a
-    number. The pseudo-values n T - (n - 1) T_without_g let a statistic that is no mean, such as
-    KID, be treated as a mean over prompts (Arvesen, Jackknifing U-statistics, 1969), so that one
-    interval serves both. With fewer than MINIMUM_PROMPTS each is the statistic itself.
-    """
-    everything = np.ones(count, dtype=bool)
-    whole = statistic(everything)
-    if count < MINIMUM_PROMPTS:
-        return np.full(count, whole)
-    without = np.empty(count)
-    for prompt in range(count):
-        kept = everything.copy()
-        kept[prompt] = False
-        without[prompt] = statistic(kept)
-    return count * whole - (count - 1) * without
-
-
-def verdict(low, high, higher_is_better=True):
+def verdict(low: float, high: float, higher_is_better: bool = True) -> str:
     """ "better", "worse", or "no clear difference" where the interval includes zero."""
     if low <= 0 <= high:
         return "no clear difference"

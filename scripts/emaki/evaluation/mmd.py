@@ -6,27 +6,36 @@ distance, KID (Binkowski, Sutherland, Arbel and Gretton, Demystifying MMD GANs, 
 CVPR 2024, section 4).
 """
 
+from collections.abc import Callable
+
 import numpy as np
 
-from emaki.evaluation.intervals import pseudo_values
+from emaki.evaluation.by_prompt import pseudo_values
 
 SIGMA = 10  # CMMD's bandwidth, of embeddings of length one
 
+Kernel = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
-def polynomial(X, Y):
+
+def polynomial(X: np.ndarray, Y: np.ndarray) -> np.ndarray:
     """k(x, y) = (x.y / d + 1)^3 for the rows of X (n, d) and Y (m, d): float64 (n, m)."""
     X, Y = np.asarray(X, dtype=np.float64), np.asarray(Y, dtype=np.float64)
     return (X @ Y.T / X.shape[1] + 1) ** 3
 
 
-def gaussian(X, Y):
+def gaussian(X: np.ndarray, Y: np.ndarray) -> np.ndarray:
     """k(x, y) = exp(-|x - y|^2 / (2 SIGMA^2)) for the rows of X and Y: float64 (n, m)."""
     X, Y = np.asarray(X, dtype=np.float64), np.asarray(Y, dtype=np.float64)
     squares = (X**2).sum(axis=1)[:, None] + (Y**2).sum(axis=1)[None, :]
     return np.exp(-(squares - 2 * X @ Y.T) / (2 * SIGMA**2))
 
 
-def mmd(X, R, prompts=None, kernel=polynomial):
+def mmd(
+    X: np.ndarray,
+    R: np.ndarray,
+    prompts: np.ndarray | None = None,
+    kernel: Kernel = polynomial,
+) -> float:
     """Unbiased squared MMD of features X (n, d) and R (m, d); it may be below zero.
 
     `prompts` (n,) says which pictures belong together: pictures of one prompt are no independent
@@ -41,7 +50,9 @@ def mmd(X, R, prompts=None, kernel=polynomial):
     return float(_within(kernel(X, X), group) + real - 2 * kernel(X, R).mean())
 
 
-def difference_by_prompt(A, B, R, prompts, kernel=polynomial):
+def difference_by_prompt(
+    A: np.ndarray, B: np.ndarray, R: np.ndarray, prompts: np.ndarray, kernel: Kernel = polynomial
+) -> np.ndarray:
     """MMD(A, R) - MMD(B, R) as one jackknife pseudo-value per distinct prompt.
 
     A and B are features (n, d) of two models' pictures, paired row by row; `prompts` names the

@@ -1,50 +1,56 @@
-"""A dataset's real pictures as the evaluators see them, read as they are needed."""
+"""A dataset's real pictures as measures see them, read as they are needed."""
 
 import functools
 import io
+from collections.abc import Sequence
+from pathlib import Path
 
 import pyarrow.parquet as pq
 from PIL import Image
 
 from emaki.common import parquet_images
 from emaki.data import decoding
-from emaki.evaluation import scoring
+from emaki.evaluation.measures import Measure
+from emaki.evaluation.scoring import BATCH
 
 
-class Squares:
-    """The middles of the pictures of a dataset's file, `pixels` wide and high: a sequence to slice.
+class Squares(Sequence):
+    """The middles of the pictures of a dataset's file, `pixels` wide and high.
 
     One row group is in memory at a time. The last picture is repeated to the end of a batch, so
     that sums are rounded in the same way whatever the number of pictures.
     """
 
-    def __init__(self, path, pixels):
+    def __init__(self, path: str | Path, pixels: int) -> None:
         self.file, self.pixels = pq.ParquetFile(path), pixels
-        self.count = self.file.metadata.num_rows
+        self.rows = self.file.metadata.num_rows
         self._group = functools.lru_cache(1)(lambda number: self.file.read_row_group(number))
 
-    def __len__(self):
-        return -(-self.count // scoring.BATCH) * scoring.BATCH
+    def __len__(self) -> int:
+        return -(-self.rows // BATCH) * BATCH
 
     def __getitem__(self, part):
-        return [self._square(min(row, self.count - 1)) for row in range(part.start, part.stop)]
+        rows = range(len(self))[part]
+        return self._square(rows) if isinstance(rows, int) else [self._square(row) for row in rows]
 
     def _square(self, row):
-        group, row = parquet_images.group_of(self.file, row)
+        group, row = parquet_images.group_of(self.file, min(row, self.rows - 1))
         (found,) = self._group(group).slice(row, 1).to_pylist()
-        data = decoding.held(found)
+        data = decoding.read_dataset_bytes(found)
         with Image.open(io.BytesIO(data)) as image:
-            return scoring.centre_square(image.convert("RGB"), self.pixels)
+            return centre_square(image.convert("RGB"), self.pixels)
 
 
-def columns(path, resolution, encoder, clip=None):
-    """{column: values} of a dataset's file of pictures: id, features and, with a CLIPModel's
-    folder `clip`, embedding, of the pictures in the `resolution` of the samples."""
+def centre_square(image: Image.Image, pixels: int) -> Image.Image:
+    """The largest square in the middle of a picture, `pixels` wide and high."""
+    side = min(image.size)
+    left, top = (image.width - side) // 2, (image.height - side) // 2
+    square = image.crop((left, top, left + side, top + side))
+    return square.resize((pixels, pixels), Image.Resampling.LANCZOS)
+
+
+def columns(measure: Measure, path: str | Path, resolution: int, label: str) -> dict[str, list]:
+    """{"id", "value"} of a dataset's file of pictures, as large as the samples (`resolution`)."""
     squares = Squares(path, resolution)
-    found = {
-        "id": pq.read_table(path, columns=["id"])["id"].to_pylist(),
-        "features": scoring.features(squares, encoder, "reference"),
-    }
-    if clip:
-        found["embedding"] = scoring.embeddings(squares, clip, "reference CLIP")
-    return {name: values[: squares.count] for name, values in found.items()}
+    ids = pq.read_table(path, columns=["id"])["id"].to_pylist()
+    return {"id": ids, "value": measure.score_reference(squares, label)[: squares.rows]}

@@ -4,18 +4,20 @@ Classes, not colours, are written here; style.css says what they look like by da
 """
 
 import math
+from collections.abc import Mapping, Sequence
 from html import escape
+from typing import Any
 
 from markupsafe import Markup
 
-from emaki.evaluation.intervals import MINIMUM_PROMPTS
+from emaki.evaluation.by_prompt import MINIMUM_PROMPTS
 
 WIDTH, HEIGHT = 300, 200
 LEFT, RIGHT, TOP, BOTTOM = 46, 12, 12, 34
 FOREST_WIDTH, FOREST_HEIGHT = 220, 20
 
 
-def number(value, digits=3):
+def number(value: float | None, digits: int = 3) -> str:
     """A number for people: `digits` significant digits at least, thin spaces, a true minus."""
     if value is None:
         return "∞"
@@ -23,12 +25,12 @@ def number(value, digits=3):
     return _typeset(f"{value:,.{min(places, 6)}f}")
 
 
-def difference(metric):
+def difference(metric: Mapping[str, Any]) -> str:
     """The difference of a metric, with as many decimals as its interval."""
     return _signed(metric["difference"], _decimals(metric))
 
 
-def interval(metric):
+def interval(metric: Mapping[str, Any]) -> str:
     """The interval of a metric in words."""
     if metric["low"] is None:
         few = metric["prompts"] < MINIMUM_PROMPTS
@@ -57,7 +59,7 @@ def _typeset(text):
     return text.replace(",", "\u202f").replace("-", "\u2212")
 
 
-def forest(metric, limit, higher_is_better):
+def forest(metric: Mapping[str, Any], limit: float, higher_is_better: bool) -> Markup:
     """A difference and its interval as a dot on a line; right of the middle is better.
 
     `metric` has difference, low, high (None: unbounded), prompts and verdict; `limit` is the
@@ -87,7 +89,13 @@ def forest(metric, limit, higher_is_better):
     )
 
 
-def lines(series, x_label, better=None, zero=None, caption=""):
+def lines(
+    series: Sequence[dict[str, Any]],
+    x_label: str,
+    better: str | None = None,
+    zero: str | None = None,
+    caption: str = "",
+) -> Markup:
     """A chart of lines.
 
     `series` is a list of {"colour" (0..5), "style" ("line", "faint" or "dots"), "points":
@@ -114,7 +122,7 @@ def lines(series, x_label, better=None, zero=None, caption=""):
     )
 
 
-def ticks(low, high, most):
+def ticks(low: float, high: float, most: int) -> list[float]:
     """Round numbers from at or below `low` to at or above `high`, about `most` of them."""
     if high <= low:
         low, high = low - 0.5, high + 0.5

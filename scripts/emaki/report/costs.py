@@ -1,7 +1,9 @@
 """What the study cost, from the benchmark files that Snakemake writes."""
 
 import csv
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from emaki.common.errors import UserError
 
@@ -19,7 +21,7 @@ STAGES = {
 }
 
 
-def read(paths):
+def read(paths: Iterable[str | Path]) -> list[dict[str, Any]]:
     """[{"stage", "parts" (the rest of the path without suffix), "seconds"}] of benchmark files.
 
     A path is .../benchmarks/{stage}/{...}.tsv. Raises UserError for another path and for a file
@@ -28,9 +30,9 @@ def read(paths):
     return [{**_place(path), "seconds": _seconds(path)} for path in sorted(map(Path, paths))]
 
 
-def by_stage(timings):
+def by_stage(timings: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     """[{"stage", "title", "jobs", "seconds"}] in the order of the road."""
-    found = {}
+    found: dict[str, dict] = {}
     for timing in timings:
         entry = found.setdefault(timing["stage"], {"jobs": 0, "seconds": 0.0})
         entry["jobs"] += 1
@@ -43,13 +45,14 @@ def by_stage(timings):
     ]
 
 
-def of_run(timings, run):
+def of_run(timings: Iterable[dict[str, Any]], run: str) -> dict[str, float]:
     """Seconds that training, drawing and scoring a run took: {"runs", "samples", "scores"}."""
-    stages = ("runs", "samples", "scores")
-    return {
-        stage: sum(t["seconds"] for t in timings if t["stage"] == stage and t["parts"][0] == run)
-        for stage in stages
-    }
+    found = {"runs": 0.0, "samples": 0.0, "scores": 0.0}
+    for timing in timings:
+        place = 1 if timing["stage"] == "scores" else 0  # scores lie in folders of measures
+        if timing["stage"] in found and timing["parts"][place] == run:
+            found[timing["stage"]] += timing["seconds"]
+    return found
 
 
 def _place(path):

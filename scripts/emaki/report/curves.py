@@ -1,39 +1,47 @@
 """The curves of an experiment: over steps, over strengths, and the losses of its runs."""
 
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pyarrow.parquet as parquet
 
+from emaki.evaluation.metrics import Metric
 from emaki.report import charts
-from emaki.report.names import METRICS
+from emaki.training.settings import Run
 
 NOTHING = {"difference": 0.0, "low": None, "high": None}
 STRENGTHS = {"lora": "LoRA scale", "full": "merge alpha"}
 
 
-def differences(config, answers, baseline):
+def differences(
+    runs: Mapping[str, Run], metrics: Mapping[str, Metric], answers: dict[str, Any], baseline: str
+) -> list[dict[str, Any]]:
     """Charts of the differences from a baseline: one over steps, one over strengths, or neither."""
     pairs = [p for p in answers["pairs"] if p["name"] == baseline and p["family"] != "strength"]
     found = [(answers["variants"][pair["variant"]], pair["metrics"]) for pair in pairs]
-    last = {}
+    last: dict[str, int] = {}
     for variant, _ in found:
         last[variant["run"]] = max(last.get(variant["run"], 0), variant["step"])
-    over_steps, over_strengths = {}, {}
-    for variant, metrics in found:
+    over_steps: dict[str, dict] = {}
+    over_strengths: dict[str, dict] = {}
+    for variant, own in found:
         if variant["strength"] == 1:
-            over_steps.setdefault(variant["name"], {})[variant["step"]] = metrics
+            over_steps.setdefault(variant["name"], {})[variant["step"]] = own
         if variant["step"] == last[variant["run"]]:
-            over_strengths.setdefault(variant["name"], {})[variant["strength"]] = metrics
-    methods = sorted({config["runs"][run]["method"] for run in last}, reverse=True)
+            over_strengths.setdefault(variant["name"], {})[variant["strength"]] = own
+    methods = sorted({runs[run].method for run in last}, reverse=True)
     words = " or ".join(STRENGTHS[method] for method in methods)
     # where there is nothing of a run in its base model, the difference is nothing
-    own = [v for v, _ in found if config["runs"][v["run"]]["model"] == baseline]
-    weakest = {v["name"] for v in own}
-    untrained = {v["name"] for v in own if _starts_plain(config["runs"][v["run"]], v["weights"])}
+    begun = [v for v, _ in found if runs[v["run"]].model == baseline]
+    weakest = {v["name"] for v in begun}
+    untrained = {v["name"] for v in begun if _starts_plain(runs[v["run"]], v["weights"])}
     for lines, names in ((over_steps, untrained), (over_strengths, weakest)):
         for name in names & lines.keys():
-            lines[name][0] = dict.fromkeys(METRICS, NOTHING)
+            lines[name][0] = dict.fromkeys(metrics, NOTHING)
     return [
-        _panels(lines, label, baseline)
+        _panels(metrics, lines, label, baseline)
         for lines, label in ((over_steps, "training steps"), (over_strengths, words))
         # nothing and full strength alone are no course
         if any(len(points) > 1 and points.keys() - {0, 1} for points in lines.values())
@@ -42,16 +50,16 @@ def differences(config, answers, baseline):
 
 def _starts_plain(run, weights):
     """Whether a run's weights of a kind are those of its base model before the first step."""
-    if run["method"] == "lora":
+    if run.method == "lora":
         return True
-    start = run["ema"]["init"] if weights == "ema" else run["train_init"]
-    return (run["train_init"] if start == "train" else start) == "ema"
+    start = run.ema.init if weights == "ema" else run.train_init
+    return (run.train_init if start == "train" else start) == "ema"
 
 
-def _panels(lines, label, baseline):
+def _panels(metrics, lines, label, baseline):
     """A chart per metric from {name: {x: metrics}}: differences with their intervals."""
     panels = []
-    for metric in _metrics(lines):
+    for metric in _drawn(metrics, lines):
         series = [
             {
                 "colour": colour,
@@ -60,10 +68,11 @@ def _panels(lines, label, baseline):
             }
             for colour, points in enumerate(lines.values())
         ]
-        about = METRICS[metric]
-        caption = f"{about['title']}: {about['unit']} less that of {baseline}, over {label}"
-        svg = charts.lines(series, label, about["better"], zero=baseline, caption=caption)
-        panels.append({"title": about["title"], "unit": f"{about['unit']}, difference", "svg": svg})
+        texts = metrics[metric].texts
+        caption = f"{texts.title}: {texts.unit} less that of {baseline}, over {label}"
+        better = "up" if metrics[metric].higher_is_better else "down"
+        svg = charts.lines(series, label, better, zero=baseline, caption=caption)
+        panels.append({"title": texts.title, "unit": f"{texts.unit}, difference", "svg": svg})
     return {
         "title": f"Difference from {baseline} over {label}",
         "legend": list(zip(lines, range(len(lines)))),
@@ -72,17 +81,17 @@ def _panels(lines, label, baseline):
     }
 
 
-def _metrics(lines):
-    """Those of METRICS that every point has."""
-    points = [metrics for line in lines.values() for metrics in line.values()]
-    return [metric for metric in METRICS if all(metric in metrics for metrics in points)]
+def _drawn(metrics, lines):
+    """Those metrics that every point has."""
+    points = [point for line in lines.values() for point in line.values()]
+    return [metric for metric in metrics if all(metric in point for point in points)]
 
 
 def _point(x, metric):
     return x, metric["difference"], metric["low"], metric["high"]
 
 
-def read_losses(paths):
+def read_losses(paths: Iterable[str | Path]) -> dict[str, list[tuple[int, float]]]:
     """Steps, losses and validation losses of a run from its segments, in order."""
     tables = [parquet.read_table(path).to_pydict() for path in paths]
     rows = sorted(
@@ -96,12 +105,15 @@ def read_losses(paths):
     }
 
 
-def losses(runs, losses):
+def losses(
+    runs: Sequence[str], losses: Mapping[str, dict[str, list[tuple[int, float]]]]
+) -> list[dict[str, Any]]:
     """Training and validation loss of an experiment's runs."""
     runs = [run for run in runs if losses.get(run, {}).get("loss")]
     if not runs:
         return []
-    training, validation = [], []
+    training: list[dict[str, Any]] = []
+    validation: list[dict[str, Any]] = []
     for colour, run in enumerate(runs):
         steps, values = zip(*losses[run]["loss"])
         raw = [(x, y, None, None) for x, y in zip(steps, values)]

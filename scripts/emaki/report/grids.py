@@ -7,6 +7,9 @@ are large, so that a grid can be read on a phone.
 import io
 import json
 import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as parquet
 from PIL import Image, ImageDraw, PngImagePlugin
@@ -24,13 +27,16 @@ LINE = 24
 PAPER, INK, FAINT, ACCENT = "#fdfcf8", "#1f1d1a", "#6d675e", "#b8412c"
 TEXT_CHUNK = "emaki"  # the name of the PNG text that tells what is where
 
+Samples = dict[str, dict[int, bytes]]
+"""PNG bytes by prompt and seed."""
 
-def read_samples(path):
+
+def read_samples(path: str | Path) -> Samples:
     """{prompt: {seed: PNG bytes}} in the order of the file.
 
     Raises UserError where a picture has no bytes.
     """
-    samples = {}
+    samples: Samples = {}
     for row in parquet.read_table(path, columns=["prompt", "seed", "image"]).to_pylist():
         if not row["image"] or not row["image"]["bytes"]:
             raise UserError(f"{path}: no picture of {row['prompt']!r}; draw these samples again")
@@ -38,7 +44,9 @@ def read_samples(path):
     return samples
 
 
-def draw(plan, samples):
+def draw(
+    plan: dict[str, Any], samples: Mapping[tuple[str, str], Samples]
+) -> tuple[Image.Image, dict[str, Any]]:
     """The grid of a plan of emaki.config.comparisons.grids: (RGB image, layout).
 
     `samples` is {(variant, set): as read_samples returns}. The layout, a dict, has `title`;
@@ -87,14 +95,14 @@ def draw(plan, samples):
     return image, layout
 
 
-def save(image, layout, path):
+def save(image: Image.Image, layout: dict[str, Any], path: str | Path) -> None:
     """Write a grid as PNG with its layout as text inside."""
     about = PngImagePlugin.PngInfo()
     about.add_itxt(TEXT_CHUNK, json.dumps(layout, sort_keys=True, ensure_ascii=False))
     image.save(path, optimize=True, pnginfo=about)
 
 
-def layout_of(image):
+def layout_of(image: Image.Image) -> Any:
     """The layout inside an opened PNG; None for a picture that `save` did not write."""
     text = getattr(image, "text", {}).get(TEXT_CHUNK)
     return json.loads(text) if text else None

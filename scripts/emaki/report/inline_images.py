@@ -2,6 +2,9 @@
 
 import base64
 import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
@@ -11,7 +14,7 @@ QUALITY = 82
 WIDEST = 1400  # pixels; a wider grid is made smaller
 
 
-def embed(image):
+def embed(image: Image.Image) -> dict[str, Any]:
     """An RGB image as {"src": data URI, "width", "height"}."""
     if image.width > WIDEST:
         size = (WIDEST, round(image.height * WIDEST / image.width))
@@ -26,7 +29,7 @@ def embed(image):
     }
 
 
-def grid(path):
+def grid(path: str | Path) -> dict[str, Any]:
     """A grid for the page: as `embed`, with `title`, `across` (cells in its width) and `alt`."""
     with Image.open(path) as image:
         layout = layout_of(image)
@@ -39,7 +42,7 @@ def grid(path):
         }
 
 
-def cells(path, number, variants):
+def cells(path: str | Path, number: int, variants: Sequence[str]) -> dict[str, Any]:
     """{"prompt", "pictures": one per variant} from a row of a grid.
 
     `number` counts the rows, again from the first after the last of the first set of prompts.

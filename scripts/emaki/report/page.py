@@ -5,18 +5,23 @@ import importlib.metadata
 import json
 import os
 import platform
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import jinja2
+from markupsafe import Markup, escape
 from PIL import Image
 
 from emaki.common.errors import UserError
 from emaki.config import overrides
-from emaki.evaluation.intervals import MINIMUM_PROMPTS
+from emaki.config.settings import Study
+from emaki.evaluation.by_prompt import MINIMUM_PROMPTS
+from emaki.evaluation.metrics import Metric, metrics_of
 from emaki.report import charts, costs, curves, inline_images, summary
-from emaki.report.names import METRICS, OPTIONAL, VERDICTS
 
 ENOUGH_PROMPTS = 12  # from there on the intervals cost next to nothing (emaki.evaluation.intervals)
+ENTRY_TEXTS = ("date", "title", "question", "expected", "observed")
 TEMPLATES = Path(__file__).parent / "templates"
 PACKAGES = (
     *("torch", "diffusers", "transformers", "peft", "accelerate", "bitsandbytes"),
@@ -24,21 +29,29 @@ PACKAGES = (
 )
 
 
-def render(config, answers, grids, metrics, datasets, benchmarks):
+def render(
+    study: Study,
+    answers: Mapping[str, dict[str, Any]],
+    grids: Mapping[str, Mapping[str, str]],
+    training: Mapping[str, Sequence[str]],
+    datasets: Sequence[str],
+    benchmarks: Sequence[Path],
+) -> str:
     """The report as HTML.
 
-    `config` is the loaded config; `answers` {experiment: what compare.py wrote}; `grids`
-    {experiment: {name: path}}; `metrics` {run: [paths of metrics.parquet in the order of
-    steps]}; `datasets` folders with card.json and contact_sheet.png; `benchmarks` the paths of
-    Snakemake's benchmark files.
+    `answers` is {experiment: what compare.py wrote}; `grids` {experiment: {name: path}}; `training`
+    {run: [paths of metrics.parquet in the order of steps]}; `datasets` folders with card.json and
+    contact_sheet.png; `benchmarks` the paths of Snakemake's benchmark files.
     """
     timings = costs.read(benchmarks)
-    losses = {run: curves.read_losses(paths) for run, paths in metrics.items()}
-    order = sorted(answers, key=lambda name: config["experiments"][name].get("date") or "")
+    losses = {run: curves.read_losses(paths) for run, paths in training.items()}
+    order = sorted(answers, key=lambda name: study.experiments[name].date or "")
     answers = {name: answers[name] for name in order}
+    metrics = _metrics(study, answers)
     distinct = summary.distinct(answers)
     experiments = [
-        _experiment(config, name, answers, grids.get(name, {}), losses, timings) for name in order
+        _experiment(study, metrics, name, answers, grids.get(name, {}), losses, timings)
+        for name in order
     ]
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
@@ -53,28 +66,28 @@ def render(config, answers, grids, metrics, datasets, benchmarks):
         "interval": charts.interval,
         "duration": duration,
         "value": _value,
-        "verdict_class": VERDICTS.__getitem__,
+        "verdict_class": summary.VERDICTS.__getitem__,
+        "explanation": explanation,
     }
     return environment.get_template("report.html.j2").render(
-        study=config["study"],
+        study=study.study,
         style=(TEMPLATES / "style.css").read_text("utf-8"),
-        metrics=_metrics(answers),
+        metrics=metrics,
         minimum_prompts=MINIMUM_PROMPTS,
         enough_prompts=ENOUGH_PROMPTS,
         experiments=experiments,
-        scroll=_scroll(answers, grids, config),
+        scroll=_scroll(study, answers, grids),
         tally=summary.tally(distinct),
-        forgetting=summary.forgetting(distinct),
+        forgetting=summary.forgetting(distinct, metrics),
         datasets=[_dataset(folder) for folder in datasets],
         stages=costs.by_stage(timings),
-        evaluators=config["evaluators"],
-        sampling=config["sampling"],
-        models=config["models"],
-        provenance=_provenance(config),
+        sampling=study.sampling,
+        models={n: model.model_dump(exclude_none=True) for n, model in study.models.items()},
+        provenance=_provenance(study),
     )
 
 
-def duration(seconds):
+def duration(seconds: float) -> str:
     """Seconds as one says them: "0.8 s", "42 s", "12 min 5 s", "3 h 20 min"."""
     if seconds < 10:
         return f"{seconds:.1f} s"
@@ -86,62 +99,78 @@ def duration(seconds):
     return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
-def _metrics(answers):
-    """METRICS without those that nothing was compared by because the config asks for none."""
+def explanation(metric: Metric) -> Markup:
+    """What a measure's text for "How to read this" says, with the settings that it names."""
+    settings = {name: Markup("<code>{}</code>").format(value) for name, value in metric.measure}
+    return escape(metric.texts.explanation).format(**settings)
+
+
+def _metrics(study, answers):
+    """The study's metrics without those that nothing was compared by."""
     pairs = [pair for answer in answers.values() for pair in answer["pairs"]]
     found = {name for pair in pairs for name in pair["metrics"]}
-    return {name: about for name, about in METRICS.items() if name not in OPTIONAL - found}
+    return {name: metric for name, metric in metrics_of(study.measures).items() if name in found}
 
 
-def _experiment(config, name, answers, grids, losses, timings):
-    entry, asked_by = config["experiments"][name], summary.asked_by(name, answers)
+def _experiment(study, metrics, name, answers, grids, losses, timings):
+    entry, asked_by = study.experiments[name], summary.asked_by(name, answers)
     answers = answers[name]
     families = {}
     for family in ("headline", "strength"):
         pairs = [pair for pair in answers["pairs"] if pair["family"] == family]
         limits = _limits(pairs)
-        families[family] = [_pair(pair, answers, limits) for pair in pairs]
+        families[family] = [_pair(metrics, pair, answers, limits) for pair in pairs]
     if asked_by:
         families["headline"] = []
-        verdicts = map(summary.of_strength, families["strength"])
+        verdicts = [summary.of_strength(pair) for pair in families["strength"]]
     else:
         verdicts = [pair["verdict"] for pair in families["headline"]]
     return {
         "name": name,
-        **{key: entry.get(key) for key in ("date", "title", "question", "expected", "observed")},
+        **{key: getattr(entry, key) for key in ENTRY_TEXTS},
         "reference": answers["reference"],
         "real_pictures": answers["real_pictures"],
         "held_out": answers["held_out"],
         **families,
-        "asked_by": asked_by and {"name": asked_by, **config["experiments"][asked_by]},
+        "judged": _judged(metrics, families),
+        "asked_by": asked_by and {"name": asked_by, "title": study.experiments[asked_by].title},
         "verdict": summary.together(verdicts),
-        "forgetting": summary.forgetting(families["headline"]),
+        "forgetting": summary.forgetting(families["headline"], metrics),
         "summary": summary.rows(families["headline"], answers["strengths"]),
         "answers": [] if asked_by else answers["answers"],
         "strengths": answers["strengths"],
-        "runs": [_run(config, run, timings) for run in entry["runs"]],
+        "runs": [_run(study, run, timings) for run in entry.runs],
         "charts": [
-            *curves.differences(config, answers, entry["baselines"][0]),
-            *curves.losses(entry["runs"], losses),
+            *curves.differences(study.runs, metrics, answers, entry.baselines[0]),
+            *curves.losses(entry.runs, losses),
         ],
         "grids": _grids(grids),
     }
 
 
-def _pair(pair, answers, limits):
+def _judged(metrics, families):
+    """{role: a metric of its prompts}, which all have the same pictures, of any comparison."""
+    pair = (families["headline"] or families["strength"])[0]
+    judged: dict[str, dict] = {}
+    for name, found in pair["metrics"].items():
+        judged.setdefault(metrics[name].role, found)
+    return judged
+
+
+def _pair(metrics, pair, answers, limits):
     """A comparison with its label and a drawn interval for each metric."""
     drawn = {}
-    for metric, about in METRICS.items():
-        if found := pair["metrics"].get(metric):
-            forest = charts.forest(found, limits[metric], about["better"] == "up")
-            drawn[metric] = {**found, "forest": forest}
+    for name, metric in metrics.items():
+        if found := pair["metrics"].get(name):
+            forest = charts.forest(found, limits[name], metric.higher_is_better)
+            drawn[name] = {**found, "forest": forest}
     variant = answers["variants"][pair["variant"]]
     return {**pair, "label": variant["label"], "model": variant["name"], "metrics": drawn}
 
 
 def _limits(pairs):
     """Half the width of the drawn intervals, one per metric, so that they compare by eye."""
-    found = {}
+    found: dict[str, float] = {}
     for pair in pairs:
         for name, metric in pair["metrics"].items():
             values = [metric["difference"], metric["low"], metric["high"]]
@@ -150,20 +179,20 @@ def _limits(pairs):
     return found
 
 
-def _run(config, name, timings):
-    run = config["runs"][name]
+def _run(study, name, timings):
+    run = study.runs[name]
     return {
         "name": name,
-        "extends": run.get("extends"),
-        "overrides": _flat(overrides(config, name)),
-        "settings": {key: value for key, value in sorted(run.items()) if key != "extends"},
+        "extends": run.extends,
+        "overrides": _flat(overrides(study, name)),
+        "settings": {k: value for k, value in sorted(run.values().items()) if k != "extends"},
         "seconds": costs.of_run(timings, name),
     }
 
 
 def _flat(pairs):
     """{key: (theirs, ours)} with a line for each inner key where both are mappings."""
-    found = {}
+    found: dict[str, tuple] = {}
     for key, (theirs, ours) in pairs.items():
         if isinstance(theirs, dict) and isinstance(ours, dict):
             inner = {k: (theirs.get(k), ours.get(k)) for k in sorted(theirs.keys() | ours.keys())}
@@ -184,7 +213,7 @@ def _grids(paths):
     }
 
 
-def _scroll(answers, grids, config):
+def _scroll(study, answers, grids):
     """Before and after of every experiment: the strip of pictures at the head of the page."""
     panels = []
     for number, name in enumerate(answers):
@@ -195,7 +224,7 @@ def _scroll(answers, grids, config):
             grids[name][grid], number, [first["baseline"], first["variant"]]
         )
         labels = [first["name"], tuned["name"]]
-        title = config["experiments"][name]["title"]
+        title = study.experiments[name].title
         panels.append({**found, "labels": labels, "name": name, "title": title})
     return panels
 
@@ -210,8 +239,8 @@ def _dataset(folder):
         return {**card, "sheet": inline_images.embed(image)}
 
 
-def _provenance(config):
-    text = json.dumps(config, indent=1, sort_keys=True, ensure_ascii=False)
+def _provenance(study):
+    text = json.dumps(study.as_json(), indent=1, sort_keys=True, ensure_ascii=False)
     versions = {"Python": platform.python_version()}
     for package in PACKAGES:
         try:

@@ -1,27 +1,43 @@
 """The summary at the head of the page: many verdicts in few words."""
 
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from emaki.evaluation.metrics import Metric
 from emaki.report import charts
-from emaki.report.names import VERDICTS
+
+# What can be said of a comparison, and its class in the page's style.
+VERDICTS = {
+    "better": "better",
+    "worse": "worse",
+    "mixed": "mixed",
+    "no clear difference": "unclear",
+}
+
+Answers = dict[str, Any]
+"""What scripts/compare.py writes of an experiment."""
+Pair = dict[str, Any]
+"""One comparison among them."""
 
 
-def headline(answers):
+def headline(answers: Answers) -> list[Pair]:
     """The comparisons that an experiment is about."""
     return [pair for pair in answers["pairs"] if pair["family"] == "headline"]
 
 
-def distinct(answers):
+def distinct(answers: Mapping[str, Answers]) -> list[Pair]:
     """The headline comparisons of {experiment: its answers}, each pair of models once.
 
     One that several experiments make is taken from that with the most of them, where its interval
     is the widest as a rule.
     """
-    found = {}
+    found: dict[tuple, Pair] = {}
     for answer in sorted(answers.values(), key=lambda answer: len(headline(answer))):
         found |= dict(zip(_questions(answer), headline(answer)))
     return list(found.values())
 
 
-def asked_by(name, answers):
+def asked_by(name: str, answers: Mapping[str, Answers]) -> str | None:
     """The earlier experiment that made all the comparisons of one with other strengths, or None.
 
     `answers` are in the order of the page. What comes out at the other strengths is then the
@@ -40,43 +56,46 @@ def _questions(answers):
     return [(pair["variant"], pair["baseline"], *where) for pair in headline(answers)]
 
 
-def tally(pairs):
+def tally(pairs: Iterable[Pair]) -> dict[str, int]:
     """{verdict: number} of headline comparisons."""
     said = [pair["verdict"] for pair in pairs]
     return {verdict: said.count(verdict) for verdict in VERDICTS}
 
 
-def forgetting(pairs):
-    """In how many of these comparisons unrelated prompts come out worse."""
-    unrelated = [pair["metrics"].get("unrelated_clip_score", {}) for pair in pairs]
-    return [metric.get("verdict") for metric in unrelated].count("worse")
+def forgetting(pairs: Iterable[Pair], metrics: Mapping[str, Metric]) -> int:
+    """In how many of these comparisons unrelated prompts come out worse, by any measure."""
+    unrelated = [name for name, metric in metrics.items() if metric.role == "unrelated"]
+    return sum(
+        any(pair["metrics"].get(name, {}).get("verdict") == "worse" for name in unrelated)
+        for pair in pairs
+    )
 
 
-def together(verdicts):
+def together(verdicts: Iterable[str]) -> str:
     """The verdict that all give, "mixed" if they do not agree."""
     said = set(verdicts)
     return said.pop() if len(said) == 1 else "mixed"
 
 
-def of_strength(pair):
+def of_strength(pair: Pair) -> str:
     """One verdict on another strength from all measures: what it keeps and what it brings back."""
     said = {metric["verdict"] for metric in pair["metrics"].values()} - {"no clear difference"}
     return together(said or {"no clear difference"})
 
 
-def rows(pairs, strengths):
+def rows(pairs: Iterable[Pair], strengths: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     """The rows of an experiment: one per baseline, then one per model at other strengths.
 
     `pairs` are its headline comparisons, `strengths` as its answers have them. A list of {"what",
     "against", "cells": {metric: [(verdict, what it is about)]}}.
     """
-    by_baseline = {}
+    by_baseline: dict[str, list[Pair]] = {}
     for pair in pairs:
         by_baseline.setdefault(pair["name"], []).append(pair)
     found = []
-    for baseline, pairs in by_baseline.items():
-        what = pairs[0]["model"] if len(pairs) == 1 else f"{len(pairs)} models"
-        cells = {metric: _verdicts(pairs, metric) for metric in pairs[0]["metrics"]}
+    for baseline, own in by_baseline.items():
+        what = own[0]["model"] if len(own) == 1 else f"{len(own)} models"
+        cells = {metric: _verdicts(own, metric) for metric in own[0]["metrics"]}
         found.append({"what": what, "against": baseline, "cells": cells})
     return found + [_strengths_row(entry) for entry in strengths]
 

@@ -1,5 +1,6 @@
 """Sets of prompts, as files."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
@@ -7,18 +8,20 @@ import pyarrow.parquet as pq
 
 from emaki.common.errors import UserError
 from emaki.common.files import replacing
+from emaki.sampling.settings import PromptSet
 
 SCHEMA = pa.schema([("prompt_id", pa.int64()), ("prompt", pa.string()), ("held_out", pa.bool_())])
 
 
-def texts(entry, dataset=None):
-    """The prompts of a config entry: its `texts`, or `count` captions of a dataset's folder.
+def choose_prompts(entry: PromptSet, dataset: str | Path | None = None) -> dict[str, bool | None]:
+    """The prompts of a set: its `texts`, or `count` captions of the folder of its dataset.
 
     {prompt: whether no run trains on it}, which is None of given texts. Captions that are in the
     validation split and not in the training split come first, then the others, each text once.
+    Raises UserError where there are none.
     """
-    if "texts" in entry:
-        return dict.fromkeys(entry["texts"])
+    if dataset is None:
+        return dict.fromkeys(entry.texts or [])
     validation, train = (
         pq.read_table(Path(dataset) / f"data/{split}.parquet", columns=["text"])["text"].to_pylist()
         for split in ("validation", "train")
@@ -26,33 +29,33 @@ def texts(entry, dataset=None):
     trained = set(train)
     found = {text: text not in trained for text in [*validation, *train]}
     if not found:
-        raise UserError(f"dataset {entry['dataset']!r} has no captions to take prompts from")
+        raise UserError(f"dataset {entry.dataset!r} has no captions to take prompts from")
     first = sorted(found, key=lambda text: not found[text])
-    return {text: found[text] for text in first[: entry["count"]]}
+    return {text: found[text] for text in first[: entry.count]}
 
 
-def remarks(prompts, entry, fewest):
+def find_remarks(prompts: dict[str, bool | None], entry: PromptSet, fewest: int) -> Iterator[str]:
     """Sentences about what a reader of the answers should know of these prompts.
 
     With less than `fewest` of them nothing can be told.
     """
     number, held_out = len(prompts), list(prompts.values()).count(True)
-    if number < entry.get("count", 0):
-        yield f"{number} prompts, not {entry['count']}: the dataset has no more distinct captions"
-    if "dataset" in entry and held_out < number:
+    if number < (entry.count or 0):
+        yield f"{number} prompts, not {entry.count}: the dataset has no more distinct captions"
+    if entry.dataset and held_out < number:
         yield f"{held_out} of {number} prompts are captions that no run trains on"
     if number < fewest:
         yield f"fewer than {fewest} prompts can tell no difference between two models"
 
 
-def write(prompts, output):
-    """Write prompts (see `texts`) as parquet: prompt_id (from 0), prompt, held_out or null."""
+def write(prompts: dict[str, bool | None], output: str | Path) -> None:
+    """Write prompts as parquet: prompt_id (from 0), prompt, held_out (see `choose_prompts`)."""
     columns = [range(len(prompts)), list(prompts), list(prompts.values())]
     with replacing(output) as temporary:
         pq.write_table(pa.table(columns, schema=SCHEMA), temporary)
 
 
-def read(path):
-    """The prompts of a set in their order: as `texts` gives them."""
+def read(path: str | Path) -> dict[str, bool | None]:
+    """The prompts of a set in their order: as `choose_prompts` gives them."""
     table = pq.read_table(path)
     return dict(zip(table["prompt"].to_pylist(), table["held_out"].to_pylist()))

@@ -3,7 +3,9 @@
 import hashlib
 import io
 import json
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import diffusers
 import pyarrow as pa
@@ -13,9 +15,10 @@ from diffusers import StableDiffusionPipeline, UNet2DConditionModel
 from transformers.models.clip.modeling_clip import CLIPTextModel
 
 from emaki.common import parquet_images
+from emaki.common.devices import device
 from emaki.common.files import replacing, sha256
-from emaki.common.model_folders import device
 from emaki.common.progress import bar, tell
+from emaki.sampling.settings import Sampling
 
 SCHEDULERS = {
     "ddim": "DDIMScheduler",
@@ -31,14 +34,23 @@ SCHEMA = parquet_images.schema(
 )
 
 
-def load_pipeline(model, *, unet=None, lora=None, lora_scale=1.0, scheduler="ddim"):
+def load_pipeline(
+    model: str | Path,
+    *,
+    unet: str | Path | None = None,
+    lora: str | Path | None = None,
+    lora_scale: float = 1.0,
+    scheduler: str = "ddim",
+) -> StableDiffusionPipeline:
     """A StableDiffusionPipeline of `model`, with another U-Net folder or a LoRA folder fused in.
 
     A U-Net that was trained together with its text encoder has that in its folder, and it is taken
     too.
     """
     dtype = precision()
-    parts = {"unet": UNet2DConditionModel.from_pretrained(unet, torch_dtype=dtype)} if unet else {}
+    parts: dict[str, Any] = {}
+    if unet:
+        parts["unet"] = UNet2DConditionModel.from_pretrained(unet, torch_dtype=dtype)
     if unet and (encoder := Path(unet) / "text_encoder").is_dir():
         parts["text_encoder"] = CLIPTextModel.from_pretrained(encoder, dtype=dtype)
     # The checker and what prepares its pictures are left out; older repositories name classes for
@@ -55,26 +67,36 @@ def load_pipeline(model, *, unet=None, lora=None, lora_scale=1.0, scheduler="ddi
     return pipeline.to(device())
 
 
-def precision():
+def precision() -> torch.dtype:
     """The precision that pictures are drawn in: float16 on a GPU, float32 on a CPU."""
     return torch.float16 if device().type == "cuda" else torch.float32
 
 
-def identity(model, weights, sampling):
+def identity(
+    model: str | Path, weights: Iterable[Path], sampling: Sampling, lora_scale: float
+) -> str:
     """A digest of all that a picture depends on besides its prompt and seed.
 
     `model` is a pipeline folder, `weights` a list of safetensors files, `sampling` the settings;
-    the seeds count because the pictures of one prompt are drawn as one batch.
+    its seeds count because the pictures of one prompt are drawn as one batch.
     """
     of_model = [path for path in sorted(Path(model).rglob("*")) if path.suffix in READ]
     files = [path for path in of_model if ".non_ema." not in path.name] + list(weights)
     parts = [sha256(path) for path in files]
-    parts += [json.dumps(sampling, sort_keys=True), str(precision())]
+    settings = sampling.model_dump() | {"lora_scale": lora_scale}
+    parts += [json.dumps(settings, sort_keys=True), str(precision())]
     parts += [sha256(__file__), diffusers.__version__]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
-def sample(prompts, sampling, identity, load, store, label=""):
+def sample(
+    prompts: Mapping[str, bool | None],
+    sampling: Sampling,
+    identity: str,
+    load: Callable[[], StableDiffusionPipeline],
+    store: str | Path,
+    label: str = "",
+) -> dict[str, list]:
     """Draw each prompt with each of the seeds; return a table (see `write`).
 
     `prompts` is {prompt: whether it is a caption that no run trains on, None if it is no caption}.
@@ -82,45 +104,46 @@ def sample(prompts, sampling, identity, load, store, label=""):
     that keeps every picture under the digest of what made it: a new prompt, or a job that was
     stopped, does not draw the others again.
     """
-    rows, pipeline, drawn = [], None, 0
+    rows: list[tuple] = []
+    pipeline, drawn = None, 0
     for prompt, held_out in bar(prompts.items(), unit="prompts", label=label):
-        files = [_stored(store, identity, prompt, seed) for seed in sampling["seeds"]]
+        files = [_picture_path(store, identity, prompt, seed) for seed in sampling.seeds]
         if not all(path.exists() for path in files):
             pipeline = pipeline or load()
             _draw(pipeline, prompt, sampling, files)
             drawn += len(files)
-        for seed, path in zip(sampling["seeds"], files):
+        for seed, path in zip(sampling.seeds, files):
             image = {"bytes": path.read_bytes(), "path": None}
             rows.append((prompt, seed, image, path.stem, held_out))
     tell(f"{label}: {drawn} pictures drawn, {len(rows) - drawn} kept")
     return dict(zip(SCHEMA.names, map(list, zip(*rows))))
 
 
-def write(columns, output):
+def write(columns: Mapping[str, list], output: str | Path) -> None:
     """Write samples as parquet: prompt, seed, image (PNG bytes), key, held_out; for `datasets`."""
     with replacing(output) as temporary:
         pq.write_table(pa.table(columns, schema=SCHEMA), temporary)
 
 
-def _stored(store, identity, prompt, seed):
+def _picture_path(store: str | Path, identity: str, prompt: str, seed: int) -> Path:
     key = hashlib.sha256(f"{identity}\n{seed}\n{prompt}".encode()).hexdigest()
     return Path(store) / key[:2] / f"{key}.png"
 
 
-def _draw(pipeline, prompt, sampling, files):
+def _draw(pipeline: Any, prompt: str, sampling: Sampling, files: list[Path]) -> None:
     """Draw one prompt with all seeds and store the pictures.
 
     The noise of a seed is made on the CPU, so that it is the same on every device; the batch is
     always that of one prompt, so that a picture does not depend on the other prompts.
     """
-    seeds = sampling["seeds"]
+    seeds = sampling.seeds
     result = pipeline(
         [prompt] * len(seeds),
         generator=[torch.Generator("cpu").manual_seed(seed) for seed in seeds],
-        num_inference_steps=sampling["steps"],
-        guidance_scale=sampling["guidance_scale"],
-        height=sampling["resolution"],
-        width=sampling["resolution"],
+        num_inference_steps=sampling.steps,
+        guidance_scale=sampling.guidance_scale,
+        height=sampling.resolution,
+        width=sampling.resolution,
     )
     for path, image in zip(files, result.images):
         buffer = io.BytesIO()

@@ -2,6 +2,8 @@
 
 import json
 import re
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 from transformers import (
@@ -23,10 +25,14 @@ LONGEST = 64  # tokens
 IGNORED = -100  # the label that the loss leaves out
 
 
-def build(texts):
+def build(texts: Sequence[str]) -> tuple[BlipForConditionalGeneration, BlipProcessor]:
     """A random model of width 128 that has the words of `texts`, and its processor."""
     tokenizer = blip_tokenizer(texts)
-    layers = {"hidden_size": WIDTH, "intermediate_size": 3 * WIDTH, "num_attention_heads": 4}
+    layers: dict[str, Any] = {
+        "hidden_size": WIDTH,
+        "intermediate_size": 3 * WIDTH,
+        "num_attention_heads": 4,
+    }
     text = BlipTextConfig(
         **layers,
         vocab_size=len(tokenizer),
@@ -46,7 +52,15 @@ def build(texts):
     return BlipForConditionalGeneration(config), BlipProcessor(images, tokenizer)
 
 
-def train(pixels, texts, *, steps, batch_size, learning_rate, seed):
+def train(
+    pixels: torch.Tensor,
+    texts: list[str],
+    *,
+    steps: int,
+    batch_size: int,
+    learning_rate: float,
+    seed: int,
+) -> tuple[BlipForConditionalGeneration, BlipProcessor]:
     """Train on uint8 `pixels` (N, 3, 64, 64) and their `texts`; return model and processor."""
     torch.manual_seed(seed)
     model, processor = build(texts)
@@ -75,7 +89,7 @@ def train(pixels, texts, *, steps, batch_size, learning_rate, seed):
     return model.eval(), processor
 
 
-def as_captions(texts, sources):
+def make_captions(texts: Sequence[str], sources: Sequence[str]) -> list[str]:
     """The texts as captions: a name alone, as "pig" or "a pig", becomes "a drawing of a pig"."""
     return [
         f"a drawing of a {text.removeprefix('a ')}" if source == "things" else text
@@ -84,15 +98,17 @@ def as_captions(texts, sources):
 
 
 @torch.no_grad()
-def captions(model, tokenizer, pictures):
+def write_captions(model: Any, tokenizer: Any, pictures: torch.Tensor) -> list[str]:
     """Greedy captions of float pictures (N, 3, 64, 64) in [-1, 1]."""
     ids = model.generate(pixel_values=pictures, do_sample=False, num_beams=1, max_length=LONGEST)
     return tokenizer.batch_decode(ids, skip_special_tokens=True)
 
 
-def agreement(written, texts, sources):
+def measure_agreement(
+    written: Sequence[str], texts: Sequence[str], sources: Sequence[str]
+) -> dict[str, dict[str, float]]:
     """Per source the share of whole captions that are right, and of right words (as sets, F1)."""
-    found = {}
+    found: dict[str, list[tuple[bool, float]]] = {}
     for caption, text, source in zip(written, texts, sources, strict=True):
         ours, theirs = (set(re.findall(r"\w+", words.lower())) for words in (caption, text))
         f1 = 2 * len(ours & theirs) / max(len(ours) + len(theirs), 1)

@@ -2,30 +2,33 @@
 
 import csv
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from PIL import Image
 
 from emaki.sampling.sampler import load_pipeline
+from emaki.sampling.settings import Sampling
 
 MARGIN = 2  # pixels between two samples
 STAGES = ("vae", "clip", "blip", "base")
 
 
-def draw_samples(model, prompts, sampling):
+def draw_samples(model: str | Path, prompts: Sequence[str], sampling: Sampling) -> Image.Image:
     """A sheet of two rows: each prompt by the EMA weights, below it by the raw ones."""
-    pipeline = load_pipeline(model)
+    pipeline: Any = load_pipeline(model)
     raw = type(pipeline.unet).from_pretrained(f"{model}/unet", variant="non_ema")
     rows = []
     for unet in (pipeline.unet, raw):
         pipeline.unet = unet.float()
         result = pipeline(
             list(prompts),
-            generator=[torch.Generator().manual_seed(sampling["seeds"][0]) for _ in prompts],
-            num_inference_steps=sampling["steps"],
-            guidance_scale=sampling["guidance_scale"],
+            generator=[torch.Generator().manual_seed(sampling.seeds[0]) for _ in prompts],
+            num_inference_steps=sampling.steps,
+            guidance_scale=sampling.guidance_scale,
         )
         rows.append(result.images)
     step = rows[0][0].width + MARGIN
@@ -36,7 +39,9 @@ def draw_samples(model, prompts, sampling):
     return sheet
 
 
-def write(made, settings, sampling, resources):
+def render(
+    made: str | Path, settings: Mapping[str, Any], sampling: Sampling, resources: str | Path
+) -> str:
     """The card as Markdown, of what the trainings in the folder `made` measured."""
     made, resources = Path(made), Path(resources)
     measured = {
@@ -60,12 +65,12 @@ def write(made, settings, sampling, resources):
     )
 
 
-def _minutes(benchmark):
+def _minutes(benchmark: Path) -> int:
     """The wall-clock time in Snakemake's benchmark file, in whole minutes."""
     with open(benchmark, newline="") as file:
         row = next(csv.DictReader(file, delimiter="\t"))
     return round(float(row["s"]) / 60)
 
 
-def _megabytes(folder):
+def _megabytes(folder: Path) -> float:
     return round(sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6, 1)

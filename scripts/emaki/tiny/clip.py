@@ -2,6 +2,8 @@
 
 import json
 import random
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch.nn.functional import cross_entropy
@@ -23,10 +25,14 @@ MEAN, DEVIATION = [0.5] * 3, [0.5] * 3
 WIDTH = 128
 
 
-def build(vocabulary):
+def build(vocabulary: int) -> tuple[CLIPModel, CLIPProcessor]:
     """A random CLIPModel of width 128 and its processor."""
     tokenizer = clip_tokenizer(vocabulary)
-    layers = {"hidden_size": WIDTH, "num_attention_heads": 4, "projection_dim": WIDTH}
+    layers: dict[str, Any] = {
+        "hidden_size": WIDTH,
+        "num_attention_heads": 4,
+        "projection_dim": WIDTH,
+    }
     text = CLIPTextConfig(
         **layers,
         vocab_size=len(tokenizer),
@@ -52,8 +58,17 @@ def build(vocabulary):
 
 
 def train(
-    pixels, texts, sources, *, vocabulary, steps, picture_steps, batch_size, learning_rate, seed
-):
+    pixels: torch.Tensor,
+    texts: Sequence[str],
+    sources: Sequence[str],
+    *,
+    vocabulary: int,
+    steps: int,
+    picture_steps: int,
+    batch_size: int,
+    learning_rate: float,
+    seed: int,
+) -> tuple[CLIPModel, CLIPProcessor]:
     """Train contrastively on uint8 `pixels` (N, 3, 64, 64) and `texts`; return model, processor.
 
     After `steps` the text half is done and frozen, and the picture half alone goes on for
@@ -70,8 +85,17 @@ def train(
     return model.eval(), processor
 
 
-def fit(model, pixels, tokens, sources, steps, batch_size, learning_rate, chance):
-    """Train what is not frozen for `steps`.
+def fit(
+    model: CLIPModel,
+    pixels: torch.Tensor,
+    tokens: torch.Tensor,
+    sources: Sequence[str],
+    steps: int,
+    batch_size: int,
+    learning_rate: float,
+    chance: random.Random,
+) -> None:
+    """Train what is not frozen for `steps` on `pixels` (N, 3, 64, 64) and `tokens` (N, 77).
 
     Two batches in three come from one source, so that details must tell the pictures apart;
     the third from all. Pictures with the same text count as each other's match.
@@ -81,7 +105,7 @@ def fit(model, pixels, tokens, sources, steps, batch_size, learning_rate, chance
     optimizer = torch.optim.AdamW(trained, learning_rate, weight_decay=0.1, fused=True)
     schedule = cosine(optimizer, steps)
     for step in bar(range(steps), unit="steps", label="train tiny CLIP"):
-        pool = chance.choice(groups) if step % 3 else range(len(tokens))
+        pool: Sequence[int] = chance.choice(groups) if step % 3 else range(len(tokens))
         picked = chance.choices(pool, k=batch_size)
         loss = contrastive_loss(model, jitter(pixels[picked]), tokens[picked])
         optimizer.zero_grad()
@@ -94,7 +118,7 @@ def fit(model, pixels, tokens, sources, steps, batch_size, learning_rate, chance
             print(json.dumps({"step": step + 1, "loss": round(loss.item(), 3)}), flush=True)
 
 
-def contrastive_loss(model, pictures, tokens):
+def contrastive_loss(model: Any, pictures: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
     """Symmetric cross-entropy; the target is spread evenly over equal texts."""
     tokens = tokens[:, : used_length(model, tokens)]
     with torch.autocast("cpu", torch.bfloat16):
@@ -105,20 +129,22 @@ def contrastive_loss(model, pictures, tokens):
     return (cross_entropy(logits, target) + cross_entropy(logits.T, target)) / 2
 
 
-def tokenize(tokenizer, texts):
+def tokenize(tokenizer: Any, texts: Sequence[str]) -> torch.Tensor:
     """Token ids (N, 77), padded with the end token."""
     encoded = tokenizer(list(texts), padding="max_length", truncation=True, return_tensors="pt")
     return encoded.input_ids
 
 
-def used_length(model, tokens):
+def used_length(model: Any, tokens: torch.Tensor) -> int:
     """Positions up to the last first end token: attention is causal, so the rest is not read."""
     ends = tokens == model.config.text_config.eos_token_id
     return int(ends.int().argmax(dim=1).max()) + 1
 
 
 @torch.no_grad()
-def retrieval(model, tokenizer, pictures, texts):
+def measure_retrieval(
+    model: Any, tokenizer: Any, pictures: torch.Tensor, texts: Sequence[str]
+) -> float:
     """How often the right one of the distinct `texts` is nearest to its picture (top-1)."""
     tokens = tokenize(tokenizer, texts)
     logits = model(input_ids=tokens, pixel_values=pictures).logits_per_image

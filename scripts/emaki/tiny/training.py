@@ -9,17 +9,17 @@ from torch.optim.lr_scheduler import LambdaLR
 WARMUP = 100
 
 
-def cosine(optimizer, steps):
+def cosine(optimizer: torch.optim.Optimizer, steps: int) -> LambdaLR:
     """Linear warm-up over WARMUP steps, then half a cosine down to 1 % at `steps`."""
 
-    def factor(step):
+    def factor(step: int) -> float:
         fall = 0.01 + 0.99 * (1 + math.cos(math.pi * min(step / steps, 1))) / 2
         return min((step + 1) / WARMUP, 1) * fall
 
     return LambdaLR(optimizer, factor)
 
 
-def jitter(pixels, margin=3):
+def jitter(pixels: torch.Tensor, margin: int = 3) -> torch.Tensor:
     """Float pictures in [-1, 1] of uint8 `pixels` (N, 3, H, W), the batch shifted and mirrored.
 
     The shift is up to `margin` pixels, by repeating the edge; each second batch is mirrored.

@@ -1,6 +1,8 @@
 """The tiny VAE: 64 px pictures to 4x16x16 latents, diffusers' `AutoencoderKL`."""
 
 import json
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 from diffusers import AutoencoderKL
@@ -16,7 +18,7 @@ EDGE_WEIGHT = 1.0
 HELD_OUT = 16  # every 16th picture is not trained on
 
 
-def build(channels):
+def build(channels: Sequence[int]) -> AutoencoderKL:
     """A random VAE without attention. `channels` are the widths at 64, 32 and 16 px."""
     return AutoencoderKL(
         down_block_types=("DownEncoderBlock2D",) * 3,
@@ -31,14 +33,23 @@ def build(channels):
     )
 
 
-def train(pixels, *, channels, steps, batch_size, learning_rate, seed):
+def train(
+    pixels: torch.Tensor,
+    *,
+    channels: Sequence[int],
+    steps: int,
+    batch_size: int,
+    learning_rate: float,
+    seed: int,
+) -> tuple[AutoencoderKL, float]:
     """Train on uint8 `pixels` (N, 3, 64, 64); return the EMA model and its held-out PSNR in dB.
 
     The loss is L1 + 2 MSE + L1 of the differences between neighbouring pixels + KL, the last
     per latent and lightly weighted. `scaling_factor` is set to 1 / the latents' deviation.
     """
     torch.manual_seed(seed)
-    model = build(channels).to(memory_format=torch.channels_last)
+    model: Any = build(channels)
+    model.to(memory_format=torch.channels_last)
     held_out = torch.arange(len(pixels)) % HELD_OUT == HELD_OUT - 1
     known = pixels[~held_out]
     optimizer = torch.optim.AdamW(model.parameters(), learning_rate, weight_decay=1e-4, fused=True)
@@ -65,28 +76,29 @@ def train(pixels, *, channels, steps, batch_size, learning_rate, seed):
     ema.copy_to(model.parameters())
     model.eval()
     model.register_to_config(scaling_factor=1 / float(encode(model, known[::4]).std()))
-    return model, psnr(model, pixels[held_out])
+    return model, measure_psnr(model, pixels[held_out])
 
 
-def edge_loss(drawn, real):
+def edge_loss(drawn: torch.Tensor, real: torch.Tensor) -> torch.Tensor:
     """L1 between the differences of horizontally and of vertically neighbouring pixels."""
-    return sum(l1_loss(drawn.diff(dim=axis), real.diff(dim=axis)) for axis in (2, 3))
+    down, right = (l1_loss(drawn.diff(dim=axis), real.diff(dim=axis)) for axis in (2, 3))
+    return down + right
 
 
 @torch.no_grad()
-def encode(model, pixels):
+def encode(model: Any, pixels: torch.Tensor) -> torch.Tensor:
     """Means of the latents (N, 4, 16, 16) of uint8 pixels, not scaled."""
     return torch.cat([model.encode(to_range(part)).latent_dist.mean for part in pixels.split(64)])
 
 
 @torch.no_grad()
-def reconstruct(model, pixels):
-    """uint8 pixels after a way through the latents."""
+def reconstruct(model: Any, pixels: torch.Tensor) -> torch.Tensor:
+    """uint8 pixels (N, 3, 64, 64) encoded and decoded."""
     parts = [model.decode(encode(model, part)).sample for part in pixels.split(64)]
     return ((torch.cat(parts).clamp(-1, 1) + 1) * 127.5).round().byte()
 
 
-def psnr(model, pixels):
+def measure_psnr(model: Any, pixels: torch.Tensor) -> float:
     """Peak signal-to-noise ratio over all of uint8 `pixels`, in dB."""
     error = (reconstruct(model, pixels).float() - pixels.float()) / 255
     return float(-10 * torch.log10(error.square().mean()))

@@ -1,5 +1,7 @@
 """The attention of U-Nets that are trained on a CPU."""
 
+from typing import Any
+
 import torch
 from torch.nn.functional import scaled_dot_product_attention
 
@@ -11,7 +13,13 @@ class Float32Attention:
     sizes that are trained there (64 tokens; at 4,096 a seventh less).
     """
 
-    def __call__(self, attn, hidden_states, encoder_hidden_states=None, attention_mask=None):
+    def __call__(
+        self,
+        attn: Any,
+        hidden_states: torch.Tensor,
+        encoder_hidden_states: torch.Tensor | None = None,
+        attention_mask: torch.Tensor | None = None,
+    ) -> torch.Tensor:
         """Attend from hidden_states (B, N, C) to encoder_hidden_states (B, M, D) or to themselves.
 
         Nothing is masked: captions of Stable Diffusion are padded with tokens that count.
@@ -25,7 +33,7 @@ class Float32Attention:
         return dropout(project(attended.transpose(1, 2).flatten(2).to(projected[0].dtype)))
 
 
-def use_float32(unet):
+def use_float32(unet: torch.nn.Module) -> None:
     """Give a U-Net (diffusers') attention in float32, but for layers with norms of their own."""
     from diffusers.models.attention_processor import Attention
 
@@ -33,4 +41,4 @@ def use_float32(unet):
         if isinstance(layer, Attention):
             norms = (layer.group_norm, layer.spatial_norm, layer.norm_cross, layer.norm_q)
             if not any(norms):
-                layer.set_processor(Float32Attention())
+                layer.set_processor(Float32Attention())  # type: ignore[arg-type]

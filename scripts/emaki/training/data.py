@@ -1,14 +1,22 @@
 """Batches from the cached latents and text embeddings."""
 
+from __future__ import annotations
+
 import json
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors import safe_open
 
 from emaki.common.errors import UserError
 from emaki.training import order
+from emaki.training.settings import HyperParameters
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 @dataclass
@@ -24,14 +32,14 @@ class Batch:
     timesteps: torch.Tensor
     text: torch.Tensor
 
-    def split(self, parts):
+    def split(self, parts: int) -> list[Batch]:
         """Split into `parts` micro-batches of equal size."""
         tensors = (self.latents, self.noise, self.timesteps, self.text)
         return [Batch(*chunk) for chunk in zip(*(tensor.chunk(parts) for tensor in tensors))]
 
-    def to(self, device):
+    def to(self, device: torch.device) -> Batch:
         """The batch on `device`; the copy does not wait for the device."""
-        tensors = (self.latents, self.noise, self.timesteps, self.text)
+        tensors = [self.latents, self.noise, self.timesteps, self.text]
         if device.type == "cuda":  # a copy from other memory would wait
             tensors = [tensor.pin_memory() for tensor in tensors]
         return Batch(*(tensor.to(device, non_blocking=True) for tensor in tensors))
@@ -45,7 +53,7 @@ class Latents:
     (K, T, D) or, with `tokens`, token ids (K, T); `captions` (N,) points into it.
     """
 
-    def __init__(self, folder, split, tokens=False):
+    def __init__(self, folder: str | Path, split: str, tokens: bool = False):
         folder = Path(folder)
         if not (folder / "manifest.json").exists():
             raise UserError(f"{folder} holds no latents (no manifest.json): make them first")
@@ -54,41 +62,42 @@ class Latents:
             folders = [folder / shard["folder"] for shard in self.manifest["shards"]]
             index = read_index(folder, split)
             opened = [_open(shard, split, tokens) for shard in folders]
-            self.mean, self.std, self.captions, self.text = _joined(opened, index)
+            found = _join_shards(opened, index)
         else:
-            self.mean, self.std, self.captions, self.text = _open(folder, split, tokens)
+            found = _open(folder, split, tokens)
+        self.mean, self.std, self.captions, self.text = found
         self.folder, self.split = folder, split
         self.scaling_factor = self.manifest["scaling_factor"]
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.mean)
 
     @property
-    def flips(self):
+    def flips(self) -> bool:
         """Whether the flipped pictures are cached."""
         return self.mean.shape[1] == 2
 
-    def ids(self, rows):
+    def ids(self, rows: Iterable[int]) -> list[str]:
         """The names of the pictures in `rows`."""
         names = read_index(self.folder, self.split).column("id").to_pylist()
         return [names[row] for row in rows]
 
 
-class Scattered:
+class ShardedTensor:
     """Rows of several memory-mapped tensors, indexed as if they were one tensor (N, ...).
 
     Row n is row `rows[n]` of `tensors[parts[n]]`.
     """
 
-    def __init__(self, tensors, parts, rows):
+    def __init__(self, tensors: Sequence[torch.Tensor], parts: torch.Tensor, rows: torch.Tensor):
         self.tensors, self.parts, self.rows = tensors, parts, rows
         row = next((tensor.shape[1:] for tensor in tensors if len(tensor)), tensors[0].shape[1:])
         self.shape = torch.Size([len(parts), *row])
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.parts)
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: torch.Tensor | tuple) -> torch.Tensor:
         """As of a tensor, where `index` is (B,) row numbers, and perhaps an index of the next axis:
         one for all or (B,)."""
         rows, *views = index if isinstance(index, tuple) else (index,)
@@ -97,24 +106,30 @@ class Scattered:
         return torch.stack([self.tensors[part][tuple(place)] for part, *place in places])
 
 
-def read_index(folder, split):
+# mean, std, captions and text of a split
+Moments = tuple[Any, Any, torch.Tensor, Any]
+
+
+def read_index(folder: str | Path, split: str) -> pa.Table:
     """The rows of a latents folder's index.parquet that are of a split, in their order."""
     import pyarrow.parquet as pq
 
     return pq.read_table(Path(folder) / "index.parquet", filters=[("split", "=", split)])
 
 
-def _open(folder, split, tokens):
+def _open(folder: Path, split: str, tokens: bool) -> Moments:
     """Mean, std and captions of a split, and the text, as they lie in one folder."""
     if not (folder / "moments.safetensors").exists():
         raise UserError(f"{folder} holds no moments.safetensors any more: make these latents again")
     with safe_open(folder / "moments.safetensors", "pt") as file:
-        moments = [file.get_tensor(f"{split}.{name}") for name in ("mean", "std", "captions")]
+        mean, std, captions = (
+            file.get_tensor(f"{split}.{name}") for name in ("mean", "std", "captions")
+        )
     with safe_open(folder / "text.safetensors", "pt") as file:
-        return *moments, file.get_tensor("input_ids" if tokens else "embeddings")
+        return mean, std, captions, file.get_tensor("input_ids" if tokens else "embeddings")
 
 
-def _joined(opened, index):
+def _join_shards(opened: list[Moments], index: pa.Table) -> Moments:
     """The same of several folders; `index` says shard, row and caption of each picture."""
     mean, std, _, text = zip(*opened)
     shard, row, caption = (
@@ -125,19 +140,21 @@ def _joined(opened, index):
     # a shard's captions begin where those before it end; the first of all is the empty one
     captions = caption + (counts.cumsum(0) - counts)[shard]
     parts = torch.arange(len(text)).repeat_interleave(counts)
-    texts = Scattered(text, parts, torch.cat([torch.arange(count) for count in counts]))
-    return Scattered(mean, shard, row), Scattered(std, shard, row), captions, texts
+    texts = ShardedTensor(text, parts, torch.cat([torch.arange(count) for count in counts]))
+    return ShardedTensor(mean, shard, row), ShardedTensor(std, shard, row), captions, texts
 
 
-def batch_of_step(latents, run, step, size, timesteps):
+def batch_of_step(
+    latents: Latents, run: HyperParameters, step: int, size: int, timesteps: int
+) -> Batch:
     """The global batch of `size` pictures that step `step` (from 0) trains on.
 
     Latents are sampled from the posterior and scaled as diffusers does:
     (mean + std * n) * scaling_factor. `timesteps` is their number in the noise schedule.
     """
-    seed, shape = run["seed"], (size, *latents.mean.shape[2:])
+    seed, shape = run.seed, (size, *latents.mean.shape[2:])
     rows = torch.from_numpy(order.rows(seed, step, size, len(latents)))
-    if run["random_flip"]:
+    if run.random_flip:
         flip = torch.from_numpy(order.generator(seed, "flip", step).integers(0, 2, size))
     else:
         flip = torch.zeros(size, dtype=torch.int64)
@@ -145,12 +162,12 @@ def batch_of_step(latents, run, step, size, timesteps):
         order.normal(seed, "posterior", step, shape)
     )
     noise = torch.from_numpy(order.normal(seed, "noise", step, shape))
-    if run["noise_offset"]:
+    if run.noise_offset:
         offset = order.normal(seed, "noise_offset", step, (*shape[:2], 1, 1))
-        noise += run["noise_offset"] * torch.from_numpy(offset)
+        noise += run.noise_offset * torch.from_numpy(offset)
     captions = latents.captions[rows]
-    if run["caption_dropout"]:
-        drop = order.generator(seed, "caption_dropout", step).random(size) < run["caption_dropout"]
+    if run.caption_dropout:
+        drop = order.generator(seed, "caption_dropout", step).random(size) < run.caption_dropout
         captions = captions.masked_fill(torch.from_numpy(drop), 0)
     return Batch(
         latents=sample * latents.scaling_factor,

@@ -11,42 +11,56 @@ import io
 import json
 import re
 import shutil
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from emaki.common import files
 from emaki.common.batching import filled
+from emaki.common.devices import device
 from emaki.common.errors import UserError
 from emaki.common.progress import bar, tell
 from emaki.data import SPLITS
-from emaki.data.decoding import held
+from emaki.data.decoding import read_dataset_bytes
+from emaki.training.models import be_deterministic
 
 BATCH = 8
 TEXTS = 32
 SHARD = 64  # pictures; an encoding that is stopped goes on after its last whole shard
 
 
-def encode_dataset(job):
-    """Encode both splits of `job.dataset` (see scripts/latents.py's arguments)."""
+def encode_dataset(
+    dataset: str | Path, model: str | Path, resolution: int, random_flip: bool, output: str | Path
+) -> None:
+    """Encode both splits of the folder `dataset` with a pipeline's models into the folder `output`.
+
+    Pictures are `resolution` pixels square; with `random_flip` the training split's are encoded
+    mirrored too. Raises UserError where the resolution does not suit the VAE.
+    """
     from safetensors.torch import save_file
 
-    from emaki.training import models
-
-    torch.set_num_threads(job.threads)
-    where = models.device(job.device)
-    models.be_deterministic(where)
-    texts = {split: read(job.dataset, split, ["id", "text"]) for split in SPLITS}
+    torch.set_num_threads(1)  # another number would give other sums
+    be_deterministic(device())
+    dataset, model, output = Path(dataset), Path(model), Path(output)
+    texts = {split: read(dataset, split, ["id", "text"]) for split in SPLITS}
     captions = ["", *sorted({row["text"] for rows in texts.values() for row in rows} - {""})]
     number = {caption: index for index, caption in enumerate(captions)}
-    text, lengths = embed(captions, job.model, where)
-    manifest = describe(job)
-    shards = files_of_shards(job, manifest)
-    moments, manifest["scaling_factor"] = encode(job, where, shards)
+    text, lengths = embed(captions, model)
+    manifest = describe(dataset, model, resolution, random_flip)
+    shards = make_shard_folder(output, manifest)
+    vae = load_vae(model, resolution)
+    moments: dict[str, torch.Tensor] = {}
     for split in SPLITS:
+        pictures = iterate(dataset, split, ["image"], SHARD)
+        flips = 2 if random_flip and split == "train" else 1
+        found = encode(vae, pictures, len(texts[split]), resolution, flips, shards / split)
+        moments |= {f"{split}.{name}": tensor for name, tensor in found.items()}
         rows = [number[row["text"]] for row in texts[split]]
         moments[f"{split}.captions"] = torch.tensor(rows, dtype=torch.int64)
-    with files.replacing(job.output) as folder:
+    manifest["scaling_factor"] = vae.config.scaling_factor
+    with files.replacing(output) as folder:
         folder.mkdir()
         save_file(moments, folder / "moments.safetensors")
         save_file(text, folder / "text.safetensors")
@@ -57,15 +71,18 @@ def encode_dataset(job):
     shutil.rmtree(shards)
 
 
-def read(dataset, split, columns):
+def read(dataset: str | Path, split: str, columns: list[str]) -> list[dict[str, Any]]:
     """Some columns of data/{split}.parquet, as a list of dicts."""
-    return [row for batch in batches(dataset, split, columns, 1024) for row in batch]
+    return [row for rows in iterate(dataset, split, columns, 1024) for row in rows]
 
 
-def batches(dataset, split, columns, size):
+def iterate(
+    dataset: str | Path, split: str, columns: list[str], size: int
+) -> Iterator[list[dict[str, Any]]]:
     """Yield `size` rows of data/{split}.parquet at a time, as lists of dicts.
 
     Where `columns` has "image" but pictures are in an archive, their places are in its stead.
+    Raises UserError where there is no such file.
     """
     import pyarrow.parquet as pq
 
@@ -81,7 +98,7 @@ def batches(dataset, split, columns, size):
         yield batch.to_pylist()
 
 
-def to_pixels(data, resolution):
+def to_pixels(data: bytes, resolution: int) -> torch.Tensor:
     """A picture's bytes as a tensor (3, resolution, resolution) in [-1, 1].
 
     The shorter side is resized (Lanczos) and the middle cut out; transparency becomes white.
@@ -89,7 +106,7 @@ def to_pixels(data, resolution):
     import numpy as np
     from PIL import Image
 
-    image = Image.open(io.BytesIO(data))
+    image: Image.Image = Image.open(io.BytesIO(data))
     if image.has_transparency_data:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
@@ -102,13 +119,12 @@ def to_pixels(data, resolution):
     return torch.from_numpy(np.asarray(image).copy()).permute(2, 0, 1).float() / 127.5 - 1
 
 
-def files_of_shards(job, manifest):
+def make_shard_folder(output: Path, manifest: dict[str, Any]) -> Path:
     """The folder of whole shards beside the output; its name says what they are made from.
 
     Those of other keys are removed: they are of an encoding that was killed, of other inputs.
     """
     key = hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()[:16]
-    output = Path(job.output)
     folder = output.with_name(f".{output.name}.{key}.shards")
     folder.mkdir(parents=True, exist_ok=True)
     name = re.compile(rf"\.{re.escape(output.name)}\.[0-9a-f]{{16}}\.shards")
@@ -118,60 +134,78 @@ def files_of_shards(job, manifest):
     return folder
 
 
-def encode(job, where, shards):
-    """The posteriors ({split}.mean, {split}.std) of all pictures, and the VAE's scaling factor."""
+def load_vae(model: Path, resolution: int) -> Any:
+    """The pipeline's VAE in float32, ready to encode pictures of `resolution` pixels."""
     from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+
+    vae = AutoencoderKL.from_pretrained(model, subfolder="vae", torch_dtype=torch.float32)
+    if resolution % downscaling(vae):
+        raise UserError(f"--resolution {resolution} is no multiple of the VAE's {downscaling(vae)}")
+    return vae.to(device()).eval().requires_grad_(False)
+
+
+def downscaling(vae: Any) -> int:
+    """How many pixels wide a latent's pixel is."""
+    return 2 ** (len(vae.config.block_out_channels) - 1)
+
+
+def encode(
+    vae: Any,
+    pictures: Iterable[list[dict[str, Any]]],
+    count: int,
+    resolution: int,
+    flips: int,
+    stem: Path,
+) -> dict[str, torch.Tensor]:
+    """`mean` and `std` (N, flips, C, H, W) of all `count` pictures of a split.
+
+    `pictures` are rows of its parquet file, a shard at a time. Each shard is kept as a file
+    {stem}-NUMBER; one that is there already is not encoded again.
+    """
     from safetensors.torch import load_file, save_file
 
-    vae = AutoencoderKL.from_pretrained(job.model, subfolder="vae", torch_dtype=torch.float32)
-    vae.to(where).eval().requires_grad_(False)
-    factor = 2 ** (len(vae.config.block_out_channels) - 1)
-    if job.resolution % factor:
-        raise UserError(f"--resolution {job.resolution} is no multiple of the VAE's {factor}")
-    moments = {}
-    for split in SPLITS:
-        paths = []
-        pictures = batches(job.dataset, split, ["image"], SHARD)
-        count = -(-len(read(job.dataset, split, ["id"])) // SHARD)
-        for rows in bar(pictures, total=count, unit="shards", label=f"encode {split}"):
-            paths.append(shards / f"{split}-{len(paths):05d}.safetensors")
-            if paths[-1].exists():
-                continue
-            flips = 1 + (job.random_flip and split == "train")
-            data = [held(row) for row in rows]
-            parts = [
-                posterior(vae, data[start : start + BATCH], job.resolution, flips, where)
-                for start in range(0, len(data), BATCH)
-            ]
-            mean, std = (torch.cat(tensors) for tensors in zip(*parts))
-            with files.replacing(paths[-1]) as temporary:
-                save_file({"mean": mean, "std": std}, temporary)
-        loaded = [load_file(path) for path in paths] or [nothing(vae, job.resolution // factor)]
-        for name in ("mean", "std"):
-            moments[f"{split}.{name}"] = torch.cat([shard[name] for shard in loaded])
-    return moments, vae.config.scaling_factor
+    paths: list[Path] = []
+    shards = -(-count // SHARD)
+    for rows in bar(pictures, total=shards, unit="shards", label=f"encode {stem.name}"):
+        paths.append(stem.with_name(f"{stem.name}-{len(paths):05d}.safetensors"))
+        if paths[-1].exists():
+            continue
+        data = [read_dataset_bytes(row) for row in rows]
+        parts = [
+            encode_batch(vae, data[start : start + BATCH], resolution, flips)
+            for start in range(0, len(data), BATCH)
+        ]
+        mean, std = (torch.cat(tensors) for tensors in zip(*parts))
+        with files.replacing(paths[-1]) as temporary:
+            save_file({"mean": mean, "std": std}, temporary)
+    loaded = [load_file(path) for path in paths] or [empty_moments(vae, resolution)]
+    return {name: torch.cat([shard[name] for shard in loaded]) for name in ("mean", "std")}
 
 
-def nothing(vae, edge):
+def empty_moments(vae: Any, resolution: int) -> dict[str, torch.Tensor]:
     """The moments of a split without pictures."""
+    edge = resolution // downscaling(vae)
     empty = torch.empty(0, 1, vae.config.latent_channels, edge, edge)
     return {"mean": empty, "std": empty}
 
 
 @torch.no_grad()
-def posterior(vae, data, resolution, flips, where):
+def encode_batch(
+    vae: Any, data: list[bytes], resolution: int, flips: int
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Mean and standard deviation (B, flips, C, H, W) of some pictures (bytes)."""
     pixels = torch.stack([to_pixels(picture, resolution) for picture in filled(data, BATCH)])
     views = [pixels, pixels.flip(3)][:flips]
-    found = [vae.encode(view.to(where)).latent_dist for view in views]
-    return tuple(
+    found = [vae.encode(view.to(device())).latent_dist for view in views]
+    mean, std = (
         torch.stack([getattr(view, name).cpu()[: len(data)] for view in found], dim=1)
         for name in ("mean", "std")
     )
+    return mean, std
 
 
 @torch.no_grad()
-def embed(captions, model, where):
+def embed(captions: list[str], model: str | Path) -> tuple[dict[str, torch.Tensor], list[int]]:
     """The text encoder's last hidden states and token ids, padded and cut to its length.
 
     Also returns how many tokens each caption has before it is cut.
@@ -180,8 +214,10 @@ def embed(captions, model, where):
     from transformers.models.clip.tokenization_clip import CLIPTokenizer
 
     tokenizer = CLIPTokenizer.from_pretrained(model, subfolder="tokenizer")
-    encoder = CLIPTextModel.from_pretrained(model, subfolder="text_encoder", dtype=torch.float32)
-    encoder.to(where).eval()
+    encoder: torch.nn.Module = CLIPTextModel.from_pretrained(
+        model, subfolder="text_encoder", dtype=torch.float32
+    )
+    encoder.to(device()).eval()
     longest = tokenizer.model_max_length
     whole = tokenizer(captions, verbose=False).input_ids
     full = filled(captions, -(-len(captions) // TEXTS) * TEXTS)
@@ -190,7 +226,7 @@ def embed(captions, model, where):
     ).input_ids
     starts = range(0, len(captions), TEXTS)
     parts = [
-        encoder(ids[start : start + TEXTS].to(where)).last_hidden_state.cpu()
+        encoder(ids[start : start + TEXTS].to(device())).last_hidden_state.cpu()
         for start in bar(starts, unit="batches", label="embed captions")
     ]
     tensors = {"embeddings": torch.cat(parts), "input_ids": ids}
@@ -198,8 +234,18 @@ def embed(captions, model, where):
     return tensors, [len(tokens) for tokens in whole]
 
 
-def write_index(path, texts, number, lengths, longest):
-    """Write which picture and caption each row is, and tell of captions that are cut."""
+def write_index(
+    path: Path,
+    texts: dict[str, list[dict[str, Any]]],
+    number: dict[str, int],
+    lengths: list[int],
+    longest: int,
+) -> None:
+    """Write which picture and caption each row is, and tell of captions that are cut.
+
+    `texts` are the rows (id, text) of each split, `number` the place of each caption among the
+    embeddings, `lengths` how many tokens each has; more than `longest` of them are cut off.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -219,23 +265,22 @@ def write_index(path, texts, number, lengths, longest):
         first = table["id"][table["cut"].index(True)]
         said = (
             f"{cut} of {len(flat)} captions have more than {longest} tokens: the text encoder "
-            f"does not see the rest (first: {first})"
+            f"does not read the rest (first: {first})"
         )
         print(said)
         tell(said)
 
 
-def describe(job):
+def describe(dataset: Path, model: Path, resolution: int, random_flip: bool) -> dict[str, Any]:
     """manifest.json's part on what the cache is made from."""
     digest = hashlib.sha256()
     counts = dict.fromkeys(SPLITS, 0)
     for split in SPLITS:
-        for rows in batches(job.dataset, split, ["id", "image", "text"], SHARD):
+        for rows in iterate(dataset, split, ["id", "image", "text"], SHARD):
             counts[split] += len(rows)
             for row in rows:
-                picture = hashlib.sha256(held(row)).hexdigest()
+                picture = hashlib.sha256(read_dataset_bytes(row)).hexdigest()
                 digest.update(json.dumps([split, row["id"], row["text"], picture]).encode())
-    model = Path(job.model)
     parts = [
         path
         for part in ("vae", "text_encoder", "tokenizer")
@@ -245,7 +290,7 @@ def describe(job):
     return {
         "dataset": digest.hexdigest(),
         "model": {str(path.relative_to(model)): files.sha256(path) for path in parts},
-        "resolution": job.resolution,
-        "random_flip": bool(job.random_flip),
+        "resolution": resolution,
+        "random_flip": random_flip,
         **counts,
     }

@@ -1,12 +1,13 @@
 """A polite end: SIGTERM (a preemption, a time limit) is answered after the running step."""
 
 import signal
+from typing import Self
 
 
 class Interrupt:
     """A context in which SIGTERM and SIGINT only set `requested`."""
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         self.requested = False
         self.before = {
             number: signal.signal(number, self._request)
@@ -14,9 +15,9 @@ class Interrupt:
         }
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: object) -> None:
         for number, handler in self.before.items():
             signal.signal(number, handler)
 
-    def _request(self, *_):
+    def _request(self, *_: object) -> None:
         self.requested = True

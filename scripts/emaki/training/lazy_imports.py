@@ -2,8 +2,10 @@
 
 import sys
 
+from emaki.training.settings import HyperParameters
 
-def hide_unused(run):
+
+def hide_unused(run: HyperParameters) -> None:
     """Make the packages that `run` does not use look as if they were not installed.
 
     diffusers and peft import every optional package that they find: 2 s of CPU in each segment.
@@ -11,9 +13,10 @@ def hide_unused(run):
     imported already stay.
     """
     unused = []
-    if run["optimizer"] != "adamw8bit":
+    if run.optimizer != "adamw8bit":
         unused.append("bitsandbytes")
-    if run["method"] == "full":
-        unused += ["peft"] if run["train_text_encoder"] else ["peft", "transformers"]
+    if run.method == "full":
+        unused += ["peft"] if run.train_text_encoder else ["peft", "transformers"]
     for package in unused:
-        sys.modules.setdefault(package, None)  # None makes Python find no such module
+        # None makes Python find no such module
+        sys.modules.setdefault(package, None)  # type: ignore[arg-type]

@@ -1,61 +1,28 @@
 """The training loop."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from emaki.common.progress import bar
 from emaki.training import data, models, optimizers, validation
-from emaki.training.ema import Ema
+from emaki.training.ema import MovingAverage
 from emaki.training.metrics import Metrics
 from emaki.training.noise import Diffusion
-from emaki.training.processes import ALONE
+from emaki.training.processes import ALONE, Group
+from emaki.training.settings import HyperParameters
+from emaki.training.trainer import Trainer
 
 SETTLE_EVERY = 50  # steps between two looks at a GPU's losses; a look makes it wait
 
 
-@dataclass
-class Trainer:
-    """What a step changes or needs.
-
-    `modules` are the U-Net and, where it is trained, the text encoder; `parameters` (name: tensor)
-    are what is trained, in order; names of the text encoder's begin with "text_encoder.".
-    """
-
-    run: dict
-    device: torch.device
-    modules: dict
-    parameters: dict
-    optimizer: torch.optim.Optimizer
-    scaler: torch.amp.GradScaler
-    ema: Ema | None
-    diffusion: Diffusion
-    latents: data.Latents
-    held_out: data.Latents
-    metrics: Metrics
-
-    def predict(self, batch):
-        """The U-Net's prediction (B, C, H, W) for a Batch, in the run's precision."""
-        noisy = self.diffusion.add_noise(batch.latents, batch.noise, batch.timesteps)
-        precision = models.DTYPES[self.run["mixed_precision"]]
-        mixed = precision != torch.float32
-        with torch.autocast(self.device.type, dtype=precision if mixed else None, enabled=mixed):
-            text = batch.text
-            if "text_encoder" in self.modules:
-                text = self.modules["text_encoder"](text, return_dict=False)[0]
-            return self.modules["unet"](noisy, batch.timesteps, text, return_dict=False)[0]
-
-    def pictures(self, step):
-        """The names of the pictures that step number `step` (from 1) trained on."""
-        size = optimizers.global_batch(self.run)
-        rows = data.order.rows(self.run["seed"], step - 1, size, len(self.latents))
-        return self.latents.ids(rows)
-
-
-def make_trainer(run, model, latents, device):
+def make_trainer(
+    run: HyperParameters, model: str | Path, latents: str | Path, device: torch.device
+) -> Trainer:
     """A Trainer at step 0 of `run` on the pipeline folder `model` and the folder `latents`."""
-    torch.set_num_threads(run["threads"])
+    torch.set_num_threads(run.threads)
     modules = _make_modules(run, model, device)
     parameters = {
         (name if part == "unet" else f"{part}.{name}"): parameter
@@ -63,14 +30,14 @@ def make_trainer(run, model, latents, device):
         for name, parameter in module.named_parameters()
         if parameter.requires_grad
     }
-    tokens = run["train_text_encoder"]
+    tokens = run.train_text_encoder
     return Trainer(
         run=run,
         device=device,
         modules=modules,
         parameters=parameters,
-        optimizer=optimizers.make(run, _groups(run, parameters)),
-        scaler=torch.amp.GradScaler(device.type, enabled=run["mixed_precision"] == "fp16"),
+        optimizer=optimizers.make_optimizer(run, _group_by_rate(run, parameters)),
+        scaler=torch.amp.GradScaler(device.type, enabled=run.mixed_precision == "fp16"),
         ema=_make_ema(run, model, parameters, device),
         diffusion=Diffusion(model, device),
         latents=data.Latents(latents, "train", tokens),
@@ -79,52 +46,66 @@ def make_trainer(run, model, latents, device):
     )
 
 
-def _groups(run, parameters):
+def _group_by_rate(
+    run: HyperParameters, parameters: dict[str, torch.nn.Parameter]
+) -> list[dict[str, Any]]:
     """The optimizer's groups of parameters: those that have the same learning rate."""
-    groups = [{"params": list(models.of_part(parameters, "unet").values())}]
+    groups: list[dict[str, Any]] = [{"params": list(models.of_part(parameters, "unet").values())}]
     if text := list(models.of_part(parameters, "text_encoder").values()):
-        rate = run["text_encoder_learning_rate"] or run["learning_rate"]
-        groups.append({"params": text, "share": rate / run["learning_rate"]})
+        rate = run.text_encoder_learning_rate or run.learning_rate
+        groups.append({"params": text, "share": rate / run.learning_rate})
     return groups
 
 
-def _make_modules(run, model, device):
-    modules = {"unet": models.load_unet(model, run, device)}
-    if run["train_text_encoder"]:
-        modules["text_encoder"] = models.load_text_encoder(model, run["train_init"], device)
-    if run["method"] == "lora":
+def _make_modules(run: HyperParameters, model: str | Path, device: torch.device) -> dict[str, Any]:
+    modules: dict[str, Any] = {"unet": models.load_unet(model, run, device)}
+    if run.train_text_encoder:
+        modules["text_encoder"] = models.load_text_encoder(model, run.train_init, device)
+    if run.method == "lora":
         from emaki.training import lora
 
-        layers = {"unet": run["target_modules"], "text_encoder": lora.TEXT_ENCODER_MODULES}
+        layers = {"unet": run.target_modules, "text_encoder": lora.TEXT_ENCODER_MODULES}
         for part, module in modules.items():
-            lora.add(module, run, layers[part], models.DTYPES[run["mixed_precision"]])
-    if run["compile"]:
+            lora.add_lora(module, run, layers[part])
+    if run.compile:
         modules["unet"].compile()
     return modules
 
 
-def _make_ema(run, model, parameters, device):
-    if run["ema"] is None:
+def _make_ema(
+    run: HyperParameters,
+    model: str | Path,
+    parameters: dict[str, torch.nn.Parameter],
+    device: torch.device,
+) -> MovingAverage | None:
+    if run.ema is None:
         return None
-    if run["ema"]["init"] in ("train", run["train_init"]):
-        return Ema(parameters, run["ema"])
-    init = run["ema"]["init"]
+    init = run.ema.init
+    if init in ("train", run.train_init):
+        return MovingAverage(parameters, run.ema)
     start = models.load_weights(model, init, models.of_part(parameters, "unet"))
-    if run["train_text_encoder"]:
+    if run.train_text_encoder:
         text = models.load_text_encoder(model, init, device)
         start |= {f"text_encoder.{name}": p for name, p in text.named_parameters()}
-    return Ema({name: start[name].to(device) for name in parameters}, run["ema"])
+    return MovingAverage({name: start[name].to(device) for name in parameters}, run.ema)
 
 
-def train(trainer, first, last, label, stop=lambda: False, group=ALONE):
+def train(
+    trainer: Trainer,
+    first: int,
+    last: int,
+    label: str,
+    stop: Callable[[], bool] = lambda: False,
+    group: Group = ALONE,
+) -> int:
     """Train the steps first + 1 to `last`; return the last finished step.
 
     Ends early, after a whole step, when `stop()` is true in any process of the `group`.
     """
     run, optimizer, scaler, ema = trainer.run, trainer.optimizer, trainer.scaler, trainer.ema
     parameters = list(trainer.parameters.values())
-    parts, size = run["gradient_accumulation_steps"], optimizers.global_batch(run)
-    per_micro_batch = ema is not None and run["ema"]["per"] == "micro_batch"
+    parts, size = run.gradient_accumulation_steps, optimizers.global_batch(run)
+    per_micro_batch = ema is not None and ema.settings.per == "micro_batch"
     look_every = 1 if trainer.device.type == "cpu" else SETTLE_EVERY
 
     steps = range(first, last)
@@ -137,16 +118,16 @@ def train(trainer, first, last, label, stop=lambda: False, group=ALONE):
         for number, micro_batch in enumerate(ours, 1):
             micro_batch = micro_batch.to(trainer.device)
             prediction = trainer.predict(micro_batch)
-            loss = trainer.diffusion.loss(prediction, micro_batch, run["snr_gamma"])
+            loss = trainer.diffusion.loss(prediction, micro_batch, run.snr_gamma)
             scaler.scale(loss / parts).backward()
             losses.append(loss.detach())
-            if per_micro_batch and number < parts:
+            if ema is not None and per_micro_batch and number < parts:
                 ema.update(trainer.parameters)
         mean_loss = torch.stack(losses).mean()
         group.average([mean_loss, *(p.grad for p in parameters if p.grad is not None)])
         scaler.unscale_(optimizer)
-        if run["max_grad_norm"] is not None:
-            optimizers.clip(parameters, run["max_grad_norm"])
+        if run.max_grad_norm is not None:
+            optimizers.clip_gradients(parameters, run.max_grad_norm)
         scaler.step(optimizer)
         scaler.update()
         optimizer.zero_grad()
@@ -155,22 +136,22 @@ def train(trainer, first, last, label, stop=lambda: False, group=ALONE):
         trainer.metrics.add(step + 1, loss=mean_loss, learning_rate=rate)
         stopping = group.any(stop())
         if (step + 1) % look_every == 0 or step + 1 == last or stopping:
-            trainer.metrics.settle(trainer.pictures)
+            trainer.metrics.settle(trainer.pictures_of_step)
         if stopping:
             return step + 1
     return last
 
 
-def validate(trainer, stop=lambda: False):
+def validate(trainer: Trainer, stop: Callable[[], bool] = lambda: False) -> dict[str, float]:
     """The validation losses of the raw weights and of the average, for the metrics.
 
     Once `stop()` is true it returns without delay, and what it returns means nothing.
     """
 
-    def measure():
+    def measure() -> float:
         trainer.modules["unet"].eval()
         with torch.compiler.set_stance("force_eager"):  # not worth a compilation of its own
-            result = validation.loss(trainer, stop)
+            result = validation.measure_loss(trainer, stop)
         trainer.modules["unet"].train()
         return result
 
@@ -179,25 +160,25 @@ def validate(trainer, stop=lambda: False):
     losses = {"validation_loss": measure()}
     if trainer.ema:
         raw = {name: p.detach().clone() for name, p in trainer.parameters.items()}
-        _put(trainer.parameters, trainer.ema.averages)
+        _copy_into(trainer.parameters, trainer.ema.averages)
         losses["validation_loss_ema"] = measure()
-        _put(trainer.parameters, raw)
+        _copy_into(trainer.parameters, raw)
     return losses
 
 
 @torch.no_grad()
-def _put(parameters, values):
+def _copy_into(parameters: dict[str, torch.nn.Parameter], values: dict[str, torch.Tensor]) -> None:
     for name, parameter in parameters.items():
         parameter.copy_(values[name])
 
 
-def save_weights(trainer, folder):
+def save_weights(trainer: Trainer, folder: str | Path) -> list[str]:
     """Write the raw weights and the average's into folder/raw and folder/ema; return the kinds."""
     kinds = {"raw": trainer.parameters} | ({"ema": trainer.ema.averages} if trainer.ema else {})
-    if trainer.run["method"] == "lora":
+    if trainer.run.method == "lora":
         from emaki.training.lora import save
     else:
         from emaki.training.models import save
     for kind, weights in kinds.items():
-        save(trainer.modules, weights, Path(folder) / kind, trainer.run["save_precision"])
+        save(trainer.modules, weights, Path(folder) / kind, trainer.run.save_precision)
     return sorted(kinds)

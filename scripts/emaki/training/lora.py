@@ -1,16 +1,21 @@
 """Low-rank updates of a model's layers (Hu et al. 2021), by peft."""
 
 import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import torch
 from peft import LoraConfig
 from peft.utils import get_peft_model_state_dict
 from safetensors.torch import save_file
 
+from emaki.common import weight_files
+from emaki.common.devices import dtype
 from emaki.common.errors import UserError
 from emaki.training import models
+from emaki.training.settings import HyperParameters
 
-FILE = "pytorch_lora_weights.safetensors"
 WEBUI_FILE = "webui/lora.safetensors"
 KOHYA = {
     "unet": "lora_unet",
@@ -21,23 +26,24 @@ KOHYA = {
 TEXT_ENCODER_MODULES = ("q_proj", "k_proj", "v_proj", "out_proj")
 
 
-def add(model, run, modules, dtype):
-    """Freeze `model`, cast it to `dtype` and give its layers `modules` a LoRA in float32.
+def add_lora(model: Any, run: HyperParameters, modules: Sequence[str]) -> None:
+    """Freeze `model`, cast it to the run's precision, give its layers `modules` a float32 LoRA.
 
     A starts normal with standard deviation 1 / rank, from the run's seed, and B starts at 0, so
-    the model is unchanged at first. Layers are scaled by lora_alpha / rank.
+    the model is unchanged at first. Layers are scaled by lora_alpha / rank. Raises UserError where
+    the model has no such layers.
     """
     config = LoraConfig(
-        r=run["rank"],
-        lora_alpha=run["lora_alpha"],
+        r=run.rank,
+        lora_alpha=run.lora_alpha,  # type: ignore[arg-type]  # peft takes any number
         init_lora_weights="gaussian",
         target_modules=list(modules),
     )
     model.requires_grad_(False)
     for parameter in model.parameters():
-        parameter.data = parameter.data.to(dtype)
+        parameter.data = parameter.data.to(dtype(run.mixed_precision))
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(run["seed"])
+        torch.manual_seed(run.seed)
         try:
             model.add_adapter(config)
         except ValueError as error:
@@ -47,37 +53,46 @@ def add(model, run, modules, dtype):
             parameter.data = parameter.data.float()
 
 
-def save(modules, weights, folder, precision):
+def save(
+    modules: Mapping[str, Any],
+    weights: Mapping[str, torch.Tensor],
+    folder: Path,
+    precision: str,
+) -> None:
     """Write the LoRA `weights` (name: tensor), once for diffusers and once for web UIs.
 
-    `modules` are the models by their names in the pipeline ("unet", "text_encoder"). FILE is what
-    `load_lora_weights` reads; alpha and rank are in its metadata, so that the loaded LoRA has the
-    trained scale. It has peft's names: convert_state_dict_to_diffusers gives older ones to
-    attention's layers only, and where the first name is peft's, load_lora_weights leaves those out.
-    WEBUI_FILE has the names of kohya's sd-scripts, and alpha beside each pair.
+    `modules` are the models by their names in the pipeline ("unet", "text_encoder"). The file
+    weight_files.LORA is what `load_lora_weights` reads; alpha and rank are in its metadata, so that
+    the loaded LoRA has the trained scale. It has peft's names: convert_state_dict_to_diffusers
+    gives older ones to attention's layers only, and where the first name is peft's,
+    load_lora_weights leaves those out. WEBUI_FILE has the names of kohya's sd-scripts, and alpha
+    beside each pair.
     """
-    dtype = {"fp32": torch.float32, "fp16": torch.float16}[precision]
     (folder / WEBUI_FILE).parent.mkdir(parents=True)
-    tensors, for_web_uis, metadata = {}, {}, {}
+    tensors: dict[str, torch.Tensor] = {}
+    for_web_uis: dict[str, torch.Tensor] = {}
+    metadata: dict[str, Any] = {}
     for part, model in modules.items():
         config = model.peft_config["default"].to_dict()
         own = {
-            name: tensor.detach().to("cpu", dtype).contiguous()
-            for name, tensor in _named_by_peft(model, part, weights).items()
+            name: tensor.detach().to("cpu", dtype(precision)).contiguous()
+            for name, tensor in _rename_as_peft(model, part, weights).items()
         }
         tensors |= {f"{part}.{name}": tensor for name, tensor in own.items()}
-        for_web_uis |= _named_by_kohya(own, part, config["lora_alpha"])
+        for_web_uis |= _rename_as_kohya(own, part, config["lora_alpha"])
         for key, value in config.items():
             if value is not None:
                 metadata[f"{part}.{key}"] = sorted(value) if isinstance(value, set) else value
     text = json.dumps(metadata, indent=2, sort_keys=True)
     # One entry only: safetensors writes several in an order that changes from process to process.
-    save_file(tensors, folder / FILE, metadata={"lora_adapter_metadata": text})
+    save_file(tensors, folder / weight_files.LORA, metadata={"lora_adapter_metadata": text})
     save_file(for_web_uis, folder / WEBUI_FILE)
 
 
-def _named_by_peft(model, part, weights):
-    """The `weights` of one part (see loop.Trainer): LAYER.lora_A.weight and LAYER.lora_B.weight.
+def _rename_as_peft(
+    model: Any, part: str, weights: Mapping[str, torch.Tensor]
+) -> dict[str, torch.Tensor]:
+    """The `weights` of one part (see trainer.Trainer): LAYER.lora_A.weight and LAYER.lora_B.weight.
 
     transformers 5.6 took CLIP's layers out of `text_model`, where all that reads a LoRA, diffusers
     included, still looks for them.
@@ -88,7 +103,9 @@ def _named_by_peft(model, part, weights):
     return {f"text_model.{name.removeprefix('text_model.')}": own[name] for name in own}
 
 
-def _named_by_kohya(own, part, alpha):
+def _rename_as_kohya(
+    own: Mapping[str, torch.Tensor], part: str, alpha: float
+) -> dict[str, torch.Tensor]:
     named = {}
     for name, tensor in own.items():
         layer, _, side = name.rpartition(".lora_")

@@ -4,16 +4,15 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 from safetensors.numpy import load_file, save_file
 
+from emaki.common import weight_files
 from emaki.common.errors import UserError
 from emaki.common.files import replacing, sha256
 
-UNET_WEIGHTS = "diffusion_pytorch_model.safetensors"
-TEXT_ENCODER_WEIGHTS = "text_encoder/model.safetensors"
 
-
-def merge(model, tuned, alpha, output):
+def merge(model: str | Path, tuned: str | Path, alpha: float, output: str | Path) -> None:
     """Write base + alpha x (tuned - base) as a diffusers U-Net folder with a `merge.json`.
 
     `model` is the base's pipeline folder, `tuned` a U-Net folder, whose text encoder is merged too
@@ -22,33 +21,35 @@ def merge(model, tuned, alpha, output):
     do not have the same tensors.
     """
     model, tuned = Path(model), Path(tuned)
-    parts = {UNET_WEIGHTS: model / "unet" / UNET_WEIGHTS}
-    if (tuned / TEXT_ENCODER_WEIGHTS).exists():
-        parts[TEXT_ENCODER_WEIGHTS] = model / TEXT_ENCODER_WEIGHTS
+    parts = {weight_files.DIFFUSERS: model / weight_files.UNET}
+    if (tuned / weight_files.TEXT_ENCODER).exists():
+        parts[weight_files.TEXT_ENCODER] = model / weight_files.TEXT_ENCODER
     with replacing(output) as folder:
         for name, base in parts.items():
             (folder / name).parent.mkdir()
-            merged = _merged(base, tuned / name, alpha)
+            merged = _merge_files(base, tuned / name, alpha)
             save_file(merged, folder / name, metadata={"format": "pt"})
             shutil.copy((tuned / name).with_name("config.json"), (folder / name).parent)
         about = {"alpha": alpha, "files": {name: sha256(folder / name) for name in parts}}
         (folder / "merge.json").write_text(json.dumps(about, indent=1, sort_keys=True) + "\n")
 
 
-def _merged(base, tuned, alpha):
+def _merge_files(base: Path, tuned: Path, alpha: float) -> dict[str, np.ndarray]:
     theirs, ours = load_file(base), load_file(tuned)
     # A table of 0, 1, 2, ... that older versions of transformers saved with CLIP's weights.
     theirs.pop("text_model.embeddings.position_ids", None)
     _check_alike(theirs, ours, base, tuned)
-    return {name: _between(theirs[name], ours[name], alpha) for name in sorted(ours)}
+    return {name: _interpolate(theirs[name], ours[name], alpha) for name in sorted(ours)}
 
 
-def _between(base, tuned, alpha):
+def _interpolate(base: np.ndarray, tuned: np.ndarray, alpha: float) -> np.ndarray:
     start = base.astype("float32")
     return (start + alpha * (tuned.astype("float32") - start)).astype(tuned.dtype)
 
 
-def _check_alike(theirs, ours, base, tuned):
+def _check_alike(
+    theirs: dict[str, np.ndarray], ours: dict[str, np.ndarray], base: Path, tuned: Path
+) -> None:
     different = {
         name
         for name in theirs.keys() | ours.keys()

@@ -1,6 +1,11 @@
 """The scalars of a training: parquet for the report, TensorBoard event files for the eye."""
 
 import math
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
 
 from emaki.common.errors import UserError
 
@@ -12,18 +17,21 @@ class Metrics:
     `settle` is called, so that the loop does not wait for the device in every step.
     """
 
-    def __init__(self, rows=()):
+    def __init__(self, rows: Iterable[dict[str, Any]] = ()):
         self.rows = list(rows)
-        self.open = []
+        self.unread: list[dict[str, Any]] = []
 
-    def add(self, step, **scalars):
+    def add(self, step: int, **scalars: float | torch.Tensor) -> None:
         """Append the scalars of a step; values are floats or tensors with one element."""
         self.rows.append({"step": step} | scalars)
-        self.open.append(self.rows[-1])
+        self.unread.append(self.rows[-1])
 
-    def settle(self, pictures_of_step):
-        """Read all tensors; raise UserError at the first step whose loss is not finite."""
-        for row in self.open:
+    def settle(self, pictures_of_step: Callable[[int], Sequence[str]]) -> None:
+        """Read all tensors; raise UserError at the first step whose loss is not finite.
+
+        `pictures_of_step` gives the names of the pictures of a step, for the message.
+        """
+        for row in self.unread:
             row.update({key: float(value) for key, value in row.items() if key != "step"})
             if not math.isfinite(row["loss"]):
                 pictures = ", ".join(pictures_of_step(row["step"]))
@@ -32,9 +40,9 @@ class Metrics:
                     f"{row['learning_rate']:g}, pictures {pictures}; nothing was saved after the "
                     "last checkpoint. A lower learning_rate, max_grad_norm or bf16 may help"
                 )
-        self.open = []
+        self.unread = []
 
-    def write(self, folder):
+    def write(self, folder: Path) -> None:
         """Write metrics.parquet and tensorboard/ into `folder`."""
         import pyarrow as pa
         import pyarrow.parquet as pq
@@ -47,7 +55,7 @@ class Metrics:
         write_events(folder / "tensorboard" / "events.out.tfevents.emaki", self.rows)
 
 
-def write_events(path, rows):
+def write_events(path: Path, rows: Iterable[dict[str, Any]]) -> None:
     """Write `rows` as a TensorBoard event file.
 
     The wall time of an event is its step, so that the same training writes the same bytes.

@@ -2,26 +2,20 @@
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 
+from emaki.common import weight_files
+from emaki.common.devices import dtype
 from emaki.common.errors import UserError
 from emaki.training import attention
-
-DTYPES = {"no": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
-
-
-def device(name):
-    """The torch device called `name`; "auto" is the GPU where there is one."""
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    if name == "cuda" and not torch.cuda.is_available():
-        raise UserError("--device cuda: PyTorch sees no GPU here; use --device cpu")
-    return torch.device(name)
+from emaki.training.settings import HyperParameters, Start
 
 
-def place(device, rank):
+def place(device: torch.device, rank: int) -> torch.device:
     """The device of process `rank`: a GPU each."""
     if device.type == "cpu":
         return device
@@ -30,35 +24,37 @@ def place(device, rank):
     return torch.device("cuda", rank)
 
 
-def be_deterministic(where):
+def be_deterministic(device: torch.device) -> None:
     """Ask PyTorch for the same bytes every time on a GPU, before anything is computed there.
 
     Not with warn_only: attention's backward pass would add up in any order then, although PyTorch
     can do it in a fixed one (ATen's attention_backward.cu). An operation that has no such algorithm
     raises; a training has none, and diffusers tests its U-Nets in this mode as well.
     """
-    if where.type == "cuda":
+    if device.type == "cuda":
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # else matrix products raise
         torch.use_deterministic_algorithms(True)
-        torch.utils.deterministic.fill_uninitialized_memory = False  # which only shows errors
+        # which only shows errors
+        torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
 
 
-def check(run, where):
+def check(run: HyperParameters, device: torch.device) -> None:
     """Raise UserError where the run cannot be trained as it says, or not on this machine."""
-    for start in (run["train_init"], (run["ema"] or {}).get("init")):
-        if own_text_encoder(start) and not run["train_text_encoder"]:
+    for start in (run.train_init, run.ema.init if run.ema else None):
+        folder = find_text_encoder(start)
+        if folder and not run.train_text_encoder:
             raise UserError(
-                f"{start['folder']} has a text encoder of its own, which the cached captions are "
+                f"{folder.parent} has a text encoder of its own, which the cached captions are "
                 "not from: give train_text_encoder: true"
             )
-    if where.type == "cuda" and run["processes"] > torch.cuda.device_count():
+    if device.type == "cuda" and run.num_processes > torch.cuda.device_count():
         raise UserError(
-            f"processes {run['processes']}: this job has {torch.cuda.device_count()} GPUs"
+            f"num_processes {run.num_processes}: this job has {torch.cuda.device_count()} GPUs"
         )
-    if run["mixed_precision"] == "fp16" and where.type != "cuda":
+    if run.mixed_precision == "fp16" and device.type != "cuda":
         raise UserError("mixed_precision fp16 needs a GPU; on a CPU use bf16 or no")
-    if run["attention"] == "xformers":
-        if where.type != "cuda":
+    if run.attention == "xformers":
+        if device.type != "cuda":
             raise UserError("attention xformers needs a GPU; on a CPU use sdpa")
         try:
             import xformers.ops  # noqa: F401
@@ -66,31 +62,35 @@ def check(run, where):
             raise UserError(f"attention xformers: the package cannot be used ({error})") from error
 
 
-def weights_file(model, start):
+def find_weights(model: str | Path, start: str | Start) -> Path:
     """The U-Net file that `start` means: of the pipeline folder `model` "ema" is the plain one and
-    "non_ema" its variant; {"folder": path} is a U-Net folder. Raises UserError where it is not."""
-    if isinstance(start, dict):
-        if "folder" not in start:
-            raise UserError(f"{json.dumps(start)}: a training starts from a folder's weights")
-        path = Path(start["folder"]) / "diffusion_pytorch_model.safetensors"
+    "non_ema" its variant; a Start with a folder is a U-Net folder. Raises UserError where it is not
+    there."""
+    if isinstance(start, Start):
+        if start.folder is None:
+            raise UserError(
+                f"step {start.step} of {start.run}: a training starts from a folder's weights"
+            )
+        path = Path(start.folder) / weight_files.DIFFUSERS
         missing = "this folder has no U-Net weights"
     else:
-        name = {"ema": "", "non_ema": ".non_ema"}[start]
-        path = Path(model) / f"unet/diffusion_pytorch_model{name}.safetensors"
+        path = Path(model) / {"ema": weight_files.UNET, "non_ema": weight_files.NON_EMA_UNET}[start]
         missing = f"this model has no {start} weights"
     if not path.exists():
         raise UserError(f"{path} is not there: {missing}")
     return path
 
 
-def load_weights(model, start, like):
+def load_weights(
+    model: str | Path, start: str | Start, like: Mapping[str, torch.Tensor]
+) -> dict[str, torch.Tensor]:
     """The U-Net's weights (name: tensor) in float32, from the file that `start` means.
 
     Raises UserError where their names and shapes are not those of `like` (name: tensor).
     """
     from safetensors.torch import load_file
 
-    path = weights_file(model, start)
+    path = find_weights(model, start)
     weights = {name: tensor.float() for name, tensor in load_file(path).items()}
     ours, theirs = ({n: t.shape for n, t in some.items()} for some in (like, weights))
     if ours != theirs:
@@ -99,45 +99,48 @@ def load_weights(model, start, like):
     return weights
 
 
-def load_unet(model, run, where):
-    """The U-Net in training mode on the device `where`, in float32, no parameter frozen."""
+def load_unet(model: str | Path, run: HyperParameters, device: torch.device) -> torch.nn.Module:
+    """The U-Net in training mode on the device, in float32, no parameter frozen."""
     from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 
     config = json.loads((Path(model) / "unet/config.json").read_text())
     with torch.device("meta"):
         unet = UNet2DConditionModel.from_config(config)
-    weights = load_weights(model, run["train_init"], unet.state_dict())
+    weights = load_weights(model, run.train_init, unet.state_dict())
     unet.load_state_dict(weights, strict=True, assign=True)
-    unet.to(where).train().requires_grad_(True)
-    if run["gradient_checkpointing"]:
+    unet.to(device).train().requires_grad_(True)
+    if run.gradient_checkpointing:
         unet.enable_gradient_checkpointing()
-    if run["attention"] == "xformers":
+    if run.attention == "xformers":
         unet.enable_xformers_memory_efficient_attention()
-    if where.type == "cpu":
+    if device.type == "cpu":
         attention.use_float32(unet)
     return unet
 
 
-def own_text_encoder(start):
+def find_text_encoder(start: str | Start | None) -> Path | None:
     """The folder of the text encoder that was trained with the U-Net that `start` means, if any."""
-    if not isinstance(start, dict) or "folder" not in start:
+    if not isinstance(start, Start) or start.folder is None:
         return None
-    folder = Path(start["folder"]) / "text_encoder"
+    folder = Path(start.folder) / "text_encoder"
     return folder if folder.is_dir() else None
 
 
-def load_text_encoder(model, start, where):
-    """The text encoder on the device `where`, in float32, without dropout.
+def load_text_encoder(
+    model: str | Path, start: str | Start, device: torch.device
+) -> torch.nn.Module:
+    """The text encoder on the device, in float32, without dropout.
 
-    It is that of the checkpoint `start` (see `weights_file`), else that of the pipeline `model`.
+    It is that of the checkpoint `start` (see `find_weights`), else that of the pipeline `model`.
     """
     from transformers.models.clip.modeling_clip import CLIPTextModel
 
-    folder = own_text_encoder(start) or Path(model) / "text_encoder"
-    return CLIPTextModel.from_pretrained(folder, dtype=torch.float32).to(where).eval()
+    folder = find_text_encoder(start) or Path(model) / "text_encoder"
+    encoder: torch.nn.Module = CLIPTextModel.from_pretrained(folder, dtype=torch.float32)
+    return encoder.to(device).eval()
 
 
-def of_part(weights, part):
+def of_part(weights: Mapping[str, Any], part: str) -> dict[str, Any]:
     """The weights of "unet" or "text_encoder" among a Trainer's, under the model's own names."""
     prefix = "text_encoder."
     return {
@@ -147,15 +150,20 @@ def of_part(weights, part):
     }
 
 
-def save(modules, weights, folder, precision):
+def save(
+    modules: Mapping[str, Any],
+    weights: Mapping[str, torch.Tensor],
+    folder: Path,
+    precision: str,
+) -> None:
     """Write `weights` (name: tensor) as a diffusers U-Net folder in `precision` fp32 or fp16.
 
     A text encoder that was trained too is in its subfolder text_encoder, as transformers reads it.
     """
     folder.mkdir(parents=True)
-    dtype = {"fp32": torch.float32, "fp16": torch.float16}[precision]
     tensors = {
-        name: tensor.detach().to("cpu", dtype).contiguous() for name, tensor in weights.items()
+        name: tensor.detach().to("cpu", dtype(precision)).contiguous()
+        for name, tensor in weights.items()
     }
     _save_unet(modules["unet"], of_part(tensors, "unet"), folder)
     if "text_encoder" in modules:
@@ -163,11 +171,10 @@ def save(modules, weights, folder, precision):
         modules["text_encoder"].save_pretrained(folder / "text_encoder", state_dict=own)
 
 
-def _save_unet(unet, tensors, folder):
+def _save_unet(unet: Any, tensors: dict[str, torch.Tensor], folder: Path) -> None:
     from safetensors.torch import save_file
 
-    path = folder / "diffusion_pytorch_model.safetensors"
-    save_file(tensors, path, metadata={"format": "pt"})
+    save_file(tensors, folder / weight_files.DIFFUSERS, metadata={"format": "pt"})
     config = {k: v for k, v in unet.config.items() if k not in ("_name_or_path",)}
     config["_class_name"] = "UNet2DConditionModel"
     (folder / "config.json").write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")

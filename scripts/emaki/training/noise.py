@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 
 from emaki.common.errors import UserError
+from emaki.training.data import Batch
 
 
 class Diffusion:
@@ -14,7 +15,7 @@ class Diffusion:
     Ho et al. 2020, eq. 4. `alphas` (T,) float32 is the cumulative product of 1 - beta.
     """
 
-    def __init__(self, model, device):
+    def __init__(self, model: str | Path, device: torch.device):
         from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
 
         config = json.loads((Path(model) / "scheduler/scheduler_config.json").read_text())
@@ -27,29 +28,35 @@ class Diffusion:
             )
         self.alphas = scheduler.alphas_cumprod.to(device)
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.alphas)
 
-    def add_noise(self, latents, noise, timesteps):
+    def add_noise(
+        self, latents: torch.Tensor, noise: torch.Tensor, timesteps: torch.Tensor
+    ) -> torch.Tensor:
         """x_t from x_0 and standard normal noise, all (B, C, H, W)."""
         a = self.alphas[timesteps].view(-1, 1, 1, 1)
         return a.sqrt() * latents + (1 - a).sqrt() * noise
 
-    def target(self, latents, noise, timesteps):
+    def target(
+        self, latents: torch.Tensor, noise: torch.Tensor, timesteps: torch.Tensor
+    ) -> torch.Tensor:
         """What the U-Net has to predict: the noise, or v (Salimans and Ho 2022, appendix D)."""
         if self.prediction_type == "epsilon":
             return noise
         a = self.alphas[timesteps].view(-1, 1, 1, 1)
         return a.sqrt() * noise - (1 - a).sqrt() * latents
 
-    def weights(self, timesteps, gamma):
+    def weights(self, timesteps: torch.Tensor, gamma: float) -> torch.Tensor:
         """Min-SNR-gamma weights (B,), Hang et al. 2023, for the loss on the prediction."""
         a = self.alphas[timesteps]
         snr = a / (1 - a)
         scale = snr if self.prediction_type == "epsilon" else snr + 1
         return snr.clamp(max=gamma) / scale
 
-    def loss(self, prediction, batch, snr_gamma=None):
+    def loss(
+        self, prediction: torch.Tensor, batch: Batch, snr_gamma: float | None = None
+    ) -> torch.Tensor:
         """The mean squared error of `prediction` (B, C, H, W), a float32 scalar."""
         target = self.target(batch.latents, batch.noise, batch.timesteps)
         if snr_gamma is None:

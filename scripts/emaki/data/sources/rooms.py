@@ -1,15 +1,14 @@
-"""Living rooms, drawn as SVG from a few attributes, so that the truth about each is known.
-
-Options: `count`, `seed`, and `captions`: "full" names all that there is to see, "partial" leaves
-out about half of what stands around the couch, "sparse" is as vague and uneven as the
-descriptions that photographers give on a stock site.
-"""
+"""Living rooms, drawn as SVG from a few attributes, so that the truth about each is known."""
 
 import random
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
+
+from pydantic import Field
 
 from emaki.data.picture import Picture
-from emaki.data.svg import render
+from emaki.data.sources import Count, DivisibleSource
 
 COLOURS = {
     "red": "#c0392f",
@@ -51,7 +50,7 @@ class Room:
     plant: bool
     turned: bool
 
-    def extras(self):
+    def extras(self) -> list[str]:
         """The extras that are there, as words without article, in a fixed order."""
         phrases = {name: name for name in EXTRAS if getattr(self, name)}
         if self.rug:
@@ -59,23 +58,43 @@ class Room:
         return list(phrases.values())
 
 
-def pictures(source):
-    """Yield `count` rooms. See the module for the options."""
-    caption = CAPTIONS[source.get("captions", "full")]
-    for number in range(source["count"]):
-        chance = random.Random(f"{source.get('seed', 0)}-{number}")
-        room = furnish(chance)
-        yield Picture(
-            id=f"rooms-{number:06d}",
-            image=render(draw(room)),
-            caption=caption(room, chance),
-            licence="MIT",
-            credit="drawn by Emaki",
-        )
+class Rooms(DivisibleSource):
+    """Living rooms, drawn from a few attributes, so that the truth about each is known."""
+
+    type: Literal["rooms"] = "rooms"
+
+    count: Count
+    """Number of pictures."""
+
+    seed: int = Field(0, ge=0)
+    """Another seed draws other pictures."""
+
+    captions: Literal["full", "partial", "sparse"] = "full"
+    """Everything that is to be seen, some of it, or as vague as on a stock site."""
+
+    def pictures(self) -> Iterator[Picture]:
+        """Yield `count` rooms."""
+        from emaki.data.svg import render
+
+        caption = CAPTIONS[self.captions]
+        for number in range(self.count):
+            chance = random.Random(f"{self.seed}-{number}")
+            room = furnish(chance)
+            yield Picture(
+                id=f"rooms-{number:06d}",
+                image=render(draw(room)),
+                caption=caption(room, chance),
+                licence="MIT",
+                credit="drawn by Emaki",
+            )
+
+    def count_pictures(self) -> int:
+        """`count`."""
+        return self.count
 
 
-def furnish(chance):
-    """A `Room` whose attributes are independent of each other; `chance` is a random.Random."""
+def furnish(chance: random.Random) -> Room:
+    """A `Room` whose attributes are independent of each other."""
     style = chance.choice(list(STYLES))
     return Room(
         style=style,
@@ -90,17 +109,17 @@ def furnish(chance):
     )
 
 
-def full_caption(room, _chance):
+def full_caption(room: Room, _chance: random.Random) -> str:
     """For example "a rustic living room with a red couch, a window and a blue rug"."""
     return _sentence(room, room.extras())
 
 
-def partial_caption(room, chance):
+def partial_caption(room: Room, chance: random.Random) -> str:
     """A full caption without some of the extras."""
     return _sentence(room, [extra for extra in room.extras() if chance.random() < 0.5])
 
 
-def sparse_caption(room, chance):
+def sparse_caption(room: Room, chance: random.Random) -> str:
     """One or two attributes in a wording that varies, or none at all."""
     extra = _with_article(chance.choice(room.extras() or ["wall"]))
     seat = chance.choice(["couch", "sofa", "couch"])
@@ -123,7 +142,7 @@ def sparse_caption(room, chance):
 CAPTIONS = {"full": full_caption, "partial": partial_caption, "sparse": sparse_caption}
 
 
-def draw(room):
+def draw(room: Room) -> str:
     """The room as SVG text on a 64 x 64 canvas."""
     left, right = (40, 6) if room.turned else (6, 40)
     parts = [_walls(room)]

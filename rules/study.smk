@@ -1,0 +1,42 @@
+# The study of the config file, and where everything of it lies.
+from emaki.workflow.command_line import keep_study, load_study
+from emaki.workflow.data_files import DataFiles
+from emaki.workflow.evaluation_files import EvaluationFiles
+from emaki.workflow.model_files import HUB_PIPELINE_FILES, ModelFiles
+from emaki.workflow.patterns import any_of, or_shard, shards_of
+from emaki.workflow.training_files import TrainingFiles, last_step, run_name, transform_arguments
+from emaki.workflow.variant_files import VariantFiles
+
+config_files = snakemake_internals.config_files(workflow)
+try:
+    study = load_study(config_files, snakemake_internals.config_arguments(workflow))
+    data = DataFiles(study)
+except UserError as error:
+    sys.exit(f"error: {error}")
+# What is large in it (prompts, comparisons, grids), jobs read there: a command has no room. That
+# they depend on it their parameters say.
+os.environ.update(EMAKI_STUDY=keep_study(study))
+models = ModelFiles(study)
+training = TrainingFiles(study, data.dataset_shards)
+variants = VariantFiles(study)
+evaluation = EvaluationFiles(study)
+
+STUDY = f"results/{study.study}"
+LOGS = f"logs/{study.study}"
+BENCHMARKS = f"{STUDY}/benchmarks"
+
+
+wildcard_constraints:
+    source=or_shard(study.sources),
+    captioner=any_of(study.captions),
+    dataset=or_shard(study.datasets),
+    model=any_of(study.models),
+    measure=any_of(study.measures),
+    prompts=any_of(study.prompts),
+    run=any_of(study.runs),
+    experiment=any_of(study.experiments),
+    step=r"\d{6}",
+    weights="raw|ema",
+    strength=r"-?\d+\.\d+",
+    transform=r"\d+(-flip)?",
+    variant=rf"base/{any_of(study.models)}|{any_of(study.runs)}/\d{{6}}/(raw|ema)/-?\d+\.\d+",

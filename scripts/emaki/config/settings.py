@@ -1,0 +1,206 @@
+"""The settings of a whole study, made of those of its parts."""
+
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
+
+from pydantic import Field
+
+from emaki.captioners import KIND as CAPTIONERS
+from emaki.captioners import Captioner
+from emaki.common.model_folders import HUB_FOLDER
+from emaki.common.plugins import PluggedIn
+from emaki.common.settings import (
+    Commit,
+    Maybe,
+    Name,
+    RepositoryName,
+    Settings,
+    Unique,
+    Words,
+)
+from emaki.config.machine import Machine
+from emaki.data.settings import Dataset
+from emaki.data.sources import KIND as SOURCES
+from emaki.data.sources import Source
+from emaki.evaluation.measures import KIND as MEASURES
+from emaki.evaluation.measures import Measure
+from emaki.sampling.settings import PromptSet, Sampling
+from emaki.training.settings import Run
+
+T = TypeVar("T")
+Named = Annotated[dict[Name, T], Field(min_length=1)]
+References = Annotated[Unique[str], Field(min_length=1)]
+Strength = Annotated[float, Field(ge=0.01, le=4)]
+Step = Annotated[int, Field(ge=1)]
+
+
+class Model(Settings):
+    """A base model: a folder, or a repository of the Hugging Face hub."""
+
+    path: Maybe[str] = Field(None, json_schema_extra={"value": "folder"})
+    """A diffusers `StableDiffusionPipeline`; raw weights beside EMA ones as
+    `unet/diffusion_pytorch_model.non_ema.safetensors`."""
+
+    repo: Maybe[RepositoryName] = None
+    """Instead of `path`: such a pipeline, as safetensors, on the Hugging Face hub."""
+
+    revision: Maybe[Commit] = None
+    """With `repo`: which commit; a branch is refused, since it moves."""
+
+    non_ema_revision: Maybe[Commit] = None
+    """With `repo`: the commit whose U-Net has the raw weights."""
+
+    non_ema_sha256: Maybe[
+        Annotated[
+            str,
+            Field(
+                pattern="^[0-9a-f]{64}$",
+                json_schema_extra={"allowed": "a SHA-256 of 64 hexadecimal digits"},
+            ),
+        ]
+    ] = Field(None, json_schema_extra={"value": "SHA-256"})
+    """Of that commit's `unet/diffusion_pytorch_model.bin`, where it has no safetensors."""
+
+    @property
+    def folder(self) -> str:
+        """Where it lies. That of a repository has its commits, so that studies share it safely."""
+        if self.repo is None:
+            return self.path or "."
+        commits = filter(None, [self.revision, self.non_ema_revision])
+        return f"{HUB_FOLDER}/{self.repo}/{'+'.join(commits)}"
+
+
+class ExperimentPrompts(Settings):
+    """Which sets of prompts an experiment draws, by their role."""
+
+    domain: str = Field(json_schema_extra={"value": "set of prompts"})
+    """What the runs are trained for."""
+
+    unrelated: Maybe[str] = Field(None, json_schema_extra={"value": "set of prompts"})
+    """What they may forget for it."""
+
+    def by_role(self) -> dict[str, str]:
+        """{role: set of prompts} of those that there are."""
+        return self.model_dump(exclude_none=True)
+
+
+class Experiment(Settings):
+    """An entry of the notebook: runs that are compared with baselines."""
+
+    date: Maybe[
+        Annotated[
+            str,
+            Field(
+                pattern="^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$",
+                json_schema_extra={"allowed": "a date such as 2023-06-03"},
+            ),
+        ]
+    ] = Field(None, json_schema_extra={"value": "date"})
+    """Such as 2023-06-03."""
+
+    title: Words
+    """Heading in the report."""
+
+    question: Words
+    """What the comparison is to answer."""
+
+    expected: Maybe[str] = None
+    """What was thought before."""
+
+    observed: Maybe[str] = None
+    """What a notebook saw without numbers."""
+
+    runs: References = Field(json_schema_extra={"value": "list of runs"})
+    """What is new."""
+
+    baselines: References = Field(json_schema_extra={"value": "list of models and runs"})
+    """What it is compared with; of a run the last checkpoint."""
+
+    prompts: ExperimentPrompts
+    """Which sets of prompts are drawn."""
+
+    reference: Maybe[str] = Field(
+        None, json_schema_extra={"value": "dataset", "default_words": "the first run's"}
+    )
+    """The real pictures for measures that compare with them."""
+
+    checkpoints: Literal["all", "last"] | Annotated[Unique[Step], Field(min_length=1)] = Field(
+        "all",
+        json_schema_extra={
+            "allowed": "all, last or a list of steps",
+            "value": "`all`, `last`, list of steps",
+        },
+    )
+    """Which checkpoints are drawn."""
+
+    weights: Unique[Literal["raw", "ema"]] = Field(["raw"], min_length=1)
+    """Which weights; for a baseline the first of these that it has."""
+
+    lora_scales: Unique[Strength] = Field([])
+    """The last checkpoint of a LoRA also at these scales."""
+
+    merge_alphas: Unique[Strength] = Field([])
+    """That of a full fine-tune also as base + alpha × (fine-tune − base)."""
+
+
+class Study(Settings):
+    """A study: what there is, what is trained on what, and which questions are asked.
+
+    As `emaki.config.load` gives it, each experiment has its `reference`, and a set of prompts has
+    `texts` or `dataset` and `count`.
+    """
+
+    RENAMED: ClassVar[dict[str, str]] = {"evaluators": "measures"}
+
+    study: Name
+    """Folder of the results under `results/`."""
+
+    models: Named[Model]
+    """Base models."""
+
+    measures: Named[Annotated[Measure, PluggedIn(MEASURES)]]
+    """What pictures are judged by."""
+
+    sampling: Sampling
+    """How pictures are drawn."""
+
+    machine: Machine = Field(default_factory=Machine)
+    """What `make plan` reckons with."""
+
+    sources: Named[Annotated[Source, PluggedIn(SOURCES)]]
+    """Where pictures come from."""
+
+    captions: Named[Annotated[Captioner, PluggedIn(CAPTIONERS)]]
+    """Captioners."""
+
+    datasets: Named[Dataset]
+    """Sources with captions."""
+
+    prompts: Named[PromptSet]
+    """Sets of prompts."""
+
+    runs: Named[Run]
+    """Trainings."""
+
+    experiments: Named[Experiment]
+    """Questions."""
+
+    def as_json(self) -> dict[str, Any]:
+        """The study as JSON holds it, from which `model_validate` makes it again."""
+        return self.model_dump(mode="json")
+
+    def replace(self, **values: Any) -> Self:
+        """This study with other values of some sections."""
+        return self.model_copy(update=values)
+
+
+class TinyModels(Settings):
+    """How the models in resources/ are made (config/tiny.yaml). It is no study."""
+
+    study: Name
+    """Folder of the results under `results/`."""
+
+    sampling: Sampling
+    """How their card draws pictures."""
+
+    tiny: dict[str, Any]
+    """Corpora, sizes and trainings of the models."""

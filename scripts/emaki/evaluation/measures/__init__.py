@@ -1,0 +1,106 @@
+"""Measures of pictures: a number for each picture, or a distance from the real ones.
+
+A measure is one module of this folder, or a .py file of the user's own, with one class derived
+from `Measure` (a number a picture) or from emaki.evaluation.distance.Distance. It holds all that
+there is to say about it: how pictures are scored, how scores are compared, and its texts.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
+
+from emaki.common.plugins import Kind
+from emaki.common.settings import Settings
+
+if TYPE_CHECKING:
+    import numpy as np
+    from PIL.Image import Image
+
+
+ROLES = ("domain", "unrelated")
+VERDICTS = ("better", "worse", "no clear difference")
+
+
+class Texts(NamedTuple):
+    """What the report says of a measure on prompts of one role."""
+
+    title: str
+    """At the head of a column: "Follows its prompts"."""
+    short: str
+    """The same in one word, where the page is narrow."""
+    unit: str
+    phrases: dict[str, str]
+    """{verdict: words} for each of VERDICTS, which for the role "domain" go on after
+    "its pictures" and for "unrelated" are a clause: "unrelated prompts come out better"."""
+    subject: str
+    """What goes before "better at 0.25 and 0.5", where several strengths are told at once."""
+    explanation: str
+    """Plain text for "How to read this"; {name} stands for a setting of that name."""
+
+
+class Measure(Settings):
+    """A measure that gives each picture a number."""
+
+    type: str
+    """The measure: a name, or the path of a .py file with a measure of your own."""
+
+    texts: ClassVar[dict[str, Texts]] = {}
+    """By the role of the prompts, "domain" or "unrelated", whose pictures the measure judges."""
+    higher_is_better: ClassVar[bool] = True
+    environment: ClassVar[str] = "evaluation"
+    """The file in envs/ in which pictures are scored."""
+    compares_with_real: ClassVar[bool] = False
+    """Whether `score_reference` is asked for a dataset's real pictures."""
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """What the texts lack (see Settings.problems)."""
+        if not self.texts or set(self.texts) - set(ROLES):
+            yield "type", f"is {self.type}, which must have texts for {' or '.join(ROLES)}"
+        for role, texts in self.texts.items():
+            for verdict in set(VERDICTS) - set(texts.phrases):
+                problem = f"is {self.type}, whose texts for {role} have no phrase for {verdict!r}"
+                yield "type", problem
+
+    def files(self) -> list[str]:
+        """The files of models that decide the scores; none by default."""
+        return []
+
+    def score(
+        self, images: "Sequence[Image]", prompts: Sequence[str], label: str
+    ) -> "list[float] | list[list[float]]":
+        """One value for each RGB picture and its prompt: a number, or a vector to compare by.
+
+        `label` is what a progress bar says.
+        """
+        raise NotImplementedError
+
+    def score_reference(self, images: "Sequence[Image]", label: str) -> list[list[float]]:
+        """One vector for each real picture, for a measure that `compares_with_real`."""
+        raise NotImplementedError
+
+    def summarise(
+        self, values: "np.ndarray", prompts: "np.ndarray", reference: "np.ndarray | None"
+    ) -> float:
+        """One number for all pictures of a model: the mean.
+
+        `values` (n,) or (n, d) are what `score` gave, `prompts` (n,) the prompt of each, and
+        `reference` (m, d) what `score_reference` gave, None where it is not asked.
+        """
+        return float(values.mean())
+
+    def compare(
+        self,
+        ours: "np.ndarray",
+        theirs: "np.ndarray",
+        prompts: "np.ndarray",
+        reference: "np.ndarray | None",
+    ) -> "np.ndarray":
+        """One model's measure less another's: a value for each distinct prompt, sorted.
+
+        `ours` and `theirs` are paired row by row; the rest is as in `summarise`.
+        """
+        from emaki.evaluation.by_prompt import prompt_means
+
+        return prompt_means(ours - theirs, prompts)
+
+
+KIND = Kind("measure", "emaki.evaluation.measures", Measure)

@@ -1,0 +1,68 @@
+"""The kernel inception distance, KID (Bińkowski et al., Demystifying MMD GANs, ICLR 2018)."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from emaki.common.model_folders import transformers_files
+from emaki.common.settings import ModelFolder, Settings
+from emaki.evaluation.distance import Distance
+from emaki.evaluation.measures import Texts
+
+if TYPE_CHECKING:
+    import numpy as np
+    from PIL.Image import Image
+
+
+class Dinov2(Settings):
+    """DINOv2 in the place of EfficientNet-Lite0."""
+
+    type: Literal["dinov2"]
+    """The kind of encoder."""
+    model: ModelFolder
+    """A `Dinov2Model` with its processor."""
+
+    def __str__(self) -> str:
+        return f"DINOv2 ({self.model})"
+
+
+class Kid(Distance):
+    """How near pictures are to the real ones, by the features of an encoder of other people."""
+
+    encoder: Literal["efficientnet-lite0"] | Dinov2 = "efficientnet-lite0"
+    """What makes the features of pictures that are compared; a mapping names another encoder."""
+
+    texts: ClassVar[dict[str, Texts]] = {
+        "domain": Texts(
+            title="Looks like the real pictures",
+            short="Likeness",
+            unit="KID × 1000",
+            phrases={
+                "better": "look more like the real pictures",
+                "worse": "look less like the real pictures",
+                "no clear difference": "look neither clearly more nor less like the real pictures",
+            },
+            subject="likeness to the real pictures is",
+            explanation=(
+                "Kernel inception distance × 1000 (Bińkowski et al., 2018): the unbiased squared"
+                " maximum mean discrepancy, with the kernel (x·y/d + 1)³, between the features of"
+                " the drawn pictures and of the dataset's training pictures, by {encoder}, which"
+                " nobody trained here. Lower is nearer."
+            ),
+        ),
+    }
+
+    def files(self) -> list[str]:
+        return transformers_files(self.encoder.model) if isinstance(self.encoder, Dinov2) else []
+
+    def encode(self, images: "Sequence[Image]", label: str) -> list[list[float]]:
+        """EfficientNet-Lite0's globally pooled features (1280,) or DINOv2's class token."""
+        from emaki.evaluation import features
+
+        if isinstance(self.encoder, Dinov2):
+            return features.encode(images, features.dinov2(self.encoder.model), label)
+        return features.encode(images, features.efficientnet(), label)
+
+    def kernel(self, X: "np.ndarray", Y: "np.ndarray") -> "np.ndarray":
+        from emaki.evaluation.mmd import polynomial
+
+        return polynomial(X, Y)

@@ -1,0 +1,47 @@
+"""What an experiment is judged by: each measure on the prompts of each role that it judges."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from emaki.evaluation.measures import ROLES, Measure, Texts
+
+
+class Metric(NamedTuple):
+    """A measure on the prompts of one role."""
+
+    role: str
+    measure_name: str
+    measure: Measure
+    texts: Texts
+
+    @property
+    def higher_is_better(self) -> bool:
+        return self.measure.higher_is_better
+
+
+def metrics_of(measures: Mapping[str, Measure]) -> dict[str, Metric]:
+    """{"{role}_{name of the measure}": its Metric}, in the order of the report.
+
+    `measures` are those of the config by name. Of two of one type the texts say which one it is.
+    """
+    types = [measure.type for measure in measures.values()]
+    found = {}
+    for role in ROLES:
+        for name, measure in measures.items():
+            if role not in measure.texts:
+                continue
+            texts = measure.texts[role]
+            if types.count(measure.type) > 1:
+                texts = _named(texts, role, name)
+            found[f"{role}_{name}"] = Metric(role, name, measure, texts)
+    return found
+
+
+def _named(texts: Texts, role: str, name: str) -> Texts:
+    form = "{0} by {1}" if role == "domain" else "by {1} {0}"  # what goes on, and a whole clause
+    return texts._replace(
+        title=f"{texts.title} ({name})",
+        short=f"{texts.short} ({name})",
+        phrases={said: form.format(phrase, name) for said, phrase in texts.phrases.items()},
+        subject=f"by {name} {texts.subject}",
+    )

@@ -1,0 +1,47 @@
+"""The settings of what is drawn: how, and from which prompts."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from emaki.common.settings import Maybe, Settings, Unique, Words
+
+Seed = Annotated[int, Field(ge=0, le=9007199254740991)]
+
+
+class Sampling(Settings):
+    """How pictures are drawn."""
+
+    # Of a model's 1000 timesteps dpmsolver++ and unipc cannot make 999 steps, ddim, ddpm and pndm
+    # not 1000.
+    steps: int = Field(20, ge=1, le=998)
+    """Denoising steps; with `pndm` at least 4, unless the model's scheduler has `skip_prk_steps`,
+    as Stable Diffusion's has."""
+
+    guidance_scale: float = Field(5.0, ge=1, le=50)
+    """Classifier-free guidance; 1 is none."""
+
+    scheduler: Literal["ddim", "ddpm", "dpmsolver++", "euler", "pndm", "unipc"] = "ddim"
+    """The sampler."""
+
+    seeds: Unique[Seed] = Field([0, 1, 2], min_length=1)
+    """One picture of each prompt per seed."""
+
+    resolution: int = Field(64, ge=16, le=2048, multiple_of=8)
+    """Width and height in pixels."""
+
+
+class PromptSet(Settings):
+    """A set of prompts, from exactly one of texts, file and dataset."""
+
+    texts: Maybe[list[Words]] = Field(None, min_length=1)
+    """The prompts."""
+
+    file: Maybe[str] = Field(None, json_schema_extra={"value": "path"})
+    """A text file, one prompt per line; lines that begin with `#` are left out."""
+
+    dataset: Maybe[str] = Field(None, json_schema_extra={"value": "dataset"})
+    """Its captions are the prompts, those of the validation part first."""
+
+    count: Maybe[int] = Field(None, ge=1, le=10_000)
+    """With `dataset`: how many."""

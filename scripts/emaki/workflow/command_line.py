@@ -1,0 +1,44 @@
+"""What a command line and a profile say: which study, and on what machine."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from emaki.common.errors import UserError
+from emaki.config import load, save
+from emaki.config.machine import Machine
+from emaki.config.settings import Study
+
+DEFAULT = "config/config.yaml"
+
+
+def load_study(files: Sequence[str], arguments: Mapping[str, Any]) -> Study:
+    """The study of the config file that is named, or of config/config.yaml.
+
+    Of what `--config` may say there is only `machine`: where it runs is for the profile to say.
+    Raises UserError for anything else, which would be ignored, and for what is wrong in the file.
+    """
+    path, *others = files or [DEFAULT]
+    ignored = [f"--configfile {name}" for name in others]
+    ignored += [f"--config {key}" for key in arguments if key != "machine"]
+    if ignored:
+        raise UserError(
+            f"{ignored[0]} would be ignored: a study is one file, which may say `extends`"
+        )
+    return load(path, arguments.get("machine"))
+
+
+def keep_study(study: Study, folder: str = ".snakemake/emaki") -> str:
+    """Write a study, as far as it decides results, for its jobs; return the JSON file.
+
+    Its name has the digest of its content: jobs read what Snakemake has read, whatever becomes of
+    the config while they run.
+    """
+    study = study.replace(machine=Machine())
+    digest = hashlib.sha256(json.dumps(study.as_json()).encode()).hexdigest()
+    path = Path(folder, f"{study.study}-{digest[:16]}.json")
+    if not path.exists():
+        save(study, path)
+    return str(path)

@@ -1,0 +1,38 @@
+"""The files of base models that jobs read."""
+
+from emaki.common import weight_files
+from emaki.config.settings import Study
+
+PIPELINE_FILES = {
+    "unet": ["unet/config.json", weight_files.UNET],
+    "non_ema": [weight_files.NON_EMA_UNET],
+    "vae": ["vae/config.json", weight_files.VAE],
+    "text_encoder": ["text_encoder/config.json", weight_files.TEXT_ENCODER],
+    "tokenizer": ["tokenizer/tokenizer_config.json"],
+    "scheduler": ["scheduler/scheduler_config.json"],
+}
+# Of a pipeline on the hub; its raw weights are of another commit, and few runs need them.
+HUB_PIPELINE_FILES = [
+    "model_index.json",
+    *(file for part, files in PIPELINE_FILES.items() if part != "non_ema" for file in files),
+]
+
+
+class ModelFiles:
+    """Where the base models of a study lie."""
+
+    def __init__(self, study: Study) -> None:
+        self.study = study
+
+    def folder(self, model: str) -> str:
+        """The folder of a model, by its name."""
+        return self.study.models[model].folder
+
+    def parts(self, model: str, *parts: str) -> list[str]:
+        """The files of these parts of a model's pipeline, keys of PIPELINE_FILES."""
+        return [f"{self.folder(model)}/{file}" for part in parts for file in PIPELINE_FILES[part]]
+
+    def non_ema_sha256(self, path: str) -> str | None:
+        """The digest of the pickle that these raw weights are made of, if they are of one."""
+        models = self.study.models.values()
+        return next((m.non_ema_sha256 for m in models if path.startswith(f"{m.folder}/")), None)

@@ -1,0 +1,82 @@
+"""What the jobs read that merge and sample.
+
+A `variant` is what is sampled: base/{model} or {run}/{step}/{weights}/{strength}.
+"""
+
+from emaki.config.settings import Study
+from emaki.workflow.model_files import ModelFiles
+
+
+class VariantFiles:
+    """Where the weights of a study's variants lie, and what each job of one reads."""
+
+    def __init__(self, study: Study) -> None:
+        self.study = study
+        self.folder = f"results/{study.study}"
+        self.models = ModelFiles(study)
+        # runs whose variants of another strength than 1 are merges
+        self.full_runs = [name for name, run in study.runs.items() if run.method == "full"]
+        self.with_text_encoder = [
+            name for name in self.full_runs if study.runs[name].train_text_encoder
+        ]
+
+    def merge_model(self, run: str) -> str:
+        """The folder of the model that a run's weights are merged with."""
+        return self.models.folder(self.study.runs[run].model)
+
+    def merge_model_files(self, run: str) -> list[str]:
+        """The files of that model that a merge reads."""
+        parts = ["unet", "text_encoder"] if run in self.with_text_encoder else ["unet"]
+        return self.models.parts(self.study.runs[run].model, *parts)
+
+    def model(self, variant: str) -> str:
+        """The folder of the base model of a variant."""
+        return self.models.folder(self._base(variant))
+
+    def model_files(self, variant: str) -> list[str]:
+        """The files of the base model that sampling reads."""
+        parts = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
+        return self.models.parts(self._base(variant), *parts)
+
+    def description(self, variant: str) -> list[str]:
+        """The small file that says what weights a variant has; none of a base model."""
+        if variant.startswith("base/"):
+            return []
+        return [
+            f"{self._weights(variant)}/{'merge' if self._is_merge(variant) else 'checkpoint'}.json"
+        ]
+
+    def weights(self, variant: str) -> list[str]:
+        """A file or a folder that is there when those weights are; none of a base model."""
+        if variant.startswith("base/"):
+            return []
+        return [
+            f"{self._weights(variant)}/{'config.json' if self._is_merge(variant) else 'weights'}"
+        ]
+
+    def weights_arguments(self, variant: str) -> str:
+        """What scripts/sample.py is told of the weights that go into the base model."""
+        if variant.startswith("base/"):
+            return ""
+        folder = self._weights(variant)
+        if self._is_merge(variant):
+            return f"--unet {folder}"
+        run, _, weights, strength = variant.split("/")
+        if run in self.full_runs:
+            return f"--unet {folder}/weights/{weights}"
+        return f"--lora {folder}/weights/{weights} --lora-scale {strength}"
+
+    def _base(self, variant: str) -> str:
+        first, second, *_ = variant.split("/")
+        return second if first == "base" else self.study.runs[first].model
+
+    def _is_merge(self, variant: str) -> bool:
+        run, *_, strength = variant.split("/")
+        return run in self.full_runs and strength != "1.0"
+
+    def _weights(self, variant: str) -> str:
+        """The folder of a variant's merge or checkpoint."""
+        if self._is_merge(variant):
+            return f"{self.folder}/merges/{variant}"
+        run, step, *_ = variant.split("/")
+        return f"{self.folder}/runs/{run}/{step}"

@@ -1,0 +1,40 @@
+"""Studies with more in them than a command has room for: Linux allows it 128 KiB."""
+
+import re
+
+import pyarrow.parquet as pq
+import pytest
+
+pytestmark = pytest.mark.xdist_group("workflow")
+
+PROMPTS = [
+    f"a living room with {number} red couches and a window to the garden" for number in range(3000)
+]
+LONGEST = 4096  # characters of a command; of the small study they are a few hundred
+
+
+@pytest.fixture(scope="module")
+def large(new_study):
+    """The small study with 3,000 prompts and 40 checkpoints of a run. Nothing has run."""
+    study = new_study("small.yaml", "edits.csv")
+    (study.folder / "many.txt").write_text("\n".join(PROMPTS))
+    study.change("unrelated: {texts: [pig, red heart]}", "unrelated: {file: many.txt}")
+    study.change("steps: 6", "steps: 40")
+    text = (study.folder / study.config).read_text()
+    (study.folder / study.config).write_text(
+        text.replace("checkpoints: last\n    lora_scales", "checkpoints: all\n    lora_scales")
+    )
+    return study
+
+
+def test_no_command_grows_with_the_study(large):
+    done = large.snakemake("results/report.html", "-n", "-p", "--quiet", "host")
+    commands = re.findall("^Shell command: .*$", done.stdout + done.stderr, re.MULTILINE)
+    assert len(commands) > 40
+    assert max(map(len, commands)) < LONGEST
+
+
+def test_prompts_of_any_number_come_into_their_file(large):
+    target = "results/small/prompts/unrelated.parquet"
+    large.snakemake(target)
+    assert pq.read_table(large.folder / target)["prompt"].to_pylist() == PROMPTS
