@@ -5,7 +5,8 @@
 For a change of the code that is to change no result. Weights are compared as files; samples by the
 bytes of each picture, which `key` is not (it has a digest of the code that draws); scores by the
 values of each measure: before measures had folders of their own one file held all columns of a
-variant. Prints what differs; ends with status 1 if anything does.
+variant. Prints what differs, and what is in one of them only; ends with status 1 if anything that
+is in both differs.
 """
 
 import argparse
@@ -23,20 +24,16 @@ def main() -> None:
     parser.add_argument("after", type=Path)
     arguments = parser.parse_args()
     different = 0
-    for what, read in {
-        "weights": read_weights,
-        "samples": read_samples,
-        "scores": read_scores,
-    }.items():
+    readers = {"weights": read_weights, "samples": read_samples, "scores": read_scores}
+    for what, read in readers.items():
         before, after = read(arguments.before), read(arguments.after)
-        odd = sorted(
-            name for name in before.keys() | after.keys() if before.get(name) != after.get(name)
-        )
+        odd = sorted(name for name in before.keys() & after.keys() if before[name] != after[name])
+        alone = sorted(before.keys() ^ after.keys())
         different += len(odd)
-        print(f"{what}: {len(before)} before, {len(after)} after, {len(odd)} differ")
+        print(f"{what}: {len(before)} before, {len(after)} after, {len(odd)} differ", end="")
+        print(f"; {len(alone)} in one only, such as {alone[0]}" if alone else "")
         for name in odd[:10]:
-            where = "differs" if name in before and name in after else "is in one only"
-            print(f"  {name} {where}")
+            print(f"  {name} differs")
     sys.exit(1 if different else 0)
 
 
