@@ -8,7 +8,7 @@ rule config:
     conda:
         "../envs/report.yaml"
     params:
-        study=os.environ["EMAKI_STUDY"],
+        study=STUDY_FILE,
     shell:
         "cp {params.study} {output:q} 2> {log:q}"
 

@@ -15,7 +15,8 @@ except UserError as error:
     sys.exit(f"error: {error}")
 # What is large in it (prompts, comparisons, grids), jobs read there: a command has no room. That
 # they depend on it their parameters say.
-os.environ.update(EMAKI_STUDY=keep_study(study))
+STUDY_FILE = keep_study(study)
+os.environ.update(EMAKI_STUDY=STUDY_FILE)
 models = ModelFiles(study)
 training = TrainingFiles(study, data.dataset_shards)
 variants = VariantFiles(study)
