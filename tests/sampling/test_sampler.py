@@ -38,6 +38,43 @@ def test_same_prompt_and_seed_give_the_same_bytes(tmp_path, pipeline):
     assert first["image"][0] != first["image"][1]
 
 
+def test_a_picture_does_not_depend_on_its_company(tmp_path, pipeline):
+    """Alone, in full batches, in another order, with more seeds: the same bytes."""
+    names = ["pig", "red heart", "umbrella", "cat", "pizza", "house", "guitar", "snowman", "rocket"]
+    whole = pictures(draw(names, tmp_path / "whole", lambda: pipeline))
+    for number, some in enumerate([["pig"], names[::-1], names[3:]]):
+        assert (
+            pictures(draw(some, tmp_path / str(number), lambda: pipeline)).items() <= whole.items()
+        )
+    more = Sampling(steps=2, guidance_scale=3.0, seeds=[5, 1, 0])
+    seen = pictures(draw(names[:3], tmp_path / "seeds", lambda: pipeline, more))
+    assert {key: seen[key] for key in seen.keys() & whole.keys()}.items() <= whole.items()
+    assert ("pig", 5) in seen
+
+
+def pictures(table):
+    keys = zip(table["prompt"], table["seed"])
+    return {key: image["bytes"] for key, image in zip(keys, table["image"])}
+
+
+def test_each_prompt_has_noise_of_its_own():
+    seeds = {sampler.noise_seed(prompt, seed) for prompt in ("pig", "cat") for seed in (0, 1)}
+    assert len(seeds) == 4
+    assert max(seeds) < 2**63
+
+
+def test_one_more_seed_draws_only_its_own(tmp_path, pipeline):
+    identity = sampler.identity(MODEL, [], SETTINGS, 1.0)
+    more = Sampling(steps=2, guidance_scale=3.0, seeds=[0, 1, 2])
+    assert sampler.identity(MODEL, [], more, 1.0) == identity
+    draw(["pig"], tmp_path, lambda: pipeline)
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.png")}
+    draw(["pig"], tmp_path, lambda: pipeline, more)
+    after = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.png")}
+    assert len(after) == 3
+    assert before.items() <= after.items()
+
+
 def test_a_new_prompt_leaves_the_old_pictures_alone(tmp_path, pipeline):
     draw(["pig"], tmp_path, lambda: pipeline)
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.png")}

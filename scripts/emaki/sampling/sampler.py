@@ -1,7 +1,6 @@
 """Pictures of fixed prompts and fixed seeds, so that models can be compared pair by pair."""
 
 import hashlib
-import io
 import json
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -12,9 +11,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 from diffusers import StableDiffusionPipeline, UNet2DConditionModel
+from PIL.Image import Image
 from transformers.models.clip.modeling_clip import CLIPTextModel
 
 from emaki.common import parquet_images
+from emaki.common.batching import filled
 from emaki.common.devices import device
 from emaki.common.files import replacing, sha256
 from emaki.common.progress import bar, tell
@@ -77,13 +78,12 @@ def identity(
 ) -> str:
     """A digest of all that a picture depends on besides its prompt and seed.
 
-    `model` is a pipeline folder, `weights` a list of safetensors files, `sampling` the settings;
-    its seeds count because the pictures of one prompt are drawn as one batch.
+    `model` is a pipeline folder, `weights` a list of safetensors files, `sampling` the settings.
     """
     of_model = [path for path in sorted(Path(model).rglob("*")) if path.suffix in READ]
     files = [path for path in of_model if ".non_ema." not in path.name] + list(weights)
     parts = [sha256(path) for path in files]
-    settings = sampling.model_dump() | {"lora_scale": lora_scale}
+    settings = sampling.model_dump(exclude={"seeds"}) | {"lora_scale": lora_scale}
     parts += [json.dumps(settings, sort_keys=True), str(precision())]
     parts += [sha256(__file__), diffusers.__version__]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
@@ -101,22 +101,35 @@ def sample(
 
     `prompts` is {prompt: whether it is a caption that no run trains on, None if it is no caption}.
     `load` returns the pipeline and is called only if a picture is missing in `store`, a folder
-    that keeps every picture under the digest of what made it: a new prompt, or a job that was
-    stopped, does not draw the others again.
+    that keeps every picture under the digest of what made it: a new prompt or seed, or a job that
+    was stopped, does not draw the others again.
     """
-    rows: list[tuple] = []
-    pipeline, drawn = None, 0
-    for prompt, held_out in bar(prompts.items(), unit="prompts", label=label):
-        files = [_picture_path(store, identity, prompt, seed) for seed in sampling.seeds]
-        if not all(path.exists() for path in files):
-            pipeline = pipeline or load()
-            _draw(pipeline, prompt, sampling, files)
-            drawn += len(files)
-        for seed, path in zip(sampling.seeds, files):
-            image = {"bytes": path.read_bytes(), "path": None}
-            rows.append((prompt, seed, image, path.stem, held_out))
-    tell(f"{label}: {drawn} pictures drawn, {len(rows) - drawn} kept")
+    wanted = [(prompt, seed) for prompt in prompts for seed in sampling.seeds]
+    paths = {pair: _picture_path(store, identity, *pair) for pair in wanted}
+    missing = [pair for pair in wanted if not paths[pair].exists()]
+    batches = [
+        missing[n : n + sampling.batch_size] for n in range(0, len(missing), sampling.batch_size)
+    ]
+    pipeline = load() if missing else None
+    for batch in bar(batches, unit="batches", label=label):
+        for pair, image in zip(batch, _draw(pipeline, batch, sampling)):
+            with replacing(paths[pair]) as temporary:
+                image.save(temporary, "PNG")
+    tell(f"{label}: {len(missing)} pictures drawn, {len(wanted) - len(missing)} kept")
+    rows = [
+        (prompt, seed, {"bytes": path.read_bytes(), "path": None}, path.stem, prompts[prompt])
+        for (prompt, seed), path in paths.items()
+    ]
     return dict(zip(SCHEMA.names, map(list, zip(*rows))))
+
+
+def noise_seed(prompt: str, seed: int) -> int:
+    """The seed, of 63 bits, of the noise that a picture begins with.
+
+    Each prompt has noise of its own: if all had the same, an average over prompts would be one over
+    prompts only, and two models would differ by how they take to that noise.
+    """
+    return int.from_bytes(hashlib.sha256(f"{seed}\n{prompt}".encode()).digest()[:8]) >> 1
 
 
 def write(columns: Mapping[str, list], output: str | Path) -> None:
@@ -130,23 +143,19 @@ def _picture_path(store: str | Path, identity: str, prompt: str, seed: int) -> P
     return Path(store) / key[:2] / f"{key}.png"
 
 
-def _draw(pipeline: Any, prompt: str, sampling: Sampling, files: list[Path]) -> None:
-    """Draw one prompt with all seeds and store the pictures.
+def _draw(pipeline: Any, batch: list[tuple[str, int]], sampling: Sampling) -> list[Image]:
+    """Draw (prompt, seed) pairs.
 
-    The noise of a seed is made on the CPU, so that it is the same on every device; the batch is
-    always that of one prompt, so that a picture does not depend on the other prompts.
+    A batch is filled up, so that sums are rounded alike whatever the company: a picture depends on
+    its own prompt and seed. The noise is made on the CPU, so that it is the same on every device.
     """
-    seeds = sampling.seeds
-    result = pipeline(
-        [prompt] * len(seeds),
-        generator=[torch.Generator("cpu").manual_seed(seed) for seed in seeds],
+    full = filled(batch, sampling.batch_size)
+    drawn = pipeline(
+        [prompt for prompt, _ in full],
+        generator=[torch.Generator("cpu").manual_seed(noise_seed(*pair)) for pair in full],
         num_inference_steps=sampling.steps,
         guidance_scale=sampling.guidance_scale,
         height=sampling.resolution,
         width=sampling.resolution,
     )
-    for path, image in zip(files, result.images):
-        buffer = io.BytesIO()
-        image.save(buffer, "PNG")
-        with replacing(path) as temporary:
-            temporary.write_bytes(buffer.getvalue())
+    return drawn.images[: len(batch)]

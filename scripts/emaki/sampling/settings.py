@@ -25,10 +25,14 @@ class Sampling(Settings):
     """The sampler."""
 
     seeds: Unique[Seed] = Field([0, 1, 2], min_length=1)
-    """One picture of each prompt per seed."""
+    """One picture of each prompt per seed; each prompt has its own noise of a seed."""
 
     resolution: int = Field(64, ge=16, le=2048, multiple_of=8)
     """Width and height in pixels."""
+
+    batch_size: int = Field(8, ge=1, le=1024)
+    """Pictures that are drawn at a time: with more a GPU is quicker and needs more memory. Another
+    number gives pictures that differ in their last bits."""
 
 
 class PromptSet(Settings):
