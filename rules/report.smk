@@ -17,7 +17,7 @@ rule grid:
     input:
         script="scripts/grid.py",
         modules=modules_of("scripts/grid.py"),
-        samples=lambda w: evaluation.samples(w.experiment, w.grid),
+        samples=lambda w: evaluation.samples(w.experiment, w.grid).values(),
     output:
         report(
             f"{STUDY}/grids/{{experiment}}/{{grid}}.png",
@@ -33,19 +33,65 @@ rule grid:
         "../envs/report.yaml"
     params:
         plan=lambda w: as_json(evaluation.grid_plan(w.experiment, w.grid)),
-        samples=f"{STUDY}/samples",
     shell:
         'python scripts/jobs/run.py --warm --log {log} {input.script} --study "$EMAKI_STUDY"'
-        " --experiment {wildcards.experiment} --grid {wildcards.grid} --samples {params.samples:q}"
+        " --experiment {wildcards.experiment} --grid {wildcards.grid}"
         " --output {output:q}"
+
+
+def files_in(scores):
+    """The files of scores of several experiments, each once."""
+    return sorted({path for own in scores for paths in own.values() for path in paths})
+
+
+# After so many prompts: what is decided, and what is drawn further. Not after the last, when
+# nothing is. One for the whole study, since Snakemake plans anew after each.
+checkpoint look:
+    input:
+        script="scripts/look.py",
+        modules=evaluation.code("scripts/look.py"),
+        before=ancient(lambda w: [evaluation.look(n) for n in range(1, int(w.look))]),
+        scores=lambda w: files_in(evaluation.look_scores(int(w.look)).values()),
+        references=lambda w: [
+            path
+            for experiment in evaluation.look_scores(int(w.look))
+            for path in evaluation.references(experiment).values()
+        ],
+        calibrations=lambda w: [
+            path
+            for experiment in evaluation.look_scores(int(w.look))
+            for path in evaluation.calibrations(experiment).values()
+        ],
+    output:
+        evaluation.look("{look}"),
+    log:
+        f"{LOGS}/looks/{{look}}.log",
+    wildcard_constraints:
+        look=any_of(map(str, evaluation.looks.numbers())),
+    localrule: True
+    conda:
+        "../envs/report.yaml"
+    params:
+        plan=lambda w: as_json(evaluation.look_parameters(int(w.look))),
+    shell:
+        'python scripts/jobs/run.py --warm --log {log} {input.script} --study "$EMAKI_STUDY"'
+        " --look {wildcards.look} --output {output:q}"
+
+
+def read_look(number):
+    """What a look found; Snakemake makes its file first."""
+    checkpoints.look.get(look=number)
+    return evaluation.read_look(number)
 
 
 rule compare:
     input:
         script="scripts/compare.py",
         modules=evaluation.code("scripts/compare.py"),
-        scores=lambda w: evaluation.scores(w.experiment),
-        references=lambda w: evaluation.references(w.experiment),
+        looks=ancient(lambda w: map(evaluation.look, evaluation.looks.asked(w.experiment))),
+        scores=lambda w: files_in([evaluation.scores(w.experiment)]),
+        references=lambda w: evaluation.references(w.experiment).values(),
+        calibrations=lambda w: evaluation.calibrations(w.experiment).values(),
     output:
         f"{STUDY}/experiments/{{experiment}}.json",
     log:
@@ -55,12 +101,9 @@ rule compare:
         "../envs/report.yaml"
     params:
         plan=lambda w: as_json(evaluation.comparison_plan(w.experiment)),
-        scores=f"{STUDY}/scores",
-        references=f"{STUDY}/references",
     shell:
         'python scripts/jobs/run.py --warm --log {log} {input.script} --study "$EMAKI_STUDY"'
-        " --experiment {wildcards.experiment} --scores {params.scores:q}"
-        " --references {params.references:q} --output {output:q}"
+        " --experiment {wildcards.experiment} --output {output:q}"
 
 
 rule report:

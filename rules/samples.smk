@@ -1,39 +1,41 @@
+# A block of a set of prompts, so that a longer set makes nothing anew that a shorter one has.
 rule prompts:
     input:
         script="scripts/prompts.py",
         modules=modules_of("scripts/prompts.py"),
         dataset=lambda w: data.prompts_dataset(w.prompts),
     output:
-        f"{STUDY}/prompts/{{prompts}}.parquet",
+        f"{STUDY}/prompts/{{prompts}}/{{block}}.parquet",
     log:
-        f"{LOGS}/prompts/{{prompts}}.log",
+        f"{LOGS}/prompts/{{prompts}}/{{block}}.log",
     localrule: True
     conda:
         "../envs/data.yaml"
     params:
-        prompts=lambda w: as_json(study.prompts[w.prompts].model_dump()),
+        prompts=lambda w: as_json(data.prompts_of_block(w.prompts, w.block)),
         dataset=lambda w, input: (
             f"--dataset {Path(input.dataset[0]).parents[1]}" if input.dataset else ""
         ),
     shell:
         'python scripts/jobs/run.py --log {log} {input.script} --study "$EMAKI_STUDY"'
-        " --prompts {wildcards.prompts} {params.dataset} --output {output:q}"
+        " --prompts {wildcards.prompts} --block {wildcards.block} {params.dataset}"
+        " --output {output:q}"
 
 
 rule sample:
     input:
         script="scripts/sample.py",
         modules=modules_of("scripts/sample.py"),
-        prompts=f"{STUDY}/prompts/{{prompts}}.parquet",
+        prompts=f"{STUDY}/prompts/{{prompts}}/{{block}}.parquet",
         model=lambda w: variants.model_files(w.variant),
         about=lambda w: variants.description(w.variant),
         weights=ancient(lambda w: variants.weights(w.variant)),
     output:
-        f"{STUDY}/samples/{{variant}}/{{prompts}}.parquet",
+        f"{STUDY}/samples/{{variant}}/{{prompts}}/{{block}}.parquet",
     log:
-        f"{LOGS}/samples/{{variant}}/{{prompts}}.log",
+        f"{LOGS}/samples/{{variant}}/{{prompts}}/{{block}}.log",
     benchmark:
-        f"{BENCHMARKS}/samples/{{variant}}/{{prompts}}.tsv"
+        f"{BENCHMARKS}/samples/{{variant}}/{{prompts}}/{{block}}.tsv"
     conda:
         "../envs/evaluation.yaml"
     resources:
@@ -50,5 +52,5 @@ rule sample:
         "python scripts/jobs/run.py --warm --gpus {resources.gpu} --log {log} {input.script}"
         " --model {params.model:q}"
         " {params.weights} --sampling {params.sampling:q} --prompts {input.prompts:q}"
-        " --store {params.store:q} --label {wildcards.variant}/{wildcards.prompts}"
+        " --store {params.store:q} --label {wildcards.variant}/{wildcards.prompts}/{wildcards.block}"
         " --output {output:q}"

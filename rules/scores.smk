@@ -2,14 +2,14 @@ rule score:
     input:
         script="scripts/score.py",
         modules=lambda w: evaluation.code("scripts/score.py", w.measure),
-        samples=f"{STUDY}/samples/{{variant}}/{{prompts}}.parquet",
+        samples=f"{STUDY}/samples/{{variant}}/{{prompts}}/{{block}}.parquet",
         models=lambda w: evaluation.measure(w.measure).files(),
     output:
-        f"{STUDY}/scores/{{measure}}/{{variant}}/{{prompts}}.parquet",
+        f"{STUDY}/scores/{{measure}}/{{variant}}/{{prompts}}/{{block}}.parquet",
     log:
-        f"{LOGS}/scores/{{measure}}/{{variant}}/{{prompts}}.log",
+        f"{LOGS}/scores/{{measure}}/{{variant}}/{{prompts}}/{{block}}.log",
     benchmark:
-        f"{BENCHMARKS}/scores/{{measure}}/{{variant}}/{{prompts}}.tsv"
+        f"{BENCHMARKS}/scores/{{measure}}/{{variant}}/{{prompts}}/{{block}}.tsv"
     conda:
         lambda w: f"../envs/{evaluation.measure(w.measure).environment}.yaml"
     resources:
@@ -17,11 +17,11 @@ rule score:
         runtime=minutes(30),
         mem_mb=megabytes(4000, copies=2),
     params:
-        measure=lambda w: as_json(evaluation.measure(w.measure).model_dump()),
+        measure=lambda w: as_json(evaluation.measure(w.measure).scoring()),
     shell:
         "python scripts/jobs/run.py --warm --gpus {resources.gpu} --log {log} {input.script}"
         " --samples {input.samples:q} --measure {params.measure:q}"
-        " --label {wildcards.measure}/{wildcards.variant}/{wildcards.prompts}"
+        " --label {wildcards.measure}/{wildcards.variant}/{wildcards.prompts}/{wildcards.block}"
         " --output {output:q}"
 
 
@@ -48,7 +48,7 @@ rule reference:
         mem_mb=megabytes(4000, copies=2),
     params:
         resolution=study.sampling.resolution,
-        measure=lambda w: as_json(evaluation.measure(w.measure).model_dump()),
+        measure=lambda w: as_json(evaluation.measure(w.measure).scoring()),
     shell:
         "python scripts/jobs/run.py --warm --gpus {resources.gpu} --log {log} {input.script}"
         " --pictures {input.pictures:q}"
@@ -85,3 +85,31 @@ rule reference_gather:
     shell:
         "python scripts/jobs/run.py --log {log} {input.script} --index {input.index:q}"
         " --shards {params.shards} --references {params.folder:q} --output {output:q}"
+
+
+# What known damage to the pictures of a base model costs, from which margins follow.
+rule calibrate:
+    input:
+        script="scripts/calibrate.py",
+        modules=lambda w: evaluation.code("scripts/calibrate.py", w.measure),
+        samples=lambda w: evaluation.calibrated_samples(w.model, w.prompts),
+        models=lambda w: evaluation.measure(w.measure).files(),
+    output:
+        f"{STUDY}/calibrations/{{measure}}/{{model}}/{{prompts}}.parquet",
+    log:
+        f"{LOGS}/calibrations/{{measure}}/{{model}}/{{prompts}}.log",
+    benchmark:
+        f"{BENCHMARKS}/calibrations/{{measure}}/{{model}}/{{prompts}}.tsv"
+    conda:
+        lambda w: f"../envs/{evaluation.measure(w.measure).environment}.yaml"
+    resources:
+        gpu=GPU,
+        runtime=minutes(30),
+        mem_mb=megabytes(4000, copies=2),
+    params:
+        measure=lambda w: as_json(evaluation.measure(w.measure).scoring()),
+    shell:
+        "python scripts/jobs/run.py --warm --gpus {resources.gpu} --log {log} {input.script}"
+        " --samples {input.samples:q} --measure {params.measure:q}"
+        " --label {wildcards.measure}/{wildcards.model}/{wildcards.prompts}"
+        " --output {output:q}"

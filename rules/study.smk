@@ -20,7 +20,7 @@ os.environ.update(EMAKI_STUDY=STUDY_FILE)
 models = ModelFiles(study)
 training = TrainingFiles(study, data.dataset_shards)
 variants = VariantFiles(study)
-evaluation = EvaluationFiles(study)
+evaluation = EvaluationFiles(study, find_look=lambda number: read_look(number))
 
 STUDY = f"results/{study.study}"
 LOGS = f"logs/{study.study}"
@@ -34,6 +34,7 @@ wildcard_constraints:
     model=any_of(study.models),
     measure=any_of(study.measures),
     prompts=any_of(study.prompts),
+    block=any_of(evaluation.block_names),
     run=any_of(study.runs),
     experiment=any_of(study.experiments),
     step=r"\d{6}",

@@ -1,8 +1,7 @@
 """Compare the scores of an experiment's variants with its baselines; write the answers as JSON.
 
-Below --scores lies {measure}/{variant}/{set}.parquet for every measure and every variant and set of
-the experiment that it judges, below --references {measure}/{dataset}.parquet for every measure that
-compares with real pictures.
+Scores, references and calibrations lie in the study's own folder under results/, and in looks/ what
+is decided, which says how many blocks of scores there are.
 """
 
 import argparse
@@ -12,28 +11,23 @@ from pathlib import Path
 from emaki.common.errors import friendly
 from emaki.common.files import replacing
 from emaki.config import read_saved
-from emaki.config.comparisons import comparisons
+from emaki.evaluation.calibration import read_calibration
 from emaki.evaluation.comparison import compare, read_reference, read_scores
+from emaki.workflow.evaluation_files import EvaluationFiles
 
 
 @friendly
 def main() -> None:
     arguments = parse_arguments()
     study = read_saved(arguments.study)
-    plan = comparisons(study, arguments.experiment)
-    scores = {
-        (name, variant, role): read_scores(arguments.scores / name / variant / f"{prompts}.parquet")
-        for name, measure in study.measures.items()
-        for variant in plan["variants"]
-        for role, prompts in plan["prompts"].items()
-        if role in measure.texts
-    }
-    references = {
-        name: read_reference(arguments.references / name / f"{plan['reference']}.parquet")
-        for name, measure in study.measures.items()
-        if measure.compares_with_real
-    }
-    answers = compare(plan, study.measures, scores, references)
+    files = EvaluationFiles(study)
+    answers = compare(
+        files.plans[arguments.experiment],
+        study.measures,
+        {key: read_scores(*paths) for key, paths in files.scores(arguments.experiment).items()},
+        {n: read_reference(path) for n, path in files.references(arguments.experiment).items()},
+        {k: read_calibration(path) for k, path in files.calibrations(arguments.experiment).items()},
+    )
     with replacing(arguments.output) as temporary:
         temporary.write_text(json.dumps(answers, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
@@ -42,8 +36,6 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--study", type=Path, required=True, help="JSON file of the study")
     parser.add_argument("--experiment", required=True, help="name of an experiment in it")
-    parser.add_argument("--scores", type=Path, required=True, help="folder of all scores")
-    parser.add_argument("--references", type=Path, required=True, help="folder of all references")
     parser.add_argument("--output", required=True)
     return parser.parse_args()
 

@@ -35,7 +35,8 @@ def main() -> None:
         arguments.store,
         label=arguments.label,
     )
-    sampler.write(table, arguments.output)
+    # a dataset may have fewer captions than were asked for, and then a block has none
+    sampler.write(table or {name: [] for name in sampler.SCHEMA.names}, arguments.output)
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -49,7 +50,7 @@ def parse_arguments() -> argparse.Namespace:
     kind.add_argument("--lora", help="folder with pytorch_lora_weights.safetensors")
     parser.add_argument("--lora-scale", type=float, default=1.0)
     parser.add_argument("--sampling", required=True, help="the config's entry, JSON")
-    parser.add_argument("--prompts", required=True, help="parquet file of prompts")
+    parser.add_argument("--prompts", required=True, help="parquet file of a block of prompts")
     parser.add_argument("--store", required=True, help="folder of all pictures drawn so far")
     parser.add_argument("--label", default="sample", help="what the progress bar says")
     parser.add_argument("--output", required=True)

@@ -20,7 +20,7 @@ def main() -> None:
     columns = {
         "prompt": prompts,
         "seed": table["seed"].to_pylist(),
-        "value": measure.score(images, prompts, arguments.label),
+        "value": measure.score(images, prompts, arguments.label) if images else [],
     }
     if not table["held_out"].null_count:
         columns["held_out"] = table["held_out"].to_pylist()

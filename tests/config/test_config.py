@@ -490,7 +490,19 @@ MISTAKES = {
     ),
     "two kinds of prompts": (
         "prompts: {a: {texts: [x], file: y}}",
-        r"must have one of texts, file and dataset; it has texts and file",
+        r"must have one of texts, file, template and dataset; it has texts and file",
+    ),
+    "a name without values": (
+        "prompts: {a: {template: 'a {colour} pig', values: {color: [red]}}}",
+        r"prompts.a.template has {colour}, for which there are no values; did you mean 'color'",
+    ),
+    "values without a template": (
+        "prompts: {a: {texts: [x], values: {colour: [red]}}}",
+        r"prompts.a.values goes with template only",
+    ),
+    "more prompts than there are": (
+        "prompts: {a: {template: 'a {colour} pig', values: {colour: [red]}, count: 2}}",
+        r"prompts.a.count is 2, but there are 1 prompts",
     ),
     "no count": ("prompts: {a: {dataset: rooms}}", r"prompts.a.count is missing"),
     "no such day": (

@@ -46,7 +46,7 @@ def test_the_jobs_are_those_that_snakemake_counts(folder):
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     count = dict(re.findall(r"^(\w+) +(\d+)$", done.stdout, re.MULTILINE))
-    assert (count["train"], count["train_newest"], count["total"]) == ("8", "3", "83")
+    assert (count["train"], count["train_newest"], count["total"]) == ("8", "3", "86")
     # 16 jobs draw two prompts with two seeds each
     assert "drawing 64 pictures" in done.stdout
 
@@ -102,3 +102,13 @@ def test_a_study_that_does_not_fit_is_refused_before_it_starts(folder):
     assert not (folder / "results/small").exists()
     dry = subprocess.run([*command, "-n"], cwd=folder, capture_output=True, text=True)
     assert dry.returncode == 0, dry.stderr
+
+
+def test_pictures_are_counted_up_to_the_first_look_and_to_the_last(config):
+    first, most = study_plan.pictures(config, 0), study_plan.pictures(config)
+    assert first < most
+    assert "if nothing is decided before the last" in study_plan.plan(config, [], 0)
+    once = config.evaluation.model_copy(update={"until": "all"})
+    text = study_plan.plan(config.replace(evaluation=once), [], 0)
+    assert f"drawing {most:,} pictures" in text
+    assert "before the last" not in text

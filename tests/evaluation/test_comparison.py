@@ -10,9 +10,11 @@ import pytest
 import study
 
 from emaki.common.errors import UserError
-from emaki.config.comparisons import comparisons, grids
-from emaki.evaluation.comparison import compare, read_reference, read_scores
+from emaki.config.comparisons import comparisons, grids, plans
+from emaki.evaluation.calibration import find_margins, read_calibration
+from emaki.evaluation.comparison import compare, judge, read_reference, read_scores, undecided
 from emaki.evaluation.measures import KIND
+from emaki.workflow.evaluation_files import EvaluationFiles
 
 
 @pytest.fixture(scope="module")
@@ -26,18 +28,16 @@ def answers(made, name):
 
 
 def material(made, name):
-    """What `compare` takes: plan, measures, scores, features of the real pictures."""
+    """What `compare` takes: plan, measures, scores, real pictures' features, calibrations."""
     folder, config = made
-    plan = comparisons(config, name)
-    measures = config.measures
-    scores = {
-        (name, variant, role): read_scores(folder / f"scores/{name}/{variant}/{prompts}.parquet")
-        for name, measure in measures.items()
-        for variant in plan["variants"]
-        for role, prompts in plan["prompts"].items()
-        if role in measure.texts
-    }
-    return plan, measures, scores, {"kid": read_reference(folder / "references/kid/rooms.parquet")}
+    files, place = EvaluationFiles(config), folder.parents[1]
+    return (
+        files.plans[name],
+        config.measures,
+        {k: read_scores(*(place / p for p in paths)) for k, paths in files.scores(name).items()},
+        {k: read_reference(place / path) for k, path in files.references(name).items()},
+        {k: read_calibration(place / path) for k, path in files.calibrations(name).items()},
+    )
 
 
 def headline(made, name):
@@ -50,29 +50,35 @@ def verdicts(pair):
 
 def test_a_true_improvement_is_better(made):
     (pair,) = headline(made, "lora")
-    assert verdicts(pair) == ["better", "better", "no clear difference"]
+    assert verdicts(pair) == ["better", "better", "the same"]
     assert pair["verdict"] == "better"
     (answer,) = answers(made, "lora")["answers"]
     assert answer["sentence"] == (
-        "lora-r4 against tiny: its pictures follow the prompts better and look more"
-        " like the real pictures; nothing is clearly forgotten on unrelated prompts."
+        "This run of lora-r4 against tiny: its pictures follow the prompts better and look more"
+        " like the real pictures; unrelated prompts come out just as well, so nothing is forgotten."
     )
     score = pair["metrics"]["domain_clip_score"]
     assert score["low"] < 6 < score["high"]
-    assert (score["pictures"], score["prompts"]) == (16, 8)
+    assert (score["pictures"], score["prompts"]) == (256, 128)
+    assert (score["wins"], score["lost"], score["lost_beyond"]) == (1, 0, 10)
     assert score["difference"] == pytest.approx(score["ours"] - score["theirs"], abs=1e-5)
 
 
-def test_equals_are_no_clear_difference(made):
+def test_equals_are_the_same(made):
     against_base, against_equal = headline(made, "rank")
     assert against_base["verdict"] == "better"
     assert against_equal["name"] == "lora-r4"
-    assert set(verdicts(against_equal)) == {against_equal["verdict"]} == {"no clear difference"}
+    assert set(verdicts(against_equal)) == {against_equal["verdict"]} == {"the same"}
+    assert 0.3 < against_equal["metrics"]["domain_clip_score"]["wins"] < 0.7
+    (_, answer) = answers(made, "rank")["answers"]
+    assert answer["sentence"].startswith("This run of lora-r64 against that of lora-r4: its")
 
 
 def test_a_loss_is_worse_and_forgets(made):
     (pair,) = headline(made, "full")
     assert verdicts(pair) == ["worse", "worse", "worse"]
+    unrelated = pair["metrics"]["unrelated_clip_score"]
+    assert 0 < unrelated["lost"] < 64  # it falls by 9, and 10 are a failure
     (answer,) = answers(made, "full")["answers"]
     assert answer["sentence"].endswith("unrelated prompts come out worse, which is forgetting.")
 
@@ -83,7 +89,7 @@ def test_comparisons_that_come_out_alike_share_a_sentence(made):
     entry = config.experiments["rank"].model_copy(update=changes)
     found = answers((folder, config.replace(experiments={"all": entry})), "all")["answers"]
     assert [answer["models"] for answer in found] == [["lora-r4", "lora-r64"], ["full"]]
-    assert found[0]["sentence"].startswith("lora-r4 and lora-r64 against tiny: their pictures")
+    assert found[0]["sentence"].startswith("These runs of lora-r4 and lora-r64 against tiny: their")
 
 
 def test_a_merge_is_judged_against_the_whole_fine_tune(made):
@@ -100,17 +106,64 @@ def test_a_merge_is_judged_against_the_whole_fine_tune(made):
 
 
 def test_a_noisy_metric_leaves_the_intervals_of_the_others_alone(made):
-    plan, measures, found, real = material(made, "lora")
+    plan, measures, found, real, calibrations = material(made, "lora")
     rng = np.random.default_rng(0)
     wild = {
         (name, *rest): side | {"value": side["value"] * rng.lognormal(0, 2, side["value"].shape)}
         for (name, *rest), side in found.items()
         if name == "kid"
     }
-    sides = (compare(plan, measures, each, real)["pairs"] for each in (found, found | wild))
+    sides = (
+        compare(plan, measures, each, real, calibrations)["pairs"] for each in (found, found | wild)
+    )
     for calm, noisy in zip(*sides):
         assert calm["metrics"].pop("domain_kid") != noisy["metrics"].pop("domain_kid")
         assert calm["metrics"] == noisy["metrics"]
+
+
+def test_the_course_of_a_training_has_intervals_and_no_verdict(made):
+    pairs = [pair for pair in answers(made, "lora")["pairs"] if pair["family"] == "trajectory"]
+    assert pairs
+    for pair in pairs:
+        for metric in pair["metrics"].values():
+            assert metric["verdict"] is None
+            assert metric["prompts"] == 32  # the first block
+            assert metric["low"] < metric["difference"] < metric["high"]
+
+
+def test_a_comparison_comes_out_the_same_in_every_experiment(made):
+    """`full` asks nine verdicts, `merging` six: both have what the larger one needs."""
+    found = [headline(made, name)[0] for name in ("full", "merging")]
+    assert found[0] == found[1]
+    assert found[0]["errors"] == dict.fromkeys(found[0]["metrics"], 0.05 / 9)
+
+
+def test_a_verdict_is_that_of_the_first_look_that_gives_one(made):
+    plan, measures, found, real, calibrations = material(made, "rank")
+    margins = find_margins(plan, measures, real, calibrations)
+    early = {**plan, "fewest": 32, "looks": {role: [32, 64, 128] for role in plan["looks"]}}
+    short = {
+        key: {name: values[:64] for name, values in side.items()} for key, side in found.items()
+    }
+    whole, part = (judge(early, measures, scores, real, margins) for scores in (found, short))
+    assert whole == part  # 32 prompts decide, whatever else is drawn
+    assert [undecided(pair) for pair in whole] == [[] for _ in whole]
+    for pair in judge(plan, measures, short, real, margins):
+        # fewer than 128 decide nothing
+        assert sorted(undecided(pair)) == sorted(pair.get("errors", {}))
+        told = [metric.get("to_decide") for metric in pair["metrics"].values()]
+        assert all(told) == ("errors" in pair)
+
+
+def test_a_model_against_itself_is_the_same_whatever_the_margin(made):
+    """A LoRA at scale 0 draws what its base draws."""
+    plan, measures, found, real, _ = material(made, "lora")
+    base = {(n, "base/tiny", r): side for (n, v, r), side in found.items() if v == "base/tiny"}
+    again = {(n, v, r): base[n, "base/tiny", r] for n, v, r in found}
+    (pair,) = [pair for pair in plan["pairs"] if pair["family"] == "headline"]
+    calm = {name: measure.model_copy(update={"margin": 1e-9}) for name, measure in measures.items()}
+    answer = compare({**plan, "pairs": [pair]}, calm, again, real, {})
+    assert answer["pairs"][0]["verdict"] == "the same"
 
 
 def test_the_headline_is_the_last_checkpoint_at_full_strength(made):
@@ -174,15 +227,15 @@ def test_a_grid_over_many_steps_shows_some_of_them(made):
 
 
 def test_too_few_unrelated_prompts_tell_nothing_about_forgetting(made):
-    plan, measures, found, real = material(made, "full")
-    few = set(study.SETS["unrelated"][:5])
+    plan, measures, found, real, calibrations = material(made, "full")
+    few = set(study.SETS["unrelated"][:100])
     for (_, _, role), side in found.items():
         if role == "unrelated":
             kept = [prompt in few for prompt in side["prompt"]]
             side |= {key: values[kept] for key, values in side.items()}
-    (answer,) = compare(plan, measures, found, real)["answers"]
+    (answer,) = compare(plan, measures, found, real, calibrations)["answers"]
     assert answer["sentence"].endswith(
-        "; fewer than 6 unrelated prompts do not tell what is forgotten."
+        "; fewer than 128 unrelated prompts do not tell what is forgotten."
     )
 
 
@@ -205,12 +258,16 @@ def test_scores_are_checked(tmp_path):
 
 
 def test_pictures_that_do_not_pair_are_named(made):
+    pair = {"variant": "a", "baseline": "b", "name": "b", "family": "headline", "model": "b"}
+    pair["errors"] = {"domain_it": 0.05}
     plan = {
         "prompts": {"domain": "rooms"},
         "reference": "rooms",
         "methods": {},
         "variants": {"a": {"name": "a"}, "b": {"name": "b"}},
-        "pairs": [{"variant": "a", "baseline": "b", "name": "b", "family": "headline"}],
+        "pairs": [pair],
+        "fewest": 2,
+        "looks": {"domain": [2]},
     }
 
     def side(prompts):
@@ -221,15 +278,17 @@ def test_pictures_that_do_not_pair_are_named(made):
             "value": np.ones(count),
         }
 
-    measures = {"it": KIND.read({"type": "clip-score", "model": "clip"})}
+    measures = {"it": KIND.read({"type": "clip-score", "model": "clip", "margin": 3.0})}
     found = {("it", "a", "domain"): side(["x", "y"]), ("it", "b", "domain"): side(["x", "z"])}
     with pytest.raises(UserError, match=r"a and b do not pair: .* 'y' with seed 0"):
-        compare(plan, measures, found, {})
+        compare(plan, measures, found, {}, {})
 
 
 def judged(made, measures):
     """The headline's metrics and the sentence of an experiment that these measures judge."""
-    plan, _, found, real = material(made, "lora")
+    plan, _, found, real, _ = material(made, "lora")
+    _, config = made
+    plan = plans(config.replace(measures=measures))["lora"]
     names = {
         name: "kid" if measure.compares_with_real else "clip_score"
         for name, measure in measures.items()
@@ -241,23 +300,28 @@ def judged(made, measures):
         for role in measure.texts
     }
     references = {name: real["kid"] for name in measures if names[name] == "kid"}
-    answers = compare(plan, measures, scores, references)
+    answers = compare(plan, measures, scores, references, {})
     (pair,) = [pair for pair in answers["pairs"] if pair["family"] == "headline"]
     return pair["metrics"], answers["answers"][0]["sentence"]
 
 
 def test_a_distance_alone(made):
-    metrics, sentence = judged(made, {"near": KIND.read({"type": "kid"})})
+    metrics, sentence = judged(made, {"near": KIND.read({"type": "kid", "margin": 20.0})})
     assert list(metrics) == ["domain_near"]
-    assert sentence == "lora-r4 against tiny: its pictures look more like the real pictures."
+    assert sentence == (
+        "This run of lora-r4 against tiny: its pictures look more like the real pictures."
+    )
 
 
 def test_two_measures_of_a_type_are_told_apart(made):
-    small, large = (KIND.read({"type": "clip-score", "model": name}) for name in ("s", "l"))
+    small, large = (
+        KIND.read({"type": "clip-score", "model": name, "margin": 3.0}) for name in ("s", "l")
+    )
     metrics, sentence = judged(made, {"small": small, "large": large})
     assert list(metrics) == ["domain_small", "domain_large", "unrelated_small", "unrelated_large"]
     assert sentence == (
-        "lora-r4 against tiny: its pictures follow the prompts better by small and follow the"
-        " prompts better by large; by small nothing is clearly forgotten on unrelated prompts and"
-        " by large nothing is clearly forgotten on unrelated prompts."
+        "This run of lora-r4 against tiny: its pictures follow the prompts better by small and"
+        " follow the prompts better by large; by small unrelated prompts come out just as well, so"
+        " nothing is forgotten and by large unrelated prompts come out just as well, so nothing is"
+        " forgotten."
     )

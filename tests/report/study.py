@@ -14,13 +14,30 @@ import yaml
 from PIL import Image, ImageDraw
 
 from emaki.config import load, save
-from emaki.config.comparisons import comparisons, grids
+from emaki.config.blocks import bounds
+from emaki.config.comparisons import grids
+from emaki.evaluation.calibration import DAMAGES, NONE
+from emaki.workflow.evaluation_files import EvaluationFiles
 
 COLOURS = ["red", "blue", "green", "orange", "purple", "teal", "brown", "pink"]
+FLOORS = ["oak", "pine", "stone", "cork", "slate", "brick", "tiled", "carpet"]
+PLACES = ["by a window", "in a corner"]
+# Colours first, so that few prompts show them all; as many as the first look takes.
 SETS = {
-    "rooms": [f"a living room with a {colour} couch" for colour in COLOURS],
-    "unrelated": [f"{colour} umbrella" for colour in COLOURS],
+    "rooms": [
+        f"a living room with a {colour} couch {place} on a {floor} floor"
+        for place in PLACES
+        for floor in FLOORS
+        for colour in COLOURS
+    ],
+    "unrelated": [
+        f"{colour} umbrella {place} on a {floor} floor"
+        for place in PLACES
+        for floor in FLOORS
+        for colour in COLOURS
+    ],
 }
+DRAWN = 8  # prompts with pictures, for grids; the others have scores only
 SEEDS = [0, 1]
 STEPS = {"lora-r4": 60, "lora-r64": 60, "full": 60}
 # What a run adds to the base at full strength: CLIPScore on rooms and on unrelated prompts, and
@@ -81,7 +98,7 @@ def build(place, **changes):
         "models": {"tiny": {"path": str(folder / "sd")}},
         "measures": {
             "clip_score": {"type": "clip-score", "model": str(folder / "clip")},
-            "kid": {"type": "kid"},
+            "kid": {"type": "kid", "margin": 20.0},
         },
         "experiments": EXPERIMENTS,
         **changes,
@@ -89,16 +106,20 @@ def build(place, **changes):
     (folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
     made = load(folder / "config.yaml")
     save(made, folder / "config.json")
-    variants = {}
-    for name in made.experiments:
-        variants |= comparisons(made, name)["variants"]
-    for path, variant in variants.items():
-        for prompt_set in SETS:
-            write_samples(folder / f"samples/{path}/{prompt_set}.parquet", variant, prompt_set)
-            for name, measure in made.measures.items():
-                scores = folder / f"scores/{name}/{path}/{prompt_set}.parquet"
-                write_scores(scores, variant, prompt_set, measure.type)
+    files = EvaluationFiles(made)
+    for experiment, plan in files.plans.items():
+        for grid in grids(made, experiment):
+            for (path, prompt_set), file in files.samples(experiment, grid).items():
+                write_samples(place / file, plan["variants"][path], prompt_set)
+        for (name, path, role), blocks in files.scores(experiment).items():
+            for file in blocks:
+                variant, prompt_set = plan["variants"][path], plan["prompts"][role]
+                write_scores(place / file, variant, prompt_set, made.measures[name].type)
     for name, measure in made.measures.items():
+        for prompt_set in SETS:
+            if measure.type not in VECTORS:
+                path = folder / f"calibrations/{name}/tiny/{prompt_set}.parquet"
+                write_calibration(path, prompt_set, measure.type)
         if measure.type in VECTORS:
             write_reference(folder / f"references/{name}/rooms.parquet", measure.type)
     for run, steps in STEPS.items():
@@ -119,8 +140,9 @@ def keys(prompt_set):
 
 
 def write_samples(path, variant, prompt_set):
+    """Pictures of the first prompts: a grid shows no more."""
     rows = []
-    for prompt, seed in keys(prompt_set):
+    for prompt, seed in keys(prompt_set)[: DRAWN * len(SEEDS)]:
         image = {"bytes": picture(prompt, seed, strength_of(variant)), "path": None}
         row = {"prompt": prompt, "seed": seed, "image": image, "key": "0"}
         rows.append(row | {"held_out": prompt in SETS["rooms"][:2]})
@@ -151,8 +173,10 @@ VECTORS = {"kid": lambda features: features, "cmmd": lambda features: unit(featu
 def write_scores(path, variant, prompt_set, measure_type):
     """Scores with a prompt's own level, a picture's own noise, and the run's effect.
 
-    Preference and CLIP's embeddings tell the same in other units.
+    Preference and CLIP's embeddings tell the same in other units. Written are those prompts of the
+    block that the file is of.
     """
+    block = slice(*(len(SEEDS) * end for end in bounds(path.stem)))
     strength = strength_of(variant)
     effect = EFFECTS.get(variant["run"], (0, 0, 0))
     own = sum(map(ord, variant["run"] or "base")) + (variant["step"] or 0)
@@ -172,6 +196,20 @@ def write_scores(path, variant, prompt_set, measure_type):
         if prompt_set == "rooms":
             row["held_out"] = prompt in SETS["rooms"][:2]
         rows.append(row)
+    write(path, pa.Table.from_pylist(rows[block]))
+
+
+def write_calibration(path, prompt_set, measure_type):
+    """Damaged pictures' scores of the first prompts: prompts that are lost cost most by far."""
+    rows, unit_ = [], 3 if measure_type == "preference" else 1
+    steps = [(NONE, 0.0), *((d, strength) for d, all_ in DAMAGES.items() for strength in all_)]
+    for damage, strength in steps:
+        noise = np.random.default_rng(int(100 * strength))
+        cost = 60 * strength if damage == "prompts" else 0.1 * strength
+        for number, prompt in enumerate(SETS[prompt_set][:32]):
+            value = (60 - (cost if damage != NONE else 0) + noise.normal(0, 0.1)) / unit_
+            row = {"damage": damage, "strength": strength, "prompt": prompt, "picture": number}
+            rows.append(row | {"value": value})
     write(path, pa.Table.from_pylist(rows))
 
 
@@ -229,12 +267,9 @@ def commands(made):
     found = []
     for name in made.experiments:
         asked = ["--study", f"{FOLDER}/config.json", "--experiment", name]
-        arguments = ["--scores", f"{FOLDER}/scores", "--references", f"{FOLDER}/references"]
-        output = f"{FOLDER}/experiments/{name}.json"
-        found.append(["compare.py", *asked, *arguments, "--output", output])
+        found.append(["compare.py", *asked, "--output", f"{FOLDER}/experiments/{name}.json"])
         for grid in grids(made, name):
-            arguments = ["--grid", grid, "--samples", f"{FOLDER}/samples"]
             output = f"{FOLDER}/grids/{name}/{grid}.png"
-            found.append(["grid.py", *asked, *arguments, "--output", output])
+            found.append(["grid.py", *asked, "--grid", grid, "--output", output])
     report = ["--study", f"{FOLDER}/config.json", "--output", f"{FOLDER}/report.html"]
     return [*found, ["report.py", *report]]

@@ -10,8 +10,8 @@ import study
 from test_report import SCRIPTS, run_scripts
 
 from emaki.common.errors import UserError
-from emaki.config.comparisons import comparisons
 from emaki.evaluation import scoring
+from emaki.workflow.evaluation_files import EvaluationFiles
 
 BRIGHTNESS = '''
 """How bright pictures are."""
@@ -33,7 +33,8 @@ class Brightness(Measure):
             phrases={
                 "better": "are brighter",
                 "worse": "are darker",
-                "no clear difference": "are neither clearly brighter nor darker",
+                "the same": "are as bright",
+                "not decided yet": "may be brighter or darker",
             },
             subject="brightness is",
             explanation="The mean of <all> pixels, of which a white one has {white}.",
@@ -62,7 +63,8 @@ class Colours(Distance):
             phrases={
                 "better": "have more of the real pictures' colours",
                 "worse": "have less of the real pictures' colours",
-                "no clear difference": "have neither clearly more nor less of the real colours",
+                "the same": "have as much of the real colours",
+                "not decided yet": "may have more or less of the real colours",
             },
             subject="likeness of colours is",
             explanation="The distance between walls.",
@@ -100,8 +102,10 @@ def made(tmp_path_factory):
         path.write_text(code)
         measures[name] = {"type": str(path)}
     measures["brightness"]["white"] = 2.0
+    measures["colours"]["margin"] = 1.0
     one = {"lora": study.EXPERIMENTS["lora"]}
-    built = study.build(place, measures=measures, experiments=one)
+    looks = {"looks": [8], "at_most": 8}  # all that is drawn
+    built = study.build(place, measures=measures, experiments=one, evaluation=looks)
     folder = place / study.FOLDER
     real = [study.picture(prompt, 0, 0.9) for prompt in study.SETS["rooms"]]
     pictures = [{"bytes": data, "path": None} for data in real]
@@ -116,10 +120,11 @@ def scoring_commands(folder, built, measures):
     """The arguments of score.py and reference.py for the pictures of the domain."""
     for name, entry in measures.items():
         measure = ["--measure", json.dumps(entry)]
-        for variant in comparisons(built, "lora")["variants"]:
-            file = f"{variant}/rooms.parquet"
-            samples, output = folder / "samples" / file, folder / "scores" / name / file
-            yield ["score.py", "--samples", samples, *measure, "--output", output]
+        for (own, variant, _), scores in EvaluationFiles(built).scores("lora").items():
+            if own == name:
+                samples = folder / "samples" / variant / "rooms/0000-0008.parquet"
+                output = folder.parents[1] / scores[0]
+                yield ["score.py", "--samples", samples, *measure, "--output", output]
         if name == "colours":
             output = folder / "references/colours/rooms.parquet"
             output.parent.mkdir(parents=True)
@@ -137,7 +142,7 @@ def test_a_number_a_picture_is_compared_and_told(made):
     page = (made / "report.html").read_text("utf-8")
     assert "Is bright" in page
     assert "The mean of &lt;all&gt; pixels, of which a white one has <code>2.0</code>." in page
-    assert "lora-r4 against tiny: its pictures are darker and" in page
+    assert "This run of lora-r4 against tiny: its pictures are darker and" in page
 
 
 def test_a_distance_from_the_real_pictures_is_compared_and_told(made):
@@ -147,6 +152,7 @@ def test_a_distance_from_the_real_pictures_is_compared_and_told(made):
     assert answers["real_pictures"] == len(study.SETS["rooms"])
     page = (made / "report.html").read_text("utf-8")
     assert "have more of the real pictures&#39; colours." in page
+    assert "No margin: it tells better from worse" in page
     assert "distance of colours × 1000, lower is better" in page
     assert "only pairs of different prompts count in a distance" in page
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from html import escape
@@ -15,6 +16,7 @@ import study
 from emaki.config import read_saved
 from emaki.evaluation.metrics import metrics_of
 from emaki.report import charts, costs, curves
+from emaki.report import page as page_of
 from emaki.training.settings import Start
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
@@ -101,8 +103,8 @@ def test_every_entry_has_its_answer(page):
     for name, entry in study.EXPERIMENTS.items():
         assert f'id="{name}"' in page
         assert escape(entry["question"]) in page
-    assert "<b>Better.</b> lora-r4 against tiny" in page
-    assert "<b>Worse.</b> full against tiny" in page
+    assert "<b>Better.</b> This run of lora-r4 against tiny" in page
+    assert "<b>Worse.</b> This run of full against tiny" in page
     assert "Rank &lt;64&gt; &amp; more" in page
     assert "cannot be read &lt;as a picture&gt;" in page
 
@@ -124,13 +126,22 @@ def test_what_was_forgotten_is_told_at_the_head(made, page):
 def test_a_comparison_that_two_entries_make_counts_once_and_has_one_answer(page):
     """Merging asks about the strengths of what the entry before it compares with the base."""
     head = page[page.index("<header") : page.index("<main")]
-    assert "4 questions, 4 comparisons" in " ".join(head.split())
+    text = " ".join(head.split())
+    assert "4 questions, 4 comparisons, 12 measurements:" in text
+    assert re.findall(r">(\d+ [a-z ]+)</span>", head) == [
+        "4 better",
+        "3 worse",
+        "5 the same",
+        "1 worse",
+    ]
+    sentences = re.findall(r"<li>.*?</li>", text[text.index("sentences") :])[:4]
+    assert "Merging</a> At alpha 0.25 instead of 1, full: the prompts" in sentences[3]
     start = page.index('id="merging"')
     text = page[start : page.index("</section>", start)]
     assert 'told in\n    <a href="#full">Full</a>' in text
     assert "At alpha 0.25 instead of 1, full" in text
     assert "full against tiny" not in text
-    assert page.count("<b>Worse.</b> full against tiny") == 1
+    assert page.count("<b>Worse.</b> This run of full against tiny") == 1
 
 
 def test_the_contents_say_the_verdict_in_words(page):
@@ -152,8 +163,8 @@ def test_a_plot_says_its_direction_and_verdict(page):
 
 def test_prompts_that_no_run_trains_on_are_counted(page):
     text = " ".join(page.split())
-    assert "8 prompts (2 of them captions that no run trains on), 16 pairs" in text
-    assert "from 8 unrelated prompts;" in text
+    assert "128 prompts (2 of them captions that no run trains on), 128 unrelated prompts;" in text
+    assert "wrong together with a chance of at most 5 %" in text
 
 
 def test_the_cost_says_what_is_in_it(page):
@@ -208,16 +219,16 @@ def test_the_smallest_study(tmp_path, monkeypatch):
     built = study.build(tmp_path, prompts=prompts, experiments={"lora": small})
     page = (run_scripts(tmp_path, built) / "report.html").read_text("utf-8")
     assert "too few prompts" in page
-    assert "lora-r4 against tiny: fewer than 6 prompts tell no difference." in page
-    assert "no difference can be told" in page
-    assert "large differences only" not in page
+    assert "This run of lora-r4 against tiny: fewer than 128 prompts decide nothing." in page
+    assert "With fewer than 128 prompts nothing is decided" in page
+    assert '<span class="badge undecided">2 not decided yet' in " ".join(page.split())
     assert "The notebook saw" not in page
 
 
 MEASURES = {
     "clip_score": {"type": "clip-score", "model": "clip"},
-    "kid": {"type": "kid"},
-    "cmmd": {"type": "cmmd", "model": "clip"},
+    "kid": {"type": "kid", "margin": 20.0},
+    "cmmd": {"type": "cmmd", "model": "clip", "margin": 0.1},
     "preference": {"type": "preference", "model": "clip"},
     "large_clip": {"type": "clip-score", "model": "clip"},
 }
@@ -242,7 +253,7 @@ def test_any_number_of_measures(names, tmp_path):
     head = text[text.index('<table class="answers') :]
     assert head[: head.index("</thead>")].count("<th>") == 2 + count
     reading = text[text.index('<section id="reading">') :]
-    assert reading[: reading.index("<h3>Pairs")].count("<p><b>") == count
+    assert reading[: reading.index("</section>")].count("<p><b>") == count
     if screenshot.browser():
         assert screenshot.problems(tmp_path / study.FOLDER / "report.html") == []
 
@@ -260,9 +271,9 @@ def test_all_measures_are_told_in_their_order(tmp_path, page):
     ]
     assert f"by <code>{tmp_path / study.FOLDER / 'clip'}</code>" in text
     assert answers["answers"][0]["sentence"].startswith(
-        "lora-r4 against tiny: its pictures follow the prompts better, look more like the real"
-        " pictures, come nearer to the real pictures by CLIP's measure and would be preferred;"
-        " nothing"
+        "This run of lora-r4 against tiny: its pictures follow the prompts better, look more like"
+        " the real pictures, come nearer to the real pictures by CLIP's measure and would be"
+        " preferred; unrelated"
     )
     (headline,) = [pair for pair in answers["pairs"] if pair["family"] == "headline"]
     preference = headline["metrics"]["domain_preference"]
@@ -286,11 +297,76 @@ def test_ticks_are_few_and_enclose(low, high):
 
 
 def test_an_unbounded_interval_is_drawn_to_the_edges():
-    metric = {"difference": 1.0, "low": None, "high": None, "verdict": "no clear difference"}
-    svg = charts.forest(metric | {"prompts": 5}, 1.0, True)
+    metric = {"difference": 1.0, "low": None, "high": None, "verdict": "not decided yet"}
+    svg = charts.forest(metric | {"prompts": 5, "margin": 0.5}, 1.0, True)
     assert 'x1="6.6" x2="213.4"' in svg
-    assert "<title>no clear difference: +1.0 (too few prompts)</title>" in svg
-    assert "no bound: most prompts differ by the same" in charts.interval(metric | {"prompts": 16})
+    assert "<title>not decided yet: +1.0 (too few prompts)</title>" in svg
+    assert '<rect class="margin" x="58.3" y="0" width="103.4"' in svg
+
+
+def judged(**changes):
+    usual = {"verdict": "the same", "prompts": 128, "wins": 0.52, "lost": 0, "to_decide": None}
+    return usual | changes
+
+
+@pytest.mark.parametrize(
+    ("metric", "text"),
+    [
+        (judged(), "128 prompts; better on 52%"),
+        (judged(lost=4), "128 prompts; better on 52%; fails on 4"),
+        (judged(wins=None), "128 prompts"),
+        (
+            judged(verdict="not decided yet", to_decide=428),
+            "128 prompts; better on 52%; about 300 more (20 min 0 s) would decide",
+        ),
+        (
+            judged(verdict=None, reason="it does not see blur here"),
+            "128 prompts; better on 52%; it does not see blur here",
+        ),
+    ],
+)
+def test_what_goes_with_a_verdict(metric, text):
+    assert page_of.described(metric, seconds=2.0) == text
+
+
+def test_the_time_of_a_prompt_is_drawing_and_scoring():
+    timings = [
+        {"stage": "samples", "parts": ["base", "tiny", "rooms", "0000-0032"], "seconds": 32.0},
+        {"stage": "samples", "parts": ["base", "tiny", "rooms", "0032-0128"], "seconds": 96.0},
+        {"stage": "scores", "parts": ["kid", "base", "tiny", "rooms", "0000-0032"], "seconds": 64},
+        {"stage": "runs", "parts": ["a", "000050"], "seconds": 1000.0},
+    ]
+    assert costs.of_prompt(timings) == 1.5
+    assert costs.of_prompt(timings[3:]) is None
+
+
+def test_what_margins_mean_is_a_table(page):
+    text = " ".join(page[page.index('<section id="margins">') :].split())
+    assert "Margin 3.00: as much as 5 % of prompts that are not followed at all cost here." in text
+    assert "Margin 20.0, which the config sets." in text
+    assert text[: text.index("</section>")].count('<table class="ladder">') == 2
+
+
+def test_a_measure_that_is_not_fit_says_why(made, tmp_path):
+    """On the page, where a margin could not be calibrated."""
+    folder = tmp_path / study.FOLDER
+    shutil.copytree(made, folder)
+    for path in (folder / "experiments").iterdir():
+        answers = json.loads(path.read_text())
+        for pair in answers["pairs"]:
+            if (found := pair["metrics"]["domain_kid"])["verdict"]:
+                found |= {"verdict": None, "reason": "it does not see blur here", "margin": None}
+        for margin in answers["margins"]:
+            if margin["metric"] == "domain_kid":
+                margin |= {"value": None, "reason": "it does not see blur here"}
+        path.write_text(json.dumps(answers))
+    *_, (_, *arguments) = study.commands(read_saved(folder / "config.json"))
+    command = [sys.executable, SCRIPTS / "report.py", *arguments]
+    subprocess.run(command, check=True, cwd=tmp_path)
+    text = " ".join((folder / "report.html").read_text("utf-8").split())
+    assert '<span class="badge none">no verdict</span>' in text
+    assert "No verdict: it does not see blur here." in text
+    assert "128 prompts; it does not see blur here" in text
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,7 @@ def test_a_user_is_told_what_the_prompts_cannot_do(dataset, tmp_path):
     study = tmp_path / "config.json"
     study.write_text('{"prompts": {"mine": {"dataset": "x", "count": 9}}}')
     arguments = ["--study", study, "--prompts", "mine", "--dataset", dataset]
+    arguments += ["--block", "0000-0032"]
     with told.open("w") as terminal:
         subprocess.run(
             [sys.executable, script, *arguments, "--output", tmp_path / "mine.parquet"],
@@ -55,7 +56,7 @@ def test_a_user_is_told_what_the_prompts_cannot_do(dataset, tmp_path):
     assert told.read_text().splitlines() == [
         "prompts mine: 5 prompts, not 9: the dataset has no more distinct captions",
         "prompts mine: 2 of 5 prompts are captions that no run trains on",
-        "prompts mine: fewer than 6 prompts can tell no difference between two models",
+        "prompts mine: with fewer than 128 prompts no comparison is decided",
     ]
     enough = dict.fromkeys("abcdef")
     assert not list(prompts.find_remarks(enough, PromptSet(texts=[*enough]), 6))
@@ -68,3 +69,13 @@ def test_a_dataset_without_captions_is_told(tmp_path):
         pq.write_table(empty, tmp_path / "data" / f"{split}.parquet")
     with pytest.raises(UserError, match="'x' has no captions"):
         prompts.choose_prompts(PromptSet(dataset="x", count=3), tmp_path)
+
+
+def test_a_block_is_some_prompts_of_a_set(tmp_path):
+    script = Path(__file__).parents[2] / "scripts/prompts.py"
+    (tmp_path / "config.json").write_text('{"prompts": {"mine": {"texts": ["a", "b", "c", "d"]}}}')
+    command = [sys.executable, script, "--study", tmp_path / "config.json", "--prompts", "mine"]
+    for block, texts in {"0000-0001": "a", "0001-0003": "bc", "0003-0009": "d"}.items():
+        output = tmp_path / f"{block}.parquet"
+        subprocess.run([*command, "--block", block, "--output", output], check=True)
+        assert list(prompts.read(output)) == list(texts)

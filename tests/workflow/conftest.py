@@ -32,7 +32,9 @@ class Study:
         """The jobs that a dry run lists: "rule" and, where it has one, its output's short name."""
         shown = self.snakemake(*(targets or ["results/report.html"]), "-n", "--quiet", "host")
         blocks = re.findall(
-            r"^(?:local)?rule (\w+):\n((?:    .*\n)*)", shown.stdout + shown.stderr, re.MULTILINE
+            r"^(?:local)?(?:rule|checkpoint) (\w+):\n((?:    .*\n)*)",
+            shown.stdout + shown.stderr,
+            re.MULTILINE,
         )
         return sorted(_name(rule, text) for rule, text in blocks if rule not in TARGET_RULES)
 

@@ -14,9 +14,10 @@ LORA = ["lora/000006/raw/0.5", "lora/000006/raw/1.0"]
 KEYWORD = ["keyword/000002/raw/1.0"]
 FULL = [f"full/000003/{weights}/{alpha}" for weights in ("raw", "ema") for alpha in ("0.5", "1.0")]
 VARIANTS = ["base/tiny", *LORA, *KEYWORD, *FULL]
-SETS = ["rooms", "unrelated"]
-# The sets of prompts that each judges.
-MEASURES = {"clip_score": SETS, "kid": ["rooms"]}
+SETS = ["rooms/0000-0002", "unrelated/0000-0002"]
+# The sets of prompts, each in one block, that each judges.
+MEASURES = {"clip_score": SETS, "kid": SETS[:1]}
+CALIBRATIONS = [f"calibrate {m}/tiny/{s.partition('/')[0]}" for m in MEASURES for s in MEASURES[m]]
 GRIDS = {
     "lora": ["lora-raw-000006", "lora-raw-scales"],
     "keyword": ["keyword-raw-000002"],
@@ -32,7 +33,8 @@ def pictures(variants, sets=SETS):
 def scores(variants, sets=SETS, measures=MEASURES):
     """Scoring variants by measures."""
     jobs = itertools.product(measures, variants, sets)
-    return [f"score {m}/{v}/{s}" for m, v, s in jobs if s in measures[m]]
+    roles = {measure: {s.partition("/")[0] for s in own} for measure, own in measures.items()}
+    return [f"score {m}/{v}/{s}" for m, v, s in jobs if s.partition("/")[0] in roles[m]]
 
 
 def answers(*experiments):
@@ -144,7 +146,7 @@ def test_a_text_encoder_that_is_trained_too_is_merged_and_drawn_with(study):
     changed = [job.replace("merge ", "merge_text_encoder ") for job in merges()]
     expected = ["config small/config", *train("full", 1, 3), *changed, *pictures(FULL)]
     assert_jobs(study, [*expected, *answers("merging")])
-    target = "results/small/samples/full/000003/ema/0.5/rooms.parquet"
+    target = "results/small/samples/full/000003/ema/0.5/rooms/0000-0002.parquet"
     before = (study.folder / target).read_bytes()
     study.snakemake(target)
     assert (study.folder / target).read_bytes() != before
@@ -169,9 +171,11 @@ def test_a_new_prompt_draws_only_its_own_pictures(study):
     store = study.folder / "results/small/pictures"
     before = {path: path.stat().st_mtime_ns for path in store.rglob("*.png")}
     study.change("[pig, red heart]", "[pig, red heart, umbrella]")
-    everything = [*pictures(VARIANTS, ["unrelated"]), "prompts unrelated", "config small/config"]
+    block = "unrelated/0000-0003"
+    everything = [*pictures(VARIANTS, [block]), f"prompts {block}", "config small/config"]
+    everything += ["calibrate clip_score/tiny/unrelated"]
     assert_jobs(study, [*everything, *answers("lora", "keyword", "merging")])
-    target = "results/small/samples/base/tiny/unrelated.parquet"
+    target = "results/small/samples/base/tiny/unrelated/0000-0003.parquet"
     study.snakemake(target)
     after = {path: path.stat().st_mtime_ns for path in store.rglob("*.png")}
     assert len(after) == len(before) + 2  # two seeds
@@ -213,7 +217,7 @@ def test_a_module_that_only_the_scorer_imports(study):
     edit_code(study, "scripts/emaki/evaluation/scoring.py")
     references = [f"reference kid/{name}" for name in ("rooms", "rooms-keyword", "rooms-blip")]
     compared = [f"compare {name}" for name in ("lora", "keyword", "merging")]
-    assert_jobs(study, [*scores(VARIANTS), *references, *compared, *END])
+    assert_jobs(study, [*scores(VARIANTS), *CALIBRATIONS, *references, *compared, *END])
 
 
 def test_another_measure_scores_alone(study):
@@ -221,7 +225,8 @@ def test_another_measure_scores_alone(study):
         "  kid: {type: kid}",
         "  kid: {type: kid}\n  preference: {type: preference, model: resources/tiny-clip}",
     )
-    more = scores(VARIANTS, measures={"preference": ["rooms"]})
+    more = scores(VARIANTS, measures={"preference": SETS[:1]})
+    more += ["calibrate preference/tiny/rooms"]
     compared = [f"compare {name}" for name in ("lora", "keyword", "merging")]
     assert_jobs(study, [*more, *compared, "config small/config", *END])
 
@@ -230,7 +235,8 @@ def test_the_code_of_one_measure(study):
     edit_code(study, "scripts/emaki/evaluation/measures/kid.py")
     references = [f"reference kid/{name}" for name in ("rooms", "rooms-keyword", "rooms-blip")]
     compared = [f"compare {name}" for name in ("lora", "keyword", "merging")]
-    again = scores(VARIANTS, measures={"kid": ["rooms"]})
+    again = scores(VARIANTS, measures={"kid": SETS[:1]})
+    again += ["calibrate kid/tiny/rooms"]
     assert_jobs(study, [*again, *references, *compared, *END])
 
 
@@ -243,8 +249,8 @@ def test_a_deleted_middle_checkpoint(study):
 
 
 def test_a_deleted_sample_is_put_together_from_the_kept_pictures(study):
-    (study.folder / "results/small/samples/base/tiny/rooms.parquet").unlink()
-    done = study.snakemake("results/small/samples/base/tiny/rooms.parquet")
+    (study.folder / "results/small/samples/base/tiny/rooms/0000-0002.parquet").unlink()
+    done = study.snakemake("results/small/samples/base/tiny/rooms/0000-0002.parquet")
     assert "0 pictures drawn, 4 kept" in done.stderr
 
 

@@ -2,6 +2,7 @@
 
 import re
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -35,6 +36,8 @@ def test_no_command_grows_with_the_study(large):
 
 
 def test_prompts_of_any_number_come_into_their_file(large):
-    target = "results/small/prompts/unrelated.parquet"
-    large.snakemake(target)
-    assert pq.read_table(large.folder / target)["prompt"].to_pylist() == PROMPTS
+    blocks = ["0000-0032", "0032-0128", "0128-0192", "0192-0256"]
+    targets = [f"results/small/prompts/unrelated/{block}.parquet" for block in blocks]
+    large.snakemake(*targets)
+    tables = [pq.read_table(large.folder / target) for target in targets]
+    assert pa.concat_tables(tables)["prompt"].to_pylist() == PROMPTS[:256]

@@ -24,7 +24,7 @@ TARGETS = [
         for measure in ("kid", "cmmd")
         for dataset in ("whole", "three", "web")
     ),
-    "results/small/prompts/seen.parquet",
+    "results/small/prompts/seen/0000-0002.parquet",
 ]
 
 
@@ -119,7 +119,7 @@ def test_features_of_the_real_pictures_are_the_same(done, measure):
 
 def test_prompts_are_taken_from_the_captions_of_shards(done):
     held_out = pq.read_table(result(done, "datasets/whole/data/validation.parquet"))
-    found = pq.read_table(result(done, "prompts/seen.parquet"))["prompt"].to_pylist()
+    found = pq.read_table(result(done, "prompts/seen/0000-0002.parquet"))["prompt"].to_pylist()
     assert found[0] == held_out["text"][0].as_py()
 
 

@@ -286,15 +286,18 @@ def test_a_full_fine_tune_of_another_strength_than_1_is_a_merge(variants):
 
 def test_what_an_experiment_compares(evaluation):
     shown = ["base/sd", "lora/000006/raw/1.0"]
-    assert evaluation.scores("helps") == [
-        f"results/mine/scores/{measure}/{variant}/own.parquet"
+    assert evaluation.scores("helps") == {
+        (measure, variant, "domain"): [
+            f"results/mine/scores/{measure}/{variant}/own/0000-0001.parquet"
+        ]
         for measure in ("fits", "near")
         for variant in shown
-    ]
-    assert evaluation.references("helps") == ["results/mine/references/near/rooms.parquet"]
-    assert evaluation.samples("helps", "lora-raw-000006") == [
-        f"results/mine/samples/{variant}/own.parquet" for variant in shown
-    ]
+    }
+    assert evaluation.references("helps") == {"near": "results/mine/references/near/rooms.parquet"}
+    assert evaluation.samples("helps", "lora-raw-000006") == {
+        (variant, "own"): f"results/mine/samples/{variant}/own/0000-0001.parquet"
+        for variant in shown
+    }
     measures = evaluation.comparison_plan("helps")["measures"]
     assert [name for name, _ in measures] == ["fits", "near"]
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from emaki.captioners import Captioner
 from emaki.common import weight_files
-from emaki.common.errors import UserError
+from emaki.common.errors import UserError, nearest
 from emaki.common.messages import KeyPath
 from emaki.common.settings import Settings
 from emaki.config import repositories
@@ -24,6 +24,8 @@ from emaki.config.derived import (
 from emaki.config.reading import NAMED, Document, unknown
 from emaki.config.settings import Experiment, Study
 from emaki.data.sources import Source
+from emaki.sampling import templates
+from emaki.sampling.settings import MOST_PROMPTS, PromptSet
 from emaki.training.recipes import LORA_KEYS
 from emaki.training.settings import Run, Start
 
@@ -48,9 +50,7 @@ def find_mistakes(study: Study, document: Document) -> list[str]:
 def complete(study: Study) -> Study:
     """A study without mistakes with what it leaves to look up: prompts' texts and references."""
     prompts = {
-        name: entry.model_copy(update={"texts": _lines(entry.file), "file": None})
-        if entry.file is not None
-        else entry
+        name: PromptSet(texts=_texts(entry)) if entry.dataset is None else entry
         for name, entry in study.prompts.items()
     }
     experiments = {
@@ -170,34 +170,67 @@ def _captioners(captions: Mapping[str, Captioner], name: str | None) -> list[str
 
 
 def _prompts(study: Study) -> Mistakes:
+    kinds = ("texts", "file", "template", "dataset")
     for name, entry in study.prompts.items():
         where = ("prompts", name)
-        given = [key for key in ("texts", "file", "dataset") if getattr(entry, key) is not None]
+        given = [key for key in kinds if getattr(entry, key) is not None]
         if len(given) != 1:
             has = " and ".join(given) or "none of them"
-            yield where, f"must have one of texts, file and dataset; it has {has}"
+            yield where, f"must have one of texts, file, template and dataset; it has {has}"
             continue
-        if (entry.count is not None) != (entry.dataset is not None):
-            problem = "is missing" if entry.count is None else "goes with dataset only"
-            yield (*where, "count"), problem
-        if entry.dataset is not None and entry.dataset not in study.datasets:
-            hint = unknown("dataset", entry.dataset, study.datasets)
-            yield (*where, "dataset"), hint
-        texts = entry.texts or []
-        if entry.file is not None:
-            try:
-                texts = _lines(entry.file)
-            except UnicodeDecodeError:
-                yield (*where, "file"), f"is {entry.file}, which is not UTF-8 text"
-                continue
-            except OSError:
-                yield (*where, "file"), f"is {entry.file}, which is no file"
-                continue
-            if not texts:
-                yield (*where, "file"), f"is {entry.file}, which has no prompts"
-        counts = Counter(texts)
-        for text in sorted(text for text, count in counts.items() if count > 1):
-            yield (*where, given[0]), f"has the prompt {text!r} {counts[text]} times"
+        if (entry.values is None) != (entry.template is None):
+            problem = "is missing" if entry.values is None else "goes with template only"
+            yield (*where, "values"), problem
+        elif entry.dataset is not None:
+            if entry.count is None:
+                yield (*where, "count"), "is missing"
+            if entry.dataset not in study.datasets:
+                yield (*where, "dataset"), unknown("dataset", entry.dataset, study.datasets)
+        else:
+            check = _template if entry.template is not None else _listed_prompts
+            yield from ((where + path, problem) for path, problem in check(entry, given[0]))
+
+
+def _listed_prompts(entry: PromptSet, key: str) -> Mistakes:
+    """What is wrong with prompts that are given one by one."""
+    try:
+        texts = _lines(entry.file) if entry.file is not None else entry.texts or []
+    except UnicodeDecodeError:
+        yield (key,), f"is {entry.file}, which is not UTF-8 text"
+        return
+    except OSError:
+        yield (key,), f"is {entry.file}, which is no file"
+        return
+    if not texts:
+        yield (key,), f"is {entry.file}, which has no prompts"
+    elif entry.count is not None and entry.count > len(texts):
+        yield ("count",), f"is {entry.count}, but there are {len(texts)} prompts"
+    counts = Counter(texts)
+    for text in sorted(text for text, count in counts.items() if count > 1):
+        yield (key,), f"has the prompt {text!r} {counts[text]} times"
+
+
+def _template(entry: PromptSet, key: str) -> Mistakes:
+    """What is wrong with a template and its values."""
+    values = entry.values or {}
+    names = templates.names_of(entry.template or "")
+    for name in sorted(set(names) - set(values)):
+        yield (key,), f"has {{{name}}}, for which there are no values{nearest(name, values)}"
+    for name in sorted(set(values) - set(names)):
+        yield ("values", name), f"does not stand in the template: write {{{name}}} there"
+    there_are = templates.count_combinations(values)
+    if entry.count is None and there_are > MOST_PROMPTS:
+        yield ("count",), f"is missing: there are {there_are:,} prompts"
+    elif entry.count is not None and entry.count > there_are:
+        yield ("count",), f"is {entry.count}, but there are {there_are} prompts"
+
+
+def _texts(entry: PromptSet) -> list[str]:
+    """The prompts of a set without mistakes that is no dataset's."""
+    if entry.template is not None:
+        count = entry.count or MOST_PROMPTS
+        return templates.make_prompts(entry.template, entry.values or {}, count)
+    return (_lines(entry.file) if entry.file is not None else entry.texts or [])[: entry.count]
 
 
 def _lines(path: str) -> list[str]:

@@ -2,16 +2,17 @@
 
 The Snakefile asks at every start, so nothing heavy is imported here.
 
-A comparison belongs to a family, and the family decides how its intervals are adjusted:
+A comparison belongs to a family, and the family decides whether it gets a verdict:
 
 headline   the last checkpoint at strength 1.0 against each baseline: what the experiment is about
 strength   the last checkpoint at each other LoRA scale or merge alpha against itself at 1.0
-course     everything else against each baseline, to see how it went; no verdict hangs on it
+trajectory everything else against each baseline, on the first block alone, without a verdict
 """
 
 from collections.abc import Iterable
 from typing import Any
 
+from emaki.config.blocks import cuts, looks
 from emaki.config.derived import (
     Variant,
     baseline_variants,
@@ -20,6 +21,7 @@ from emaki.config.derived import (
     weights_of,
 )
 from emaki.config.settings import Study
+from emaki.evaluation.verdicts import share_error
 
 # Rows of a grid by the role of the prompt set, and seeds side by side.
 GRID_ROWS = {"domain": 4, "unrelated": 4}
@@ -28,13 +30,25 @@ GRID_SEEDS = 2
 GRID_STEPS = 8
 
 
+def plans(study: Study) -> dict[str, dict[str, Any]]:
+    """{experiment: what `comparisons` says of it, with the chances of wrong verdicts}.
+
+    A pair that gets verdicts has `errors`, {metric: its share of the error of an experiment}.
+    """
+    every = {experiment: comparisons(study, experiment) for experiment in study.experiments}
+    return share_error(every, study.measures, study.evaluation.error)
+
+
 def comparisons(study: Study, experiment: str) -> dict[str, Any]:
-    """What `experiment` compares: the --plan of scripts/compare.py.
+    """What `experiment` compares.
 
     A dict: `prompts` {role: set of prompts}; `reference`, the dataset whose pictures KID takes as
     real; `variants` {path: {label, name, run, step, weights, strength}}, where `name` is the
     label without step and strength; `methods` {run: "lora" or "full"}; `pairs`, a list of
-    {variant, baseline, name, family}, the first two paths and `name` the baseline's.
+    {variant, baseline, name, family, model}, the first two paths, `name` the baseline's and `model`
+    the base model whose pictures say what matters; `looks` {role: after how many prompts is looked
+    for a verdict}, none of which can be given with less than `fewest`; `first_block` {role: how
+    many prompts are drawn of everything}.
     """
     entry = study.experiments[experiment]
     every = {v["path"]: v for v in variants(study, experiment)}
@@ -44,15 +58,19 @@ def comparisons(study: Study, experiment: str) -> dict[str, Any]:
         if variant["run"] not in entry.runs:
             continue
         last = variant["step"] == _last(every.values(), variant["run"])
-        family = "headline" if last and variant["strength"] == 1 else "course"
+        family = "headline" if last and variant["strength"] == 1 else "trajectory"
         pairs += [(path, baseline, name, family) for name, baseline in baselines.items()]
         if variant["strength"] != 1:
             itself = f"{path.rpartition('/')[0]}/{spell_strength(1.0)}"
             pairs.append((path, itself, every[itself]["label"], "strength"))
     keys = ("variant", "baseline", "name", "family")
     shown = ("label", "run", "step", "weights", "strength")
+    prompts = entry.prompts.by_role()
     return {
-        "prompts": entry.prompts.by_role(),
+        "prompts": prompts,
+        "fewest": min(study.evaluation.looks),
+        "first_block": {role: cuts(study, name)[0] for role, name in prompts.items()},
+        "looks": {role: looks(study, name) for role, name in prompts.items()},
         "reference": entry.reference,
         "methods": {run: study.runs[run].method for run in entry.runs},
         "variants": {
@@ -60,8 +78,18 @@ def comparisons(study: Study, experiment: str) -> dict[str, Any]:
             | {"name": _name(study, v)}
             for path, v in every.items()
         },
-        "pairs": [dict(zip(keys, pair)) for pair in pairs if pair[0] != pair[1]],
+        "pairs": [
+            dict(zip(keys, pair)) | {"model": _base_model(study, every[pair[0]], every[pair[1]])}
+            for pair in pairs
+            if pair[0] != pair[1]
+        ],
     }
+
+
+def _base_model(study, *variants):
+    """The base model of two variants; if they have two, whichever comes first in the config."""
+    own = {variant["model"] for variant in variants}
+    return next(model for model in study.models if model in own)
 
 
 def grids(study: Study, experiment: str) -> dict[str, dict[str, Any]]:

@@ -23,6 +23,7 @@ from emaki.data.sources import KIND as SOURCES
 from emaki.data.sources import Source
 from emaki.evaluation.measures import KIND as MEASURES
 from emaki.evaluation.measures import Measure
+from emaki.evaluation.settings import Evaluation
 from emaki.sampling.settings import PromptSet, Sampling
 from emaki.training.settings import Run
 
@@ -146,7 +147,7 @@ class Study(Settings):
     """A study: what there is, what is trained on what, and which questions are asked.
 
     As `emaki.config.load` gives it, each experiment has its `reference`, and a set of prompts has
-    `texts` or `dataset` and `count`.
+    `texts`, already cut to its `count`, or `dataset` and `count`.
     """
 
     RENAMED: ClassVar[dict[str, str]] = {"evaluators": "measures"}
@@ -162,6 +163,9 @@ class Study(Settings):
 
     sampling: Sampling
     """How pictures are drawn."""
+
+    evaluation: Evaluation = Field(default_factory=Evaluation)
+    """How far comparisons are looked at."""
 
     machine: Machine = Field(default_factory=Machine)
     """What `make plan` reckons with."""

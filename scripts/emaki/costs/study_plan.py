@@ -9,6 +9,7 @@ from typing import Any
 from emaki.common.errors import UserError
 from emaki.common.messages import spell
 from emaki.config import kept_steps, read_study, trained
+from emaki.config.comparisons import plans
 from emaki.config.derived import Variant, variants
 from emaki.config.reading import read
 from emaki.config.repositories import model_folders, repository, unpinned
@@ -23,6 +24,7 @@ GB = 1_000_000_000
 ANY_COMMIT = hashlib.sha1(usedforsecurity=False).hexdigest()
 # Assumed: a PNG of a drawn picture; kept once by itself and once in its table.
 PNG_BYTES_PER_PIXEL = 1.6
+SIDES = ("variant", "baseline")
 
 
 def plan(
@@ -89,7 +91,7 @@ def disk(study: Study) -> dict[str, Figure]:
         "merges": Figure(merged, "U-Nets in the checkpoint's precision"),
         "pictures": Figure(
             2 * drawn * edge**2 * PNG_BYTES_PER_PIXEL,
-            f"{drawn:,} x 2 at {PNG_BYTES_PER_PIXEL} bytes a pixel, assumed",
+            f"at most {drawn:,} x 2 at {PNG_BYTES_PER_PIXEL} bytes a pixel, assumed",
         ),
         "peak": Figure(max(peaks), "a second state and checkpoint of the largest run"),
     }
@@ -126,19 +128,21 @@ def _advice(figures: dict[str, Figure]) -> str:
     )
 
 
-def pictures(study: Study) -> int:
-    """How many pictures a study draws: each variant with each set that an experiment gives it."""
-    asked = {
-        (variant["path"], name)
-        for experiment, entry in study.experiments.items()
-        for variant in variants(study, experiment)
-        for name in entry.prompts.by_role().values()
-    }
-    counts = {
-        name: len(entry.texts) if entry.texts is not None else entry.count or 0
-        for name, entry in study.prompts.items()
-    }
-    return len(study.sampling.seeds) * sum(counts[name] for _, name in asked)
+def pictures(study: Study, look: int = -1) -> int:
+    """How many pictures a study draws, if nothing is decided before a look: 0 is the first.
+
+    By default before the last one, which is the most. Each variant is drawn with each set that an
+    experiment gives it, as far as one of them needs it.
+    """
+    ends: dict[tuple[str, str], int] = {}
+    for plan in plans(study).values():
+        for role, name in plan["prompts"].items():
+            judged = {p[side] for p in plan["pairs"] if "errors" in p for side in SIDES}
+            for path in plan["variants"]:
+                least = plan["first_block"][role]
+                end = plan["looks"][role][look] if path in judged else least
+                ends[path, name] = max(end, ends.get((path, name), 0))
+    return len(study.sampling.seeds) * sum(ends.values())
 
 
 def _drawn_variants(study: Study) -> list[Variant]:
@@ -198,11 +202,18 @@ def _time(study: Study) -> Iterator[str]:
         estimates.seconds_per_step(study, run).value * entry.steps * entry.num_processes
         for run, entry in runs.items()
     )
-    drawn = estimates.seconds_of(study, _drawing_gflop(study), half=True)
+    look = -1 if study.evaluation.until == "all" else 0
+    drawn, most = (_drawing(study, number) for number in (look, -1))
     hours = (training + drawn.value) / 3600
     name = "GPU" if gpu_of(study) else "CPU"
     yield f"  {hours:.1f} {name}-hours: {training / 3600:.1f} of training,"
-    yield f"  {drawn.value / 3600:.1f} of drawing {pictures(study):,} pictures ({drawn.source})"
+    count = pictures(study, look)
+    yield f"  {drawn.value / 3600:.1f} of drawing {count:,} pictures ({drawn.source})"
+    if most.value > drawn.value:
+        yield (
+            f"  up to the first look; {most.value / 3600:.1f} of drawing {pictures(study):,}"
+            " if nothing is decided before the last"
+        )
     yield "  not counted: captions, latents and scores, and the start of each job"
     price = study.machine.price_per_hour
     if price is None:
@@ -211,14 +222,17 @@ def _time(study: Study) -> Iterator[str]:
         yield f"  cost {hours * price:.2f}: x {price:g} an hour (machine.price_per_hour)"
 
 
-def _drawing_gflop(study: Study) -> float:
-    """Two forward passes a step where there is guidance, and the VAE's decoder."""
+def _drawing(study: Study, look: int) -> Figure:
+    """Figure: seconds of drawing up to a look.
+
+    Two forward passes a step where there is guidance, and the VAE's decoder.
+    """
     sampling = study.sampling
     size = size_of(next(iter(study.models.values())))
     passes = sampling.steps * (2 if sampling.guidance_scale > 1 else 1)
     unet = passes * estimates.unet_gflop(size, sampling.resolution)
     decoder = VAE_DECODER_GFLOP * unet / passes / estimates.UNET_GFLOP
-    return pictures(study) * (unet + decoder)
+    return estimates.seconds_of(study, pictures(study, look) * (unet + decoder), half=True)
 
 
 def _download(study: Study) -> Iterator[str]:

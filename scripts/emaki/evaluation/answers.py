@@ -3,25 +3,37 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from emaki.evaluation.by_prompt import MINIMUM_PROMPTS
 from emaki.evaluation.metrics import Metric
+from emaki.evaluation.words import BETTER, SAME, UNDECIDED, WORSE
 
-# In place of a measure's phrases where no difference can be told.
+# In place of a measure's phrases where no verdict can be given.
 TOO_FEW = "too few prompts"
 NOTHING_TOLD = {
-    "domain": f"fewer than {MINIMUM_PROMPTS} prompts tell no difference",
-    "unrelated": f"fewer than {MINIMUM_PROMPTS} unrelated prompts do not tell what is forgotten",
+    "domain": "fewer than {} prompts decide nothing",
+    "unrelated": "fewer than {} unrelated prompts do not tell what is forgotten",
+}
+NO_MEASURE = {
+    "domain": "no measure is fit to judge its pictures",
+    "unrelated": "no measure is fit to judge unrelated prompts",
 }
 
 
 def overall(metrics: Mapping[str, Metric], found: Mapping[str, dict]) -> str:
     """One verdict from those on the domain's prompts: also "mixed", if they disagree.
 
-    `found` are the metrics of a pair by name, each with its "verdict".
+    `found` are the metrics of a pair by name, each with its "verdict". What is not decided yet
+    does not stand against a better or a worse, but against the same.
     """
-    said = {m["verdict"] for name, m in found.items() if metrics[name].role == "domain"}
-    said.discard("no clear difference")
-    return "mixed" if len(said) == 2 else said.pop() if said else "no clear difference"
+    said = [m["verdict"] for name, m in found.items() if metrics[name].role == "domain"]
+    return one_verdict(said)
+
+
+def one_verdict(said: Iterable[str | None]) -> str:
+    """One verdict for several: "mixed" if there are both better and worse among them."""
+    said = set(said)
+    if {BETTER, WORSE} <= said:
+        return "mixed"
+    return next((word for word in (BETTER, WORSE, UNDECIDED, SAME) if word in said), UNDECIDED)
 
 
 def answers(
@@ -34,18 +46,22 @@ def answers(
     alike: dict[tuple, list[str]] = {}
     for pair in pairs:
         if pair["family"] == "headline":
-            verdicts = tuple((name, _told(metric)) for name, metric in pair["metrics"].items())
+            verdicts = tuple(
+                (name, _told(plan, metric)) for name, metric in pair["metrics"].items()
+            )
+            is_run = plan["variants"][pair["baseline"]].get("run") is not None
+            against = pair["name"], is_run
             model = plan["variants"][pair["variant"]]["name"]
-            alike.setdefault((pair["name"], pair["verdict"], verdicts), []).append(model)
-    shared: dict[tuple, list[str]] = {}
+            alike.setdefault((against, pair["verdict"], verdicts), []).append(model)
+    shared: dict[tuple, list[tuple[str, bool]]] = {}
     for (baseline, verdict, verdicts), models in alike.items():
         shared.setdefault((tuple(models), verdict, verdicts), []).append(baseline)
     return [
         {
             "verdict": verdict,
             "models": list(models),
-            "baselines": baselines,
-            "sentence": _sentence(metrics, models, baselines, dict(verdicts)),
+            "baselines": [name for name, _ in baselines],
+            "sentence": _sentence(plan, metrics, models, baselines, dict(verdicts)),
         }
         for (models, verdict, verdicts), baselines in shared.items()
     ]
@@ -70,57 +86,73 @@ def strengths(
         for pair in own:
             for name, metric in pair["metrics"].items():
                 strength = plan["variants"][pair["variant"]]["strength"]
-                told[name].setdefault(metric["verdict"], []).append(strength)
-        too_few = all(_told(metric) == TOO_FEW for metric in own[0]["metrics"].values())
+                if metric["verdict"]:
+                    told[name].setdefault(metric["verdict"], []).append(strength)
+        too_few = all(_told(plan, metric) == TOO_FEW for metric in own[0]["metrics"].values())
         entry = {
             "model": whole["name"],
             "word": "LoRA scale" if plan["methods"][whole["run"]] == "lora" else "alpha",
             "strengths": [plan["variants"][pair["variant"]]["strength"] for pair in own],
             "metrics": told,
         }
-        nothing = NOTHING_TOLD["domain"] if too_few else "no clear difference"
-        found.append({**entry, "sentence": _strengths_sentence(metrics, entry, nothing)})
+        nothing = NOTHING_TOLD["domain"].format(plan["fewest"]) if too_few else ""
+        sentence = _strengths_sentence(metrics, entry, nothing)
+        found.append({**entry, "sentence": sentence})
     return found
 
 
-def _told(metric):
-    """A metric's verdict, or that it can have none."""
-    return metric["verdict"] if metric["prompts"] >= MINIMUM_PROMPTS else TOO_FEW
+def _told(plan, metric):
+    """A metric's verdict, None by a measure that gives none, or that it can have none."""
+    too_few = metric["verdict"] == UNDECIDED and metric["prompts"] < plan["fewest"]
+    return TOO_FEW if too_few else metric["verdict"]
 
 
-def _sentence(metrics, models, baselines, verdicts):
+def _sentence(plan, metrics, models, baselines, verdicts):
     said: dict[str, list[str]] = {}
     for name, verdict in verdicts.items():
         said.setdefault(metrics[name].role, []).append(verdict)
-    parts = [_clause(metrics, role, verdicts, len(models)) for role in said]
+    parts = [_clause(plan, metrics, role, verdicts, len(models)) for role in said]
     if {"domain", "unrelated"} == said.keys() and _is_contrast(said):
         parts[1] = f"but {parts[1]}"
-    return f"{_listed(models)} against {_listed(baselines)}: {'; '.join(parts)}."
+    against = _listed([f"that of {name}" if is_run else name for name, is_run in baselines])
+    this = "This run" if len(models) == 1 else "These runs"  # each trained once, by one seed
+    return f"{this} of {_listed(models)} against {against}: {'; '.join(parts)}."
 
 
 def _is_contrast(said):
-    return "better" in said["domain"] and "worse" in said["unrelated"]
+    return BETTER in said["domain"] and WORSE in said["unrelated"]
 
 
-def _clause(metrics, role, verdicts, models):
+def _clause(plan, metrics, role, verdicts, models):
     """What came out on the prompts of one role."""
-    own = {name: verdict for name, verdict in verdicts.items() if metrics[name].role == role}
+    own = {name: v for name, v in verdicts.items() if metrics[name].role == role and v}
+    if not own:
+        return NO_MEASURE[role]
     if TOO_FEW in own.values():  # they have the same prompts
-        return NOTHING_TOLD[role]
+        return NOTHING_TOLD[role].format(plan["fewest"])
     told = _listed([metrics[name].texts.phrases[verdict] for name, verdict in own.items()])
     its = "its" if models == 1 else "their"
     return f"{its} pictures {told}" if role == "domain" else told
 
 
 def _strengths_sentence(metrics, entry, nothing):
+    """What came out at which strength, what is not decided last; or why nothing can."""
+    start = f"At {entry['word']} {_numbers(entry['strengths'])} instead of 1, {entry['model']}"
+    if nothing:
+        return f"{start}: {nothing}."
     said = [
         f"{metrics[name].texts.subject} {verdict} at {_numbers(values)}"
         for name, verdicts in entry["metrics"].items()
         for verdict, values in verdicts.items()
-        if verdict != "no clear difference"
+        if verdict != UNDECIDED
     ]
-    start = f"At {entry['word']} {_numbers(entry['strengths'])} instead of 1, {entry['model']}"
-    return f"{start}: {'; '.join(said) or nothing}."
+    open_ = [
+        f"{metrics[name].texts.title.lower()} at {_numbers(verdicts[UNDECIDED])}"
+        for name, verdicts in entry["metrics"].items()
+        if UNDECIDED in verdicts
+    ]
+    said += [f"not decided yet: {_listed(open_)}"] if open_ else []
+    return f"{start}: {'; '.join(said) or NO_MEASURE['domain']}."
 
 
 def _numbers(values):

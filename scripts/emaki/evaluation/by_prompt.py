@@ -3,11 +3,9 @@
 The prompts are what is drawn at random: pictures of one prompt resemble each other.
 """
 
-from collections.abc import Callable
-
 import numpy as np
 
-# With fewer, many resamples have next to no spread, and the intervals are as wide as the world.
+# With fewer, nothing is known of how prompts differ, and an interval has no bounds.
 MINIMUM_PROMPTS = 6
 
 
@@ -17,21 +15,13 @@ def prompt_means(values: np.ndarray, prompts: np.ndarray) -> np.ndarray:
     return np.bincount(group, weights=values) / np.bincount(group)
 
 
-def pseudo_values(statistic: Callable[[np.ndarray], float], count: int) -> np.ndarray:
-    """Tukey's jackknife pseudo-values of a statistic of `count` prompts: float64 (count,).
+def pseudo_values(whole: float, without: np.ndarray) -> np.ndarray:
+    """Tukey's jackknife pseudo-values of a statistic: float64 (prompts,).
 
-    `statistic` takes a boolean mask of shape (count,), the prompts that are kept, and returns a
-    number. The pseudo-values n T - (n - 1) T_without_g let a statistic that is no mean, such as
-    KID, be treated as a mean over prompts (Arvesen, Jackknifing U-statistics, 1969), so that one
-    interval serves both. With fewer than MINIMUM_PROMPTS each is the statistic itself.
+    `whole` is the statistic of all prompts, `without` (prompts,) that of all but each. The
+    pseudo-values n T - (n - 1) T_without_g let a statistic that is no mean, such as KID, be treated
+    as a mean over prompts (Arvesen, Jackknifing U-statistics, 1969), so that one interval serves
+    both.
     """
-    everything = np.ones(count, dtype=bool)
-    whole = statistic(everything)
-    if count < MINIMUM_PROMPTS:
-        return np.full(count, whole)
-    without = np.empty(count)
-    for prompt in range(count):
-        kept = everything.copy()
-        kept[prompt] = False
-        without[prompt] = statistic(kept)
+    count = len(without)
     return count * whole - (count - 1) * without

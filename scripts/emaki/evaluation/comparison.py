@@ -1,49 +1,60 @@
 """An experiment's scores turned into answers: differences, intervals and verdicts."""
 
-import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as parquet
 
 from emaki.common.errors import UserError
 from emaki.evaluation.answers import answers, overall, strengths
-from emaki.evaluation.intervals import simultaneous_intervals, verdict
+from emaki.evaluation.by_prompt import MINIMUM_PROMPTS
+from emaki.evaluation.calibration import Calibration, Margin, find_margins
 from emaki.evaluation.measures import Measure
-from emaki.evaluation.metrics import Metric, metrics_of
-
-LEVEL = 0.95
+from emaki.evaluation.metrics import Metric, judged_by
+from emaki.evaluation.sequential import Interval, decide, interval, prompts_to_decide
+from emaki.evaluation.settings import ERROR
+from emaki.evaluation.words import UNDECIDED
 
 Scores = dict[str, np.ndarray]
 """What `read_scores` returns."""
 
 
-def read_scores(path: str | Path) -> Scores:
-    """One row per picture, ordered by prompt and seed: a dict of arrays.
+def read_scores(*paths: str | Path) -> Scores:
+    """One row per picture, the prompts in the order of these files, one for each block of them.
 
-    `prompt` (n,) str; `seed` (n,) int; `value` (n,) or (n, d) float, what the measure gave; of
-    prompts that are captions `held_out` (n,) bool, those that no run trains on. Raises UserError
-    where a value is not a number or a (prompt, seed) comes twice.
+    A dict of arrays: `prompt` (n,) str; `seed` (n,) int, ascending for each prompt; `value` (n,) or
+    (n, d) float, what the measure gave; of prompts that are captions `held_out` (n,) bool, those
+    that no run trains on. Raises UserError where a value is not a number or a (prompt, seed) comes
+    twice.
     """
-    table = parquet.read_table(path)
-    table = table.sort_by([("prompt", "ascending"), ("seed", "ascending")])
+    tables = [parquet.read_table(path) for path in paths]
+    # a dataset may have fewer captions than were asked for, and then a block has none
+    table = pa.concat_tables([table for table in tables if len(table)] or tables[:1])
+    prompts = table["prompt"].to_pylist()
+    place = {prompt: number for number, prompt in enumerate(dict.fromkeys(prompts))}
+    seeds = table["seed"].to_pylist()
+    order = sorted(range(len(prompts)), key=lambda row: (place[prompts[row]], seeds[row]))
     scores = {
-        "prompt": np.array(table["prompt"].to_pylist(), dtype=object),
-        "seed": np.array(table["seed"].to_pylist(), dtype=np.int64),
-        "value": _matrix(table["value"]),
+        "prompt": np.array(prompts, dtype=object)[order],
+        "seed": np.array(seeds, dtype=np.int64)[order],
+        "value": _matrix(table["value"])[order],
     }
     if not np.isfinite(scores["value"]).all():
-        raise UserError(f"{path}: a score is not a number; score these pictures again")
+        raise UserError(f"{paths[0]}: a score is not a number; score these pictures again")
     if "held_out" in table.column_names:
-        scores["held_out"] = np.array(table["held_out"].to_pylist(), dtype=bool)
-    keys = list(zip(scores["prompt"], scores["seed"]))
-    for key, again in itertools.pairwise(keys):
-        if key == again:
-            raise UserError(f"{path}: prompt {key[0]!r} with seed {key[1]} is there twice")
+        scores["held_out"] = np.array(table["held_out"].to_pylist(), dtype=bool)[order]
+    keys = set()
+    for key in zip(scores["prompt"], scores["seed"]):
+        if key in keys:
+            raise UserError(f"{paths[0]}: prompt {key[0]!r} with seed {key[1]} is there twice")
+        keys.add(key)
     if len(keys) < 2:
-        raise UserError(f"{path}: a comparison needs two pictures or more; add prompts or seeds")
+        raise UserError(
+            f"{paths[0]}: a comparison needs two pictures or more; add prompts or seeds"
+        )
     return scores
 
 
@@ -60,31 +71,28 @@ def compare(
     measures: Mapping[str, Measure],
     scores: Mapping[tuple[str, str, str], Scores],
     references: Mapping[str, np.ndarray],
+    calibrations: Mapping[tuple[str, str, str], Calibration],
 ) -> dict[str, Any]:
     """The answers of one experiment, ready for JSON.
 
     `plan` is that of emaki.config.comparisons, `measures` are the config's by name; `scores` is
     {(measure, variant, role): as read_scores returns}, with every variant of the plan and every
-    role of its prompts that the measure judges; `references` is {measure: as read_reference
-    returns} for those that compare with real pictures.
+    role of its prompts that the measure judges, of which variants may have different numbers of
+    prompts; `references` is {measure: as read_reference returns} for those that compare with real
+    pictures; `calibrations` {(measure, base model, role): as read_calibration returns} for those
+    that need one.
     """
-    metrics = {
-        name: metric
-        for name, metric in metrics_of(measures).items()
-        if metric.role in plan["prompts"]
-    }
+    metrics = judged_by(measures, plan["prompts"])
     if not metrics:
         raise UserError(f"no measure judges {' or '.join(plan['prompts'])} prompts; add one")
+    margins = find_margins(plan, measures, references, calibrations)
+    pairs = judge(plan, measures, scores, references, margins)
     levels = {
-        path: {name: _level(metric, path, scores, references) for name, metric in metrics.items()}
+        path: {
+            name: _level(plan, metric, path, scores, references) for name, metric in metrics.items()
+        }
         for path in plan["variants"]
     }
-    pairs = [{**pair, "metrics": {}} for pair in plan["pairs"]]
-    for family in _families(pairs):
-        _judge(family, metrics, scores, references, levels)
-    for pair in pairs:
-        if pair["family"] == "headline":
-            pair["verdict"] = overall(metrics, pair["metrics"])
     return {
         "prompts": plan["prompts"],
         "held_out": _held_out(scores),
@@ -92,76 +100,163 @@ def compare(
         "real_pictures": max(map(len, references.values()), default=0),
         "variants": {path: {**plan["variants"][path], "metrics": levels[path]} for path in levels},
         "pairs": pairs,
+        "margins": [
+            {"metric": name, "model": model, **margin._asdict()}
+            for (name, model), margin in margins.items()
+        ],
         "answers": answers(plan, metrics, pairs),
         "strengths": strengths(plan, metrics, pairs),
     }
 
 
-def _held_out(scores):
-    """{role: how many of its prompts no run trains on}, of the prompts that are captions."""
-    return {
-        role: len(set(side["prompt"][side["held_out"]]))
-        for (_, _, role), side in scores.items()
-        if "held_out" in side
+def judge(
+    plan: dict[str, Any],
+    measures: Mapping[str, Measure],
+    scores: Mapping[tuple[str, str, str], Scores],
+    references: Mapping[str, np.ndarray],
+    margins: Mapping[tuple[str, str], Margin],
+) -> list[dict[str, Any]]:
+    """The plan's pairs with `metrics`, {metric: what came out}, as far as there are scores of them.
+
+    A verdict is that of the first look that gives one, however many prompts there are, so it is
+    the same whatever else is drawn. Of a pair that is not judged by it any more `scores` may lack
+    a role. `margins` are {(metric, base model): Margin}; the rest is as in `compare`.
+    """
+    metrics, pairs = judged_by(measures, plan["prompts"]), []
+    for pair in plan["pairs"]:
+        own = {}
+        for name, metric in metrics.items():
+            sides = ((metric.measure_name, pair[s], metric.role) for s in ("variant", "baseline"))
+            if all(side in scores for side in sides):
+                margin = margins[name, pair["model"]]
+                own[name] = _judge(plan, pair, name, metric, margin, scores, references)
+        pairs.append({**pair, "metrics": own})
+        if pair["family"] == "headline":
+            pairs[-1]["verdict"] = overall(metrics, own)
+    return pairs
+
+
+def undecided(pair: Mapping[str, Any]) -> list[str]:
+    """The metrics of a judged pair that more prompts could still decide."""
+    return [name for name, found in pair["metrics"].items() if found["verdict"] == UNDECIDED]
+
+
+def _judge(plan, pair, name, metric: Metric, margin: Margin, scores, references):
+    """What comes out of a pair by a metric, after the first look that decides it."""
+    ours, theirs = (
+        scores[metric.measure_name, pair[side], metric.role] for side in ("variant", "baseline")
+    )
+    common = _common_prompts(ours, theirs, pair)
+    real = references.get(metric.measure_name)
+    if name not in pair.get("errors", {}):
+        common = common[: plan["first_block"][metric.role]]
+        return _describe(metric, ours, theirs, common, real, (len(common),), ERROR)[0] | {
+            "verdict": None
+        }
+    looks, error = tuple(plan["looks"][metric.role]), pair["errors"][name]
+    fewest = plan["fewest"]
+    for count in [look for look in looks if fewest <= look <= len(common)] or [len(common)]:
+        told, values, found = _describe(metric, ours, theirs, common[:count], real, looks, error)
+        verdict = _verdict(found, margin, metric.higher_is_better, fewest)
+        if verdict != UNDECIDED:
+            break
+    return told | {
+        "verdict": verdict,
+        "margin": _round(margin.value),
+        "reason": margin.reason,
+        "error": error,
+        "to_decide": _to_decide(found, margin, fewest) if verdict == UNDECIDED else None,
+        **_by_prompt(metric, values, margin),
     }
 
 
-def _of(metric, path, scores):
-    """The scores of a variant that a metric is made of."""
-    return scores[metric.measure_name, path, metric.role]
+def _verdict(found: Interval, margin: Margin, higher_is_better, fewest):
+    """The verdict of a look; None by a measure that gives none on these prompts."""
+    if margin.value is None:
+        return None
+    if found.prompts < fewest:
+        return UNDECIDED
+    return decide(found, margin.value, higher_is_better)
 
 
-def _level(metric: Metric, path, scores, references):
-    own, real = _of(metric, path, scores), references.get(metric.measure_name)
-    return _round(metric.measure.summarise(own["value"], own["prompt"], real))
+def _to_decide(found, margin, fewest):
+    count = prompts_to_decide(found, margin.value)
+    return None if count is None else max(count, fewest)
 
 
-def _families(pairs):
-    """The lists of pairs whose verdicts must hold together; each of the course stands alone."""
-    together = [[p for p in pairs if p["family"] == name] for name in ("headline", "strength")]
-    return [f for f in together if f] + [[p] for p in pairs if p["family"] == "course"]
+def _describe(metric, ours, theirs, prompts, real, looks, error):
+    """Levels, difference and interval on some prompts; the values by prompt; the Interval."""
+    ours, theirs = _only(ours, prompts), _only(theirs, prompts)
+    values = metric.measure.compare(ours["value"], theirs["value"], ours["prompt"], real)
+    if len(values) < MINIMUM_PROMPTS:
+        found = Interval(float(values.mean()), -np.inf, np.inf, len(values))
+    else:
+        found = interval(values, looks, error)
+    told = {
+        "difference": _round(found.mean),
+        "low": _round(found.low),
+        "high": _round(found.high),
+        "pictures": len(ours["prompt"]),
+        "prompts": len(values),
+        "ours": _round(metric.measure.summarise(ours["value"], ours["prompt"], real)),
+        "theirs": _round(metric.measure.summarise(theirs["value"], theirs["prompt"], real)),
+    }
+    return told, values, found
 
 
-def _judge(family, metrics, scores, references, levels):
-    """Give every pair of a family its metrics: difference, interval and verdict.
+def _by_prompt(metric, values, margin):
+    """How often ours is better, and how often a prompt fails: of measures of single pictures."""
+    if metric.measure.compares_with_real:
+        return {"wins": None, "lost": None, "lost_beyond": None}
+    gains = values if metric.higher_is_better else -values
+    beyond = metric.measure.lost or 2 * (margin.value or 0)
+    return {
+        "wins": _round(((gains > 0) + 0.5 * (gains == 0)).mean()),
+        "lost": int((gains < -beyond).sum()) if beyond else None,
+        "lost_beyond": _round(beyond) if beyond else None,
+    }
 
-    All intervals of a family hold together at LEVEL: those of one metric by their largest t, the
-    metrics by an equal share of what may fail.
+
+def _common_prompts(ours, theirs, pair) -> list[str]:
+    """The prompts that two variants have, in their order.
+
+    Raises UserError where they are not drawn with the same seeds, or where the one with fewer
+    prompts has others than the first of the other.
     """
-    level = 1 - (1 - LEVEL) / len(metrics)
-    for name, metric in metrics.items():
-        columns = [_by_prompt(metric, pair, scores, references) for pair in family]
-        table = np.stack(columns, axis=1)
-        low, high = simultaneous_intervals(table, level)
-        for pair, difference, least, most in zip(family, table.mean(axis=0), low, high):
-            pair["metrics"][name] = {
-                "difference": _round(difference),
-                "low": _round(least),
-                "high": _round(most),
-                "pictures": len(_of(metric, pair["variant"], scores)["prompt"]),
-                "prompts": len(table),
-                "ours": levels[pair["variant"]][name],
-                "theirs": levels[pair["baseline"]][name],
-                "verdict": verdict(least, most, metric.higher_is_better),
-            }
-
-
-def _by_prompt(metric: Metric, pair, scores, references):
-    """The variant's metric less the baseline's: one value per prompt."""
-    ours, theirs = (_of(metric, pair[side], scores) for side in ("variant", "baseline"))
-    _check_paired(ours, theirs, pair)
-    real = references.get(metric.measure_name)
-    return metric.measure.compare(ours["value"], theirs["value"], ours["prompt"], real)
-
-
-def _check_paired(ours, theirs, pair):
-    keys = [list(zip(side["prompt"], side["seed"])) for side in (ours, theirs)]
-    if keys[0] != keys[1]:
-        odd = sorted(set(keys[0]) ^ set(keys[1]))[0]
+    sides = sorted((ours, theirs), key=lambda side: len(side["prompt"]))
+    fewer, more = (list(zip(side["prompt"], side["seed"])) for side in sides)
+    odd = next((key for key, other in zip(fewer, more) if key != other), None)
+    if odd or (len(fewer) < len(more) and fewer[-1][0] == more[len(fewer)][0]):
+        odd = odd or more[len(fewer)]
         raise UserError(
             f"{pair['variant']} and {pair['baseline']} do not pair: only one of them has a"
             f" picture of {odd[0]!r} with seed {odd[1]}; draw both with the same prompts and seeds"
         )
+    return list(dict.fromkeys(sides[0]["prompt"]))
+
+
+def _only(scores: Scores, prompts: Sequence[str]) -> Scores:
+    """The rows of the first prompts, which `prompts` are."""
+    wanted = set(prompts)
+    count = sum(prompt in wanted for prompt in scores["prompt"])
+    return {key: values[:count] for key, values in scores.items()}
+
+
+def _held_out(scores):
+    """{role: how many of its prompts no run trains on}, of the prompts that are captions."""
+    found: dict[str, int] = {}
+    for (_, _, role), side in scores.items():
+        if "held_out" in side:
+            count = len(set(side["prompt"][side["held_out"]]))
+            found[role] = max(count, found.get(role, 0))
+    return found
+
+
+def _level(plan, metric: Metric, path, scores, references):
+    """A variant's metric on the first block, which all of them have, so that levels compare."""
+    own, real = scores[metric.measure_name, path, metric.role], references.get(metric.measure_name)
+    own = _only(own, list(dict.fromkeys(own["prompt"]))[: plan["first_block"][metric.role]])
+    return _round(metric.measure.summarise(own["value"], own["prompt"], real))
 
 
 def _matrix(column):
@@ -169,5 +264,5 @@ def _matrix(column):
 
 
 def _round(number):
-    """To six decimals, and None for an infinite bound, which JSON does not know."""
-    return round(float(number), 6) + 0.0 if np.isfinite(number) else None
+    """To six decimals, and None for none and for an infinite bound, which JSON does not know."""
+    return None if number is None or not np.isfinite(number) else round(float(number), 6) + 0.0

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
-from emaki.evaluation.measures import Measure
+from emaki.evaluation.measures import Measure, Yardstick
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,6 +20,8 @@ class Distance(Measure):
 
     higher_is_better: ClassVar[bool] = False
     compares_with_real: ClassVar[bool] = True
+    yardstick: ClassVar[Yardstick | None] = Yardstick("blur", 0.5, 1.0, "a blur of 0.5 px costs")
+    damages: ClassVar[tuple[str, ...]] = ("blur",)
 
     def encode(self, images: "Sequence[Image]", label: str) -> list[list[float]]:
         """One vector (d,) for each RGB picture."""

@@ -1,6 +1,6 @@
 """What an experiment is judged by: each measure on the prompts of each role that it judges."""
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import NamedTuple
 
 from emaki.evaluation.measures import ROLES, Measure, Texts
@@ -35,6 +35,11 @@ def metrics_of(measures: Mapping[str, Measure]) -> dict[str, Metric]:
                 texts = _named(texts, role, name)
             found[f"{role}_{name}"] = Metric(role, name, measure, texts)
     return found
+
+
+def judged_by(measures: Mapping[str, Measure], roles: Container[str]) -> dict[str, Metric]:
+    """The metrics of `metrics_of` that judge prompts of one of these roles."""
+    return {name: one for name, one in metrics_of(measures).items() if one.role in roles}
 
 
 def _named(texts: Texts, role: str, name: str) -> Texts:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from emaki.evaluation.by_prompt import pseudo_values
+from emaki.evaluation.by_prompt import MINIMUM_PROMPTS, pseudo_values
 
 SIGMA = 10  # CMMD's bandwidth, of embeddings of length one
 
@@ -57,21 +57,34 @@ def difference_by_prompt(
 
     A and B are features (n, d) of two models' pictures, paired row by row; `prompts` names the
     prompt of each; R (m, d) are the real pictures' features, taken as given. The term of R
-    alone cancels. The mean of the values is the difference itself. Two models against one
+    alone cancels. The mean of the values is the difference itself, and with fewer than
+    MINIMUM_PROMPTS each is. Two models against one
     reference: Bounliphone et al., A test of relative similarity for model selection in
     generative models (ICLR 2016).
     """
     group = _groups(prompts)
-    AA, BB = kernel(A, A), kernel(B, B)
+    count = group.max() + 1
+    K = kernel(A, A) - kernel(B, B)
     to_real = kernel(A, R).mean(axis=1) - kernel(B, R).mean(axis=1)
+    whole = _within(K, group) - 2 * to_real.mean()
+    if count < MINIMUM_PROMPTS:
+        return np.full(count, whole)
+    return pseudo_values(whole, _within_others(K, group) - 2 * _mean_of_others(to_real, group))
 
-    def statistic(kept):
-        rows = np.flatnonzero(kept[group])
-        own = np.ix_(rows, rows)
-        within = _within(AA[own], group[rows]) - _within(BB[own], group[rows])
-        return within - 2 * to_real[rows].mean()
 
-    return pseudo_values(statistic, group.max() + 1)
+def _within_others(K, group):
+    """`_within` of all groups but each: what is left of its sums, not sums made anew."""
+    members = np.eye(group.max() + 1)[group]  # (pictures, groups)
+    sums, sizes = members.T @ K @ members, members.sum(axis=0)
+    total, pairs = sums.sum() - np.trace(sums), len(group) ** 2 - (sizes**2).sum()
+    own = sums.sum(axis=0) - np.diag(sums)
+    return (total - 2 * own) / (pairs - 2 * sizes * (len(group) - sizes))
+
+
+def _mean_of_others(values, group):
+    """The mean of the values of all groups but each."""
+    sums, sizes = np.bincount(group, weights=values), np.bincount(group)
+    return (values.sum() - sums) / (len(values) - sizes)
 
 
 def _groups(prompts):

@@ -10,11 +10,22 @@ from typing import Any
 
 from markupsafe import Markup
 
-from emaki.evaluation.by_prompt import MINIMUM_PROMPTS
+from emaki.evaluation.words import BETTER, SAME, UNDECIDED, WORSE
 
 WIDTH, HEIGHT = 300, 200
 LEFT, RIGHT, TOP, BOTTOM = 46, 12, 12, 34
 FOREST_WIDTH, FOREST_HEIGHT = 220, 20
+# What can be said of a comparison, and its class in the page's style. By a measure that is not fit
+# to judge nothing is said.
+NO_VERDICT = "no verdict"
+CLASSES = {
+    BETTER: "better",
+    WORSE: "worse",
+    SAME: "same",
+    "mixed": "mixed",
+    UNDECIDED: "undecided",
+    NO_VERDICT: "none",
+}
 
 
 def number(value: float | None, digits: int = 3) -> str:
@@ -30,11 +41,16 @@ def difference(metric: Mapping[str, Any]) -> str:
     return _signed(metric["difference"], _decimals(metric))
 
 
+def cost(step: Mapping[str, Any]) -> str:
+    """What a damage changes, with as many decimals as its standard error needs."""
+    error = step["error"] or abs(step["difference"]) or 1.0
+    return _signed(step["difference"], max(0, 1 - math.floor(math.log10(error))))
+
+
 def interval(metric: Mapping[str, Any]) -> str:
     """The interval of a metric in words."""
     if metric["low"] is None:
-        few = metric["prompts"] < MINIMUM_PROMPTS
-        return "too few prompts" if few else "no bound: most prompts differ by the same"
+        return "too few prompts"
     places = _decimals(metric)
     return f"{_signed(metric['low'], places)} to {_signed(metric['high'], places)}"
 
@@ -62,8 +78,8 @@ def _typeset(text):
 def forest(metric: Mapping[str, Any], limit: float, higher_is_better: bool) -> Markup:
     """A difference and its interval as a dot on a line; right of the middle is better.
 
-    `metric` has difference, low, high (None: unbounded), prompts and verdict; `limit` is the
-    distance from the middle to either end, in the metric's unit.
+    `metric` has difference, low, high (None: unbounded), prompts, verdict and margin, which is a
+    band; `limit` is the distance from the middle to either end, in the metric's unit.
     """
     sign = 1 if higher_is_better else -1
 
@@ -76,11 +92,15 @@ def forest(metric: Mapping[str, Any], limit: float, higher_is_better: bool) -> M
         for bound, side in ((metric["low"], -1), (metric["high"], 1))
     ]
     middle, dot = FOREST_HEIGHT / 2, place(metric["difference"])
-    name = metric["verdict"].split()[0]
-    about = f"{metric['verdict']}: {difference(metric)} ({interval(metric)})"
+    verdict = metric["verdict"] or NO_VERDICT
+    about = f"{verdict}: {difference(metric)} ({interval(metric)})"
+    band = place(metric["margin"] or 0) - place(-(metric["margin"] or 0))
     return Markup(
-        f'<svg class="forest {name}" viewBox="0 0 {FOREST_WIDTH} {FOREST_HEIGHT}" role="img">'
+        f'<svg class="forest {CLASSES[verdict]}" viewBox="0 0 {FOREST_WIDTH} {FOREST_HEIGHT}"'
+        ' role="img">'
         f"<title>{about}</title>"
+        f'<rect class="margin" x="{(FOREST_WIDTH - abs(band)) / 2:.1f}" y="0"'
+        f' width="{abs(band):.1f}" height="{FOREST_HEIGHT}"/>'
         f'<line class="zero" x1="{FOREST_WIDTH / 2:g}" x2="{FOREST_WIDTH / 2:g}" y1="0"'
         f' y2="{FOREST_HEIGHT}"/>'
         f'<line class="range" x1="{min(ends):.1f}" x2="{max(ends):.1f}" y1="{middle:g}"'

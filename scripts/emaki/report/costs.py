@@ -18,6 +18,7 @@ STAGES = {
     "samples": "pictures drawn",
     "scores": "pictures scored",
     "references": "real pictures encoded",
+    "calibrations": "margins calibrated",
 }
 
 
@@ -53,6 +54,21 @@ def of_run(timings: Iterable[dict[str, Any]], run: str) -> dict[str, float]:
         if timing["stage"] in found and timing["parts"][place] == run:
             found[timing["stage"]] += timing["seconds"]
     return found
+
+
+def of_prompt(timings: Iterable[dict[str, Any]]) -> float | None:
+    """Seconds that one model's pictures of a prompt took to draw and to score by all measures.
+
+    None where no timing of a block of prompts is there.
+    """
+    seconds, prompts = {"samples": 0.0, "scores": 0.0}, 0
+    for timing in timings:
+        if timing["stage"] in seconds:
+            first, _, last = timing["parts"][-1].partition("-")
+            if first.isdigit() and last.isdigit():
+                seconds[timing["stage"]] += timing["seconds"]
+                prompts += (int(last) - int(first)) * (timing["stage"] == "samples")
+    return sum(seconds.values()) / prompts if prompts else None
 
 
 def _place(path):

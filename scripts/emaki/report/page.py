@@ -1,5 +1,6 @@
 """The page: what the template shows, put together from the study's results."""
 
+import functools
 import hashlib
 import importlib.metadata
 import json
@@ -16,11 +17,10 @@ from PIL import Image
 from emaki.common.errors import UserError
 from emaki.config import overrides
 from emaki.config.settings import Study
-from emaki.evaluation.by_prompt import MINIMUM_PROMPTS
 from emaki.evaluation.metrics import Metric, metrics_of
-from emaki.report import charts, costs, curves, inline_images, summary
+from emaki.evaluation.words import UNDECIDED
+from emaki.report import charts, costs, curves, inline_images, margins, summary
 
-ENOUGH_PROMPTS = 12  # from there on the intervals cost next to nothing (emaki.evaluation.intervals)
 ENTRY_TEXTS = ("date", "title", "question", "expected", "observed")
 TEMPLATES = Path(__file__).parent / "templates"
 PACKAGES = (
@@ -64,19 +64,25 @@ def render(
         "number": charts.number,
         "difference": charts.difference,
         "interval": charts.interval,
+        "cost": charts.cost,
         "duration": duration,
         "value": _value,
-        "verdict_class": summary.VERDICTS.__getitem__,
+        "verdict": lambda said: said or charts.NO_VERDICT,
+        "verdict_class": lambda said: charts.CLASSES[said or charts.NO_VERDICT],
         "explanation": explanation,
+        "described": functools.partial(described, seconds=costs.of_prompt(timings)),
     }
     return environment.get_template("report.html.j2").render(
         study=study.study,
         style=(TEMPLATES / "style.css").read_text("utf-8"),
         metrics=metrics,
-        minimum_prompts=MINIMUM_PROMPTS,
-        enough_prompts=ENOUGH_PROMPTS,
+        evaluation=study.evaluation,
+        fewest=min(study.evaluation.looks),
+        margins=margins.tables(study, metrics, answers),
+        damages=margins.DAMAGES_TOLD,
         experiments=experiments,
         scroll=_scroll(study, answers, grids),
+        comparisons=len(distinct),
         tally=summary.tally(distinct),
         forgetting=summary.forgetting(distinct, metrics),
         datasets=[_dataset(folder) for folder in datasets],
@@ -105,6 +111,25 @@ def explanation(metric: Metric) -> Markup:
     return escape(metric.texts.explanation).format(**settings)
 
 
+def described(metric: dict[str, Any], seconds: float | None = None) -> str:
+    """What goes with a metric's verdict: prompts, wins, failures, and what would decide it.
+
+    `seconds` are those that a prompt of one model takes, if known.
+    """
+    said = [f"{metric['prompts']} prompts"]
+    if metric["wins"] is not None:
+        said.append(f"better on {metric['wins']:.0%}")
+    if metric["lost"]:
+        said.append(f"fails on {metric['lost']}")
+    if metric["verdict"] is None:
+        said.append(metric["reason"])
+    if metric["verdict"] == UNDECIDED and metric["to_decide"]:
+        more = max(1, metric["to_decide"] - metric["prompts"])
+        took = f" ({duration(2 * more * seconds)})" if seconds else ""
+        said.append(f"about {charts.number(more, 2)} more{took} would decide")
+    return "; ".join(said)
+
+
 def _metrics(study, answers):
     """The study's metrics without those that nothing was compared by."""
     pairs = [pair for answer in answers.values() for pair in answer["pairs"]]
@@ -122,9 +147,11 @@ def _experiment(study, metrics, name, answers, grids, losses, timings):
         families[family] = [_pair(metrics, pair, answers, limits) for pair in pairs]
     if asked_by:
         families["headline"] = []
-        verdicts = [summary.of_strength(pair) for pair in families["strength"]]
+        pairs, told = families["strength"], answers["strengths"]
+        verdicts = [summary.of_strength(pair) for pair in pairs]
     else:
-        verdicts = [pair["verdict"] for pair in families["headline"]]
+        pairs, told = families["headline"], answers["answers"]
+        verdicts = [pair["verdict"] for pair in pairs]
     return {
         "name": name,
         **{key: getattr(entry, key) for key in ENTRY_TEXTS},
@@ -135,6 +162,7 @@ def _experiment(study, metrics, name, answers, grids, losses, timings):
         "judged": _judged(metrics, families),
         "asked_by": asked_by and {"name": asked_by, "title": study.experiments[asked_by].title},
         "verdict": summary.together(verdicts),
+        "sentence": summary.sentence(metrics, pairs, told),
         "forgetting": summary.forgetting(families["headline"], metrics),
         "summary": summary.rows(families["headline"], answers["strengths"]),
         "answers": [] if asked_by else answers["answers"],
@@ -149,12 +177,12 @@ def _experiment(study, metrics, name, answers, grids, losses, timings):
 
 
 def _judged(metrics, families):
-    """{role: a metric of its prompts}, which all have the same pictures, of any comparison."""
-    pair = (families["headline"] or families["strength"])[0]
-    judged: dict[str, dict] = {}
-    for name, found in pair["metrics"].items():
-        judged.setdefault(metrics[name].role, found)
-    return judged
+    """{role: (fewest, most) prompts} that the comparisons were judged by."""
+    judged: dict[str, list[int]] = {}
+    for pair in (*families["headline"], *families["strength"]):
+        for name, found in pair["metrics"].items():
+            judged.setdefault(metrics[name].role, []).append(found["prompts"])
+    return {role: (min(counts), max(counts)) for role, counts in judged.items()}
 
 
 def _pair(metrics, pair, answers, limits):

@@ -1,18 +1,12 @@
 """The summary at the head of the page: many verdicts in few words."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from emaki.evaluation.answers import one_verdict
 from emaki.evaluation.metrics import Metric
 from emaki.report import charts
-
-# What can be said of a comparison, and its class in the page's style.
-VERDICTS = {
-    "better": "better",
-    "worse": "worse",
-    "mixed": "mixed",
-    "no clear difference": "unclear",
-}
+from emaki.report.charts import CLASSES, NO_VERDICT
 
 Answers = dict[str, Any]
 """What scripts/compare.py writes of an experiment."""
@@ -28,11 +22,10 @@ def headline(answers: Answers) -> list[Pair]:
 def distinct(answers: Mapping[str, Answers]) -> list[Pair]:
     """The headline comparisons of {experiment: its answers}, each pair of models once.
 
-    One that several experiments make is taken from that with the most of them, where its interval
-    is the widest as a rule.
+    Whichever experiment makes it, a comparison comes out the same.
     """
     found: dict[tuple, Pair] = {}
-    for answer in sorted(answers.values(), key=lambda answer: len(headline(answer))):
+    for answer in answers.values():
         found |= dict(zip(_questions(answer), headline(answer)))
     return list(found.values())
 
@@ -41,7 +34,7 @@ def asked_by(name: str, answers: Mapping[str, Answers]) -> str | None:
     """The earlier experiment that made all the comparisons of one with other strengths, or None.
 
     `answers` are in the order of the page. What comes out at the other strengths is then the
-    answer: at full strength the same comparison would have two intervals, one of each experiment.
+    answer: the comparisons at full strength have been told.
     """
     if not answers[name]["strengths"]:
         return None
@@ -57,9 +50,11 @@ def _questions(answers):
 
 
 def tally(pairs: Iterable[Pair]) -> dict[str, int]:
-    """{verdict: number} of headline comparisons."""
-    said = [pair["verdict"] for pair in pairs]
-    return {verdict: said.count(verdict) for verdict in VERDICTS}
+    """{verdict: number} of all measures on these comparisons."""
+    said = [
+        metric["verdict"] or NO_VERDICT for pair in pairs for metric in pair["metrics"].values()
+    ]
+    return {verdict: said.count(verdict) for verdict in CLASSES}
 
 
 def forgetting(pairs: Iterable[Pair], metrics: Mapping[str, Metric]) -> int:
@@ -79,8 +74,27 @@ def together(verdicts: Iterable[str]) -> str:
 
 def of_strength(pair: Pair) -> str:
     """One verdict on another strength from all measures: what it keeps and what it brings back."""
-    said = {metric["verdict"] for metric in pair["metrics"].values()} - {"no clear difference"}
-    return together(said or {"no clear difference"})
+    return one_verdict(metric["verdict"] for metric in pair["metrics"].values())
+
+
+def sentence(
+    metrics: Mapping[str, Metric], pairs: Sequence[Pair], told: Sequence[Mapping[str, Any]]
+) -> str:
+    """What came out of an experiment in one sentence.
+
+    `pairs` are the comparisons that answer it, `told` the sentences about them; where that are
+    several, each measure's verdicts are counted.
+    """
+    if len(told) == 1:
+        return told[0]["sentence"]
+    said = []
+    for name, metric in metrics.items():
+        verdicts = [pair["metrics"][name]["verdict"] for pair in pairs if name in pair["metrics"]]
+        counts = [f"{verdicts.count(v)} {v}" for v in CLASSES if v in verdicts]
+        if counts:
+            title = metric.texts.title
+            said.append(f"{title[0].lower()}{title[1:]}: {', '.join(counts)}")
+    return f"Of {len(pairs)} comparisons, {'; '.join(said)}."
 
 
 def rows(pairs: Iterable[Pair], strengths: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -102,12 +116,12 @@ def rows(pairs: Iterable[Pair], strengths: Iterable[dict[str, Any]]) -> list[dic
 
 def _verdicts(pairs, metric):
     """One verdict with its number, or how many comparisons came out how."""
-    verdicts = [pair["metrics"][metric]["verdict"] for pair in pairs]
+    verdicts = [pair["metrics"][metric]["verdict"] or NO_VERDICT for pair in pairs]
     if len(pairs) == 1:
         return [(verdicts[0], charts.difference(pairs[0]["metrics"][metric]))]
     return [
         (verdict, f"{verdicts.count(verdict)} of {len(pairs)}")
-        for verdict in VERDICTS
+        for verdict in CLASSES
         if verdict in verdicts
     ]
 

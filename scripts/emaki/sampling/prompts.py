@@ -37,7 +37,7 @@ def choose_prompts(entry: PromptSet, dataset: str | Path | None = None) -> dict[
 def find_remarks(prompts: dict[str, bool | None], entry: PromptSet, fewest: int) -> Iterator[str]:
     """Sentences about what a reader of the answers should know of these prompts.
 
-    With less than `fewest` of them nothing can be told.
+    With less than `fewest` of them nothing is decided.
     """
     number, held_out = len(prompts), list(prompts.values()).count(True)
     if number < (entry.count or 0):
@@ -45,7 +45,7 @@ def find_remarks(prompts: dict[str, bool | None], entry: PromptSet, fewest: int)
     if entry.dataset and held_out < number:
         yield f"{held_out} of {number} prompts are captions that no run trains on"
     if number < fewest:
-        yield f"fewer than {fewest} prompts can tell no difference between two models"
+        yield f"with fewer than {fewest} prompts no comparison is decided"
 
 
 def write(prompts: dict[str, bool | None], output: str | Path) -> None:

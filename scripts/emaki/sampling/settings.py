@@ -4,9 +4,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from emaki.common.settings import Maybe, Settings, Unique, Words
+from emaki.common.settings import Maybe, Name, Settings, Unique, Words
 
 Seed = Annotated[int, Field(ge=0, le=9007199254740991)]
+MOST_PROMPTS = 10_000  # of a set
 
 
 class Sampling(Settings):
@@ -36,7 +37,7 @@ class Sampling(Settings):
 
 
 class PromptSet(Settings):
-    """A set of prompts, from exactly one of texts, file and dataset."""
+    """A set of prompts, from exactly one of texts, file, template and dataset."""
 
     texts: Maybe[list[Words]] = Field(None, min_length=1)
     """The prompts."""
@@ -44,8 +45,26 @@ class PromptSet(Settings):
     file: Maybe[str] = Field(None, json_schema_extra={"value": "path"})
     """A text file, one prompt per line; lines that begin with `#` are left out."""
 
+    template: Maybe[Words] = None
+    """A prompt with names in braces, for which `values` stand. Of a list with commas, and perhaps
+    `and`, what has only empty values is left out; `a` becomes `an` before a vowel."""
+
+    values: Maybe[
+        Annotated[
+            dict[Name, Annotated[Unique[str], Field(min_length=1)]],
+            Field(min_length=1, json_schema_extra={"value": "mapping of names to lists of texts"}),
+        ]
+    ] = None
+    """With `template`: what may stand for each of its names. A text may be empty."""
+
     dataset: Maybe[str] = Field(None, json_schema_extra={"value": "dataset"})
     """Its captions are the prompts, those of the validation part first."""
 
-    count: Maybe[int] = Field(None, ge=1, le=10_000)
-    """With `dataset`: how many."""
+    count: Maybe[int] = Field(None, ge=1, le=MOST_PROMPTS)
+    """How many, in an order in which a longer set begins with a shorter one; by default all that
+    there are. With `dataset` it must be given."""
+
+    @property
+    def size(self) -> int:
+        """How many prompts there are; of a dataset, how many at most."""
+        return self.count or len(self.texts or [])

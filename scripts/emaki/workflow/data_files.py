@@ -4,9 +4,11 @@ A `source` or a `dataset` is a name of the config, or that of a shard of it: {na
 """
 
 import functools
+from typing import Any
 
 from emaki.captioners import KIND as CAPTIONERS
 from emaki.captioners import Captioner
+from emaki.config.blocks import bounds
 from emaki.config.settings import Study
 from emaki.data.settings import Dataset
 from emaki.data.sources import KIND as SOURCES
@@ -107,3 +109,10 @@ class DataFiles:
         dataset = self.study.prompts[prompts].dataset
         splits = ["train", "validation"] if dataset else []
         return [f"{self.folder}/datasets/{dataset}/data/{split}.parquet" for split in splits]
+
+    def prompts_of_block(self, prompts: str, block: str) -> dict[str, Any]:
+        """What decides the prompts of a block: themselves, or the dataset that they are from."""
+        entry, (first, last) = self.study.prompts[prompts], bounds(block)
+        if entry.texts is not None:
+            return {"texts": entry.texts[first:last]}
+        return {"dataset": entry.dataset, "count": min(entry.size, last)}

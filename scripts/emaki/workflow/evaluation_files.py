@@ -1,23 +1,43 @@
 """What the jobs read that score, compare and show."""
 
+import functools
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
-from emaki.config.comparisons import comparisons, grids
+from emaki.common.errors import UserError
+from emaki.config.blocks import blocks
+from emaki.config.comparisons import grids, plans
 from emaki.config.derived import steps_of, trained
 from emaki.config.settings import Study
+from emaki.evaluation.calibration import calibrated
 from emaki.evaluation.measures import KIND, Measure
+from emaki.evaluation.metrics import metrics_of
 from emaki.workflow.code_files import code_of
+from emaki.workflow.looks import Look, Looks
+
+ScoreFiles = dict[tuple[str, str, str], list[str]]
+"""{(measure, variant, role): files of scores, a block each, in order}."""
 
 
 class EvaluationFiles:
-    """Where samples, scores and answers of a study lie, and what each job of them reads."""
+    """Where samples, scores and answers of a study lie, and what each job of them reads.
 
-    def __init__(self, study: Study) -> None:
+    `find_look` gives what a look found, where that is not simply to be read from its file.
+    """
+
+    def __init__(self, study: Study, find_look: Callable[[int], Look] | None = None) -> None:
         self.study = study
         self.folder = f"results/{study.study}"
+        self.plans = plans(study)
+        self.looks = Looks(study, self.plans, find_look or self.read_look)
         # {experiment: names of its grids}
         self.grids = {name: list(grids(study, name)) for name in study.experiments}
         self.grid_names = sorted(set().union(*self.grids.values()))
+        self.block_names = sorted(
+            {name for prompts in study.prompts for name in blocks(study, prompts)}
+        )
 
     def measure(self, measure: str) -> Measure:
         """The settings of a measure."""
@@ -34,38 +54,97 @@ class EvaluationFiles:
 
     def comparison_plan(self, experiment: str) -> dict[str, Any]:
         """What an experiment compares, and by which measures in which order."""
-        measures = [(name, measure.model_dump()) for name, measure in self.study.measures.items()]
-        return {**comparisons(self.study, experiment), "measures": measures}
+        return {**self.plans[experiment], "measures": self._measures()}
 
-    def samples(self, experiment: str, grid: str) -> list[str]:
-        """The samples that a grid shows."""
+    def look_parameters(self, number: int) -> dict[str, Any]:
+        """What a look judges, and by which measures in which order."""
+        plans = {name: self.look_plan(name, number) for name in self.look_scores(number)}
+        return {"plans": plans, "measures": self._measures()}
+
+    def look_plan(self, experiment: str, number: int) -> dict[str, Any]:
+        """What an experiment compares, with what look `number` judges of it alone."""
+        plan, metrics = self.plans[experiment], metrics_of(self.study.measures)
+        open_roles: dict[int, list[str]] = {}
+        for place, role in self.looks.open_pairs(experiment, number):
+            open_roles.setdefault(place, []).append(role)
+        pairs = []
+        for place, roles in open_roles.items():
+            pair = plan["pairs"][place]
+            errors = {n: error for n, error in pair["errors"].items() if metrics[n].role in roles}
+            pairs.append({**pair, "errors": errors})
+        return {**plan, "pairs": pairs}
+
+    def _measures(self) -> list[tuple[str, dict[str, Any]]]:
+        return [(name, measure.model_dump()) for name, measure in self.study.measures.items()]
+
+    def samples(self, experiment: str, grid: str) -> dict[tuple[str, str], str]:
+        """{(variant, set of prompts): the samples} that a grid shows: their first blocks."""
         plan = self.grid_plan(experiment, grid)
         variants = dict.fromkeys(column["variant"] for column in plan["columns"])
-        return [
-            f"{self.folder}/samples/{variant}/{prompts}.parquet"
+        return {
+            (variant, prompts): f"{self.folder}/samples/{variant}/{prompts}/{first}.parquet"
             for variant in variants
             for prompts, _ in plan["rows"]
-        ]
+            for first in blocks(self.study, prompts)[:1]
+        }
 
-    def scores(self, experiment: str) -> list[str]:
-        """The scores of all that an experiment compares."""
-        plan = comparisons(self.study, experiment)
-        return [
-            f"{self.folder}/scores/{name}/{variant}/{prompts}.parquet"
+    def scores(self, experiment: str) -> ScoreFiles:
+        """The scores of all that an experiment compares, each up to where it was decided."""
+        return self._blocks(experiment, self.looks.ends(experiment))
+
+    def look_scores(self, number: int) -> dict[str, ScoreFiles]:
+        """{experiment: the scores that look `number` judges}, of those that are not decided."""
+        found = {name: self.looks.ends_of_look(name, number) for name in self.plans}
+        return {name: self._blocks(name, ends) for name, ends in found.items() if ends}
+
+    def _blocks(self, experiment: str, ends: Mapping[tuple[str, str], int]) -> ScoreFiles:
+        """The scores by each measure up to so many prompts: {(variant, role): prompts}."""
+        sets = self.plans[experiment]["prompts"]
+        return {
+            (name, variant, role): [
+                f"{self.folder}/scores/{name}/{variant}/{sets[role]}/{block}.parquet"
+                for block in blocks(self.study, sets[role], end)
+            ]
             for name, measure in self.study.measures.items()
-            for variant in plan["variants"]
-            for role, prompts in plan["prompts"].items()
+            for (variant, role), end in ends.items()
             if role in measure.texts
-        ]
+        }
 
-    def references(self, experiment: str) -> list[str]:
-        """What the measures that compare with real pictures made of those of an experiment."""
+    def look(self, number: int | str) -> str:
+        """The file of what a look found."""
+        return f"{self.folder}/looks/{number}.json"
+
+    def read_look(self, number: int) -> Look:
+        """What a look found, from its file. Raises UserError if it cannot be read."""
+        path = Path(self.look(number))
+        try:
+            return _parse(path, path.stat().st_mtime_ns)
+        except (OSError, ValueError) as error:
+            raise UserError(f"{path} cannot be read: {error}") from None
+
+    def references(self, experiment: str) -> dict[str, str]:
+        """{measure: what it made of the real pictures of an experiment}, where it compares so."""
         dataset = self.study.experiments[experiment].reference
-        return [
-            f"{self.folder}/references/{name}/{dataset}.parquet"
+        return {
+            name: f"{self.folder}/references/{name}/{dataset}.parquet"
             for name, measure in self.study.measures.items()
             if measure.compares_with_real
-        ]
+        }
+
+    def calibrations(self, experiment: str) -> dict[tuple[str, str, str], str]:
+        """{(measure, base model, role): what damage costs}, where a margin is found by that."""
+        plan = self.plans[experiment]
+        return {
+            (name, model, role): f"{self.folder}/calibrations/{name}/{model}/{sets[role]}.parquet"
+            for sets in [plan["prompts"]]
+            for name, model, role in calibrated(plan, self.study.measures)
+        }
+
+    def calibrated_samples(self, model: str, prompts: str) -> str:
+        """The pictures that are damaged for that: the first block of a base model's."""
+        return (
+            f"{self.folder}/samples/base/{model}/{prompts}/{blocks(self.study, prompts)[0]}.parquet"
+        )
 
     def answers(self, experiment: str) -> str:
         """What the comparison of an experiment found."""
@@ -98,3 +177,9 @@ class EvaluationFiles:
         seen = {self.study.runs[run].dataset for run in trained(self.study)}
         seen |= {entry.reference for entry in self.study.experiments.values() if entry.reference}
         return [f"{self.folder}/datasets/{name}" for name in self.study.datasets if name in seen]
+
+
+@functools.lru_cache(maxsize=16)
+def _parse(path: Path, _written: int) -> Look:
+    """The JSON of a file that was written then: each experiment asks for it several times."""
+    return json.loads(path.read_text("utf-8"))

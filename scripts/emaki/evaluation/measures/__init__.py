@@ -6,10 +6,13 @@ there is to say about it: how pictures are scored, how scores are compared, and 
 """
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+
+from pydantic import Field
 
 from emaki.common.plugins import Kind
-from emaki.common.settings import Settings
+from emaki.common.settings import Maybe, Settings
+from emaki.evaluation.words import VERDICTS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,7 +20,6 @@ if TYPE_CHECKING:
 
 
 ROLES = ("domain", "unrelated")
-VERDICTS = ("better", "worse", "no clear difference")
 
 
 class Texts(NamedTuple):
@@ -37,17 +39,42 @@ class Texts(NamedTuple):
     """Plain text for "How to read this"; {name} stands for a setting of that name."""
 
 
+class Yardstick(NamedTuple):
+    """Known damage to a base model's own pictures, whose cost says which differences matter."""
+
+    damage: str
+    """A key of emaki.evaluation.calibration.DAMAGES."""
+    strength: float
+    """One of that damage's strengths."""
+    share: float
+    """The margin is this share of what the damage costs."""
+    words: str
+    """What the margin is, after "as much as": "a blur of 0.5 px costs"."""
+
+
 class Measure(Settings):
     """A measure that gives each picture a number."""
 
     type: str
     """The measure: a name, or the path of a .py file with a measure of your own."""
 
+    margin: Maybe[float] = Field(None, gt=0, json_schema_extra={"default_words": "calibrated"})
+    """Differences up to this, in the measure's unit, matter to nobody: what lies within is *the
+    same*. Left out, it is what a known damage costs the base model's own pictures."""
+
     texts: ClassVar[dict[str, Texts]] = {}
     """By the role of the prompts, "domain" or "unrelated", whose pictures the measure judges."""
     higher_is_better: ClassVar[bool] = True
     environment: ClassVar[str] = "evaluation"
     """The file in envs/ in which pictures are scored."""
+    yardstick: ClassVar[Yardstick | None] = None
+    """What the margin is calibrated by; a measure without one, and without a margin in the config,
+    tells better from worse but never says that models are the same."""
+    damages: ClassVar[tuple[str, ...]] = ()
+    """The damages that it must see: it gives no verdict on prompts on whose pictures the cost does
+    not grow with the strength of each of these."""
+    lost: ClassVar[float | None] = None
+    """A prompt whose number falls by more than this has failed; by default two margins."""
     compares_with_real: ClassVar[bool] = False
     """Whether `score_reference` is asked for a dataset's real pictures."""
 
@@ -63,6 +90,10 @@ class Measure(Settings):
     def files(self) -> list[str]:
         """The files of models that decide the scores; none by default."""
         return []
+
+    def scoring(self) -> dict[str, Any]:
+        """The settings that decide scores: all but how far they may differ."""
+        return self.model_dump(exclude={"margin"})
 
     def score(
         self, images: "Sequence[Image]", prompts: Sequence[str], label: str

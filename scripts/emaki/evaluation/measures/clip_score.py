@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from emaki.common.model_folders import transformers_files
 from emaki.common.settings import ModelFolder
-from emaki.evaluation.measures import Measure, Texts
+from emaki.evaluation.measures import Measure, Texts, Yardstick
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -25,7 +25,10 @@ class ClipScore(Measure):
             phrases={
                 "better": "follow the prompts better",
                 "worse": "follow the prompts worse",
-                "no clear difference": "follow the prompts neither clearly better nor worse",
+                "the same": "follow the prompts just as well",
+                "not decided yet": (
+                    "do not tell yet whether they follow the prompts better or worse"
+                ),
             },
             subject="the prompts are followed",
             explanation=(
@@ -41,7 +44,10 @@ class ClipScore(Measure):
             phrases={
                 "better": "unrelated prompts come out better",
                 "worse": "unrelated prompts come out worse, which is forgetting",
-                "no clear difference": "nothing is clearly forgotten on unrelated prompts",
+                "the same": "unrelated prompts come out just as well, so nothing is forgotten",
+                "not decided yet": (
+                    "unrelated prompts do not tell yet whether anything is forgotten"
+                ),
             },
             subject="unrelated prompts come out",
             explanation=(
@@ -50,6 +56,12 @@ class ClipScore(Measure):
             ),
         ),
     }
+
+    yardstick: ClassVar[Yardstick | None] = Yardstick(
+        "prompts", 1.0, 0.05, "5 % of prompts that are not followed at all cost"
+    )
+    damages: ClassVar[tuple[str, ...]] = ("prompts",)
+    lost: ClassVar[float | None] = 10.0
 
     def files(self) -> list[str]:
         return transformers_files(self.model)

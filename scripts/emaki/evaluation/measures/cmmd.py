@@ -27,9 +27,10 @@ class Cmmd(Distance):
             phrases={
                 "better": "come nearer to the real pictures by CLIP's measure",
                 "worse": "stay farther from the real pictures by CLIP's measure",
-                "no clear difference": (
-                    "are neither clearly nearer to nor farther from the real pictures by CLIP's"
-                    " measure"
+                "the same": "are just as near to the real pictures by CLIP's measure",
+                "not decided yet": (
+                    "do not tell yet whether they are nearer to or farther from the real pictures"
+                    " by CLIP's measure"
                 ),
             },
             subject="nearness to the real pictures by CLIP's measure is",

@@ -39,7 +39,10 @@ class Kid(Distance):
             phrases={
                 "better": "look more like the real pictures",
                 "worse": "look less like the real pictures",
-                "no clear difference": "look neither clearly more nor less like the real pictures",
+                "the same": "look just as much like the real pictures",
+                "not decided yet": (
+                    "do not tell yet whether they look more or less like the real pictures"
+                ),
             },
             subject="likeness to the real pictures is",
             explanation=(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from emaki.common.model_folders import transformers_files
 from emaki.common.settings import ModelFolder
-from emaki.evaluation.measures import Measure, Texts
+from emaki.evaluation.measures import Measure, Texts, Yardstick
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -27,7 +27,8 @@ class Preference(Measure):
             phrases={
                 "better": "would be preferred",
                 "worse": "would be liked less",
-                "no clear difference": "would be liked neither clearly more nor less",
+                "the same": "would be liked just as much",
+                "not decided yet": "do not tell yet whether they would be liked more or less",
             },
             subject="preference is",
             explanation=(
@@ -37,6 +38,11 @@ class Preference(Measure):
             ),
         ),
     }
+
+    yardstick: ClassVar[Yardstick | None] = Yardstick(
+        "prompts", 1.0, 0.05, "5 % of prompts that are not followed at all cost"
+    )
+    damages: ClassVar[tuple[str, ...]] = ("prompts",)
 
     def files(self) -> list[str]:
         return transformers_files(self.model)

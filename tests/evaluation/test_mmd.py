@@ -1,53 +1,15 @@
-"""Intervals that hold the truth as often as they say, and KID as it was defined."""
+"""The distances as they were defined, and as one value per prompt."""
 
 import math
 
 import numpy as np
 import pytest
 
-from emaki.evaluation.by_prompt import MINIMUM_PROMPTS, pseudo_values
-from emaki.evaluation.intervals import (
-    simultaneous_intervals,
-    verdict,
-)
+from emaki.evaluation.by_prompt import MINIMUM_PROMPTS, prompt_means, pseudo_values
 from emaki.evaluation.mmd import difference_by_prompt, gaussian, mmd
+from emaki.evaluation.sequential import interval
 
-
-def one_interval(values, level=0.95, resamples=1000):
-    low, high = simultaneous_intervals(np.array(values)[:, None], level, resamples)
-    return low[0], high[0]
-
-
-def percentile_interval(values, resamples=1000):
-    drawn = np.random.default_rng(0).integers(len(values), size=(resamples, len(values)))
-    return np.quantile(values[drawn].mean(axis=1), [0.025, 0.975])
-
-
-@pytest.mark.parametrize("skewed", [False, True])
-def test_coverage_with_eight_prompts(skewed):
-    """Where the percentile interval fails: few prompts, and skewed differences."""
-    rng = np.random.default_rng(3)
-    hits, percentile_hits, studies = 0, 0, 500
-    for _ in range(studies):
-        values = rng.exponential(2, 8) - 2 if skewed else rng.normal(0, 2, 8)
-        values = values + rng.normal(0, 1, 8)
-        low, high = one_interval(values)
-        hits += low <= 0 <= high
-        low, high = percentile_interval(values)
-        percentile_hits += low <= 0 <= high
-    assert 0.92 <= hits / studies <= 0.99
-    assert percentile_hits / studies < 0.91
-
-
-def test_coverage_of_twelve_comparisons_together():
-    rng = np.random.default_rng(4)
-    hits, studies = 0, 200
-    for _ in range(studies):
-        shared = rng.normal(size=(16, 1))
-        differences = np.hstack([shared + rng.normal(size=(16, 8)), rng.normal(size=(16, 4))])
-        low, high = simultaneous_intervals(differences, resamples=1000)
-        hits += (low <= 0).all() and (high >= 0).all()
-    assert 0.92 <= hits / studies <= 0.995
+NAMES = np.repeat(np.arange(10), 3)
 
 
 def test_coverage_of_the_difference_in_kid():
@@ -66,41 +28,9 @@ def test_coverage_of_the_difference_in_kid():
     rng = np.random.default_rng(2)
     hits, studies = 0, 200
     for _ in range(studies):
-        low, high = one_interval(difference_by_prompt(*draw(10, 3, rng)[:2], real, NAMES))
-        hits += low <= truth <= high
+        found = interval(difference_by_prompt(*draw(10, 3, rng)[:2], real, NAMES), looks=(10,))
+        hits += found.low <= truth <= found.high
     assert 0.91 <= hits / studies <= 0.995
-
-
-NAMES = np.repeat(np.arange(10), 3)
-
-
-def test_more_comparisons_widen_each_interval():
-    table = np.random.default_rng(0).normal(size=(12, 6))
-    low, high = simultaneous_intervals(table)
-    alone = one_interval(table[:, 0])
-    assert low[0] < alone[0] < alone[1] < high[0]
-
-
-def test_few_prompts_give_no_interval():
-    low, high = simultaneous_intervals(np.ones((MINIMUM_PROMPTS - 1, 1)))
-    assert (low[0], high[0]) == (-np.inf, np.inf)
-    assert verdict(low[0], high[0]) == "no clear difference"
-
-
-def test_the_same_pictures_are_no_difference():
-    assert one_interval(np.zeros(8)) == (0, 0)
-    assert verdict(0, 0) == "no clear difference"
-
-
-def test_verdict_knows_which_side_is_better():
-    assert verdict(0.1, 2) == "better"
-    assert verdict(0.1, 2, higher_is_better=False) == "worse"
-    assert verdict(-2, -0.1, higher_is_better=False) == "better"
-
-
-def test_intervals_refuse_what_is_not_a_number():
-    with pytest.raises(ValueError, match="finite"):
-        simultaneous_intervals(np.array([[1.0], [np.nan], [2.0], [3.0]]))
 
 
 def test_kid_is_the_definition():
@@ -149,6 +79,27 @@ def test_mean_over_prompts_is_the_difference_in_kid():
     assert by_prompt.mean() == pytest.approx(mmd(A, R, NAMES) - mmd(B, R, NAMES))
 
 
+def test_values_by_prompt_are_those_of_the_distance_without_each():
+    rng = np.random.default_rng(1)
+    A, B, R = (rng.normal(size=(size, 6)) for size in (30, 30, 20))
+
+    def difference(kept):
+        sides = (mmd(side[kept], R, NAMES[kept]) for side in (A, B))
+        return next(sides) - next(sides)
+
+    whole = difference(np.full(30, True))
+    without = np.array([difference(name != NAMES) for name in range(10)])
+    expected = pseudo_values(whole, without)
+    assert difference_by_prompt(A, B, R, NAMES) == pytest.approx(expected, abs=1e-12)
+    few = NAMES < MINIMUM_PROMPTS - 1
+    assert len(set(difference_by_prompt(A[few], B[few], R, NAMES[few]))) == 1
+
+
 def test_pseudo_values_of_a_mean_are_the_values():
     values = np.arange(6.0) ** 2
-    assert pseudo_values(lambda kept: values[kept].mean(), 6) == pytest.approx(values)
+    without = (values.sum() - values) / 5
+    assert pseudo_values(values.mean(), without) == pytest.approx(values)
+
+
+def test_a_difference_is_averaged_over_the_seeds_of_a_prompt():
+    assert prompt_means(np.array([1.0, 3, 5]), np.array(["b", "b", "a"])).tolist() == [5, 2]

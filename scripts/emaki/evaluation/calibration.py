@@ -1,0 +1,215 @@
+"""What known damage to a base model's own pictures costs by a measure, and the margin that follows.
+
+The pictures of one block of prompts are blurred, made noisy and compressed, each at three
+strengths, and some are judged by the prompt of another. What that costs says how the measure's
+numbers are to be read before anything is compared: a difference as small as that of a damage that
+nobody minds is none, and a measure that does not see the damage that it is for says nothing.
+"""
+
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from emaki.evaluation.measures import Measure
+from emaki.evaluation.metrics import judged_by
+
+if TYPE_CHECKING:
+    import numpy as np
+    from PIL.Image import Image
+
+# {damage: strengths, from the weakest}: the radius of a Gaussian blur in pixels, the deviation of
+# noise in 0..255, the quality of a JPEG file, the share of pictures that have another's prompt.
+DAMAGES: dict[str, tuple[float, ...]] = {
+    "blur": (0.5, 1.0, 2.0),
+    "noise": (4.0, 8.0, 16.0),
+    "jpeg": (50.0, 30.0, 10.0),
+    "prompts": (0.05, 0.2, 1.0),
+}
+NONE = "none"  # the pictures as they are
+# What a measure is told not to see.
+UNSEEN = {"blur": "blur", "noise": "noise", "jpeg": "compression", "prompts": "wrong prompts"}
+
+Calibration = dict[tuple[str, float], dict[str, "np.ndarray"]]
+"""What `read_calibration` returns."""
+
+
+class Margin(NamedTuple):
+    """How much makes no difference by a measure on some prompts."""
+
+    value: float | None
+    """In the measure's unit; None: it gives no verdict there."""
+    reason: str
+    """Why it gives none, else empty."""
+    ladder: list[dict[str, Any]]
+    """{damage, strength, difference, error (the standard error of it)}; empty: not calibrated."""
+
+
+def calibrate(
+    measure: Measure, images: "Sequence[Image]", prompts: Sequence[str], label: str
+) -> dict[str, list]:
+    """The values of RGB pictures as they are and after every damage, a row for each.
+
+    {"damage", "strength", "prompt", "picture" (its number), "value"}; "prompt" is the picture's
+    own also where it is judged by another.
+    """
+    steps = [(NONE, 0.0), *((d, strength) for d, all_ in DAMAGES.items() for strength in all_)]
+    judged: list[Image] = []
+    asked: list[str] = []
+    for step in steps:
+        changed, by = damaged(images, prompts, *step)
+        judged += changed
+        asked += by
+    return {
+        "damage": [damage for damage, _ in steps for _ in images],
+        "strength": [strength for _, strength in steps for _ in images],
+        "prompt": list(prompts) * len(steps),
+        "picture": list(range(len(images))) * len(steps),
+        "value": measure.score(judged, asked, label),
+    }
+
+
+def damaged(
+    images: "Sequence[Image]", prompts: Sequence[str], damage: str, strength: float
+) -> tuple[list["Image"], list[str]]:
+    """The pictures, and the prompts that they are judged by, after one of DAMAGES."""
+    if damage == "prompts":
+        return list(images), _shuffled(prompts, strength)
+    if damage == NONE:
+        return list(images), list(prompts)
+    changed = [_damage(image, number, damage, strength) for number, image in enumerate(images)]
+    return changed, list(prompts)
+
+
+def _damage(image, number, damage, strength):
+    import numpy as np
+    from PIL import Image, ImageFilter
+
+    if damage == "blur":
+        return image.filter(ImageFilter.GaussianBlur(strength))
+    if damage == "noise":
+        pixels = np.asarray(image, dtype=np.float64)
+        # of one picture the same at all strengths, so that they differ by their strength alone
+        noise = np.random.default_rng(number).standard_normal(pixels.shape)
+        return Image.fromarray(np.clip(pixels + strength * noise, 0, 255).round().astype(np.uint8))
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=int(strength))
+    return Image.open(buffer).convert("RGB")
+
+
+def _shuffled(prompts, share):
+    """A share of the pictures get the prompt that comes half the list later; others keep theirs.
+
+    Those with another prompt at a smaller share are among those at a larger one.
+    """
+    import numpy as np
+
+    distinct = list(dict.fromkeys(prompts))
+    place = {prompt: number for number, prompt in enumerate(distinct)}
+    count = len(distinct)
+    changed = set(np.random.default_rng(0).permutation(count)[: max(1, round(share * count))])
+    return [
+        distinct[(place[prompt] + max(1, count // 2)) % count]
+        if place[prompt] in changed
+        else prompt
+        for prompt in prompts
+    ]
+
+
+def read_calibration(path: str | Path) -> Calibration:
+    """{(damage, strength): {"prompt" (n,), "value" (n,) or (n, d)}}, the pictures in one order."""
+    import numpy as np
+    import pyarrow.parquet as parquet
+
+    table = parquet.read_table(path)
+    steps = list(zip(table["damage"].to_pylist(), table["strength"].to_pylist()))
+    prompts = np.array(table["prompt"].to_pylist(), dtype=object)
+    values = np.array(table["value"].to_pylist(), dtype=np.float64)
+    found = {}
+    for step in dict.fromkeys(steps):
+        rows = [number for number, other in enumerate(steps) if other == step]
+        found[step] = {"prompt": prompts[rows], "value": values[rows]}
+    return found
+
+
+def find_margin(
+    measure: Measure, calibration: Calibration | None, reference: "np.ndarray | None"
+) -> Margin:
+    """The margin of a measure on the prompts that `calibration` was made with.
+
+    The config's, or the share of what the damage of its yardstick costs, if the cost of each damage
+    that it must see grows with the strength. 0 for a measure that has neither; `calibration` is
+    None for what needs none (see `needs_calibration`).
+    """
+    if not needs_calibration(measure):
+        return Margin(measure.margin or 0.0, "", [])
+    assert calibration is not None
+    assert measure.yardstick is not None
+    ladder = _ladder(measure, calibration, reference)
+    sign = -1 if measure.higher_is_better else 1
+    costs = {(step["damage"], step["strength"]): sign * step["difference"] for step in ladder}
+    for damage in measure.damages:
+        own = [costs[damage, strength] for strength in DAMAGES[damage]]
+        if not 0 < own[0] < own[1] < own[2]:
+            return Margin(None, f"it does not see {UNSEEN[damage]} here", ladder)
+    yardstick = measure.yardstick
+    value = yardstick.share * costs[yardstick.damage, yardstick.strength]
+    return Margin(float(value), "", ladder)
+
+
+def needs_calibration(measure: Measure) -> bool:
+    """Whether the margin of a measure is found by damaging pictures."""
+    return measure.margin is None and measure.yardstick is not None
+
+
+def calibrated(
+    plan: Mapping[str, Any], measures: Mapping[str, Measure]
+) -> list[tuple[str, str, str]]:
+    """The (measure, base model, role) of a plan whose margins are found by damaging pictures."""
+    models = dict.fromkeys(pair["model"] for pair in plan["pairs"])
+    return [
+        (name, model, role)
+        for name, measure in measures.items()
+        if needs_calibration(measure)
+        for model in models
+        for role in plan["prompts"]
+        if role in measure.texts
+    ]
+
+
+def _ladder(measure, calibration, reference):
+    """The mean difference that each damage makes, with its standard error over the prompts."""
+    import numpy as np
+
+    own, found = calibration[NONE, 0.0], []
+    for (damage, strength), side in calibration.items():
+        if damage != NONE:
+            values = measure.compare(side["value"], own["value"], own["prompt"], reference)
+            error = values.std(ddof=1) / np.sqrt(len(values)) if len(values) > 1 else 0.0
+            step = {"damage": damage, "strength": strength}
+            difference, error = round(float(values.mean()), 6), round(float(error), 6)
+            found.append({**step, "difference": difference, "error": error})
+    return found
+
+
+def find_margins(
+    plan: Mapping[str, Any],
+    measures: Mapping[str, Measure],
+    references: Mapping[str, "np.ndarray"],
+    calibrations: Mapping[tuple[str, str, str], Calibration],
+) -> dict[tuple[str, str], Margin]:
+    """{(metric, base model): its Margin} of all that a plan compares.
+
+    `calibrations` are {(measure, base model, role): as read_calibration returns}, as many as
+    `calibrated` says; `references` {measure: its vectors of the real pictures}.
+    """
+    models = dict.fromkeys(pair["model"] for pair in plan["pairs"])
+    return {
+        (name, model): find_margin(
+            metric.measure,
+            calibrations.get((metric.measure_name, model, metric.role)),
+            references.get(metric.measure_name),
+        )
+        for name, metric in judged_by(measures, plan["prompts"]).items()
+        for model in models
+    }

@@ -1,0 +1,102 @@
+"""Until which block each model of an experiment is drawn: as far as its comparisons need it."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from emaki.config.blocks import cuts
+from emaki.config.settings import Study
+
+Look = Mapping[str, list[dict[str, Any]]]
+"""What a look found: {experiment: [{variant, baseline, verdicts {metric: verdict}, undecided
+[roles]}]}, of the pairs that it judged."""
+
+
+class Looks:
+    """The looks at a study's comparisons.
+
+    `plans` are those of emaki.config.comparisons.plans; `find` gives what the look of a
+    number, from 1, has found. It is asked only for looks that decide how it goes on.
+    """
+
+    def __init__(
+        self, study: Study, plans: Mapping[str, dict[str, Any]], find: Callable[[int], Look]
+    ) -> None:
+        self.study = study
+        self.plans = plans
+        self.find = find
+
+    def numbers(self) -> list[int]:
+        """The looks after which something is or is not drawn: not the last, and none for `all`."""
+        if self.study.evaluation.until == "all":
+            return []
+        most = max(len(found) for plan in self.plans.values() for found in plan["looks"].values())
+        return list(range(1, most))
+
+    def open_pairs(self, experiment: str, number: int) -> list[tuple[int, str]]:
+        """The pairs of an experiment at which look `number` looks: (place in the plan, role)."""
+        plan = self.plans[experiment]
+        has_look = [role for role, found in plan["looks"].items() if number <= len(found)]
+        pairs = {
+            (pair["variant"], pair["baseline"]): place
+            for place, pair in enumerate(plan["pairs"])
+            if "errors" in pair
+        }
+        if number == 1 or not has_look:
+            going_on = dict.fromkeys(pairs, has_look)
+        else:
+            going_on = {
+                (pair["variant"], pair["baseline"]): pair["undecided"]
+                for pair in self.find(number - 1).get(experiment, [])
+            }
+        return [
+            (place, role)
+            for names, place in pairs.items()
+            for role in has_look
+            if role in going_on.get(names, [])
+        ]
+
+    def ends_of_look(self, experiment: str, number: int) -> dict[tuple[str, str], int]:
+        """{(variant, role): prompts} that look `number` needs of an experiment."""
+        plan = self.plans[experiment]
+        return {
+            (plan["pairs"][place][side], role): plan["looks"][role][number - 1]
+            for place, role in self.open_pairs(experiment, number)
+            for side in ("variant", "baseline")
+        }
+
+    def ends(self, experiment: str) -> dict[tuple[str, str], int]:
+        """{(variant, role): prompts} with which an experiment's comparisons are decided, or end.
+
+        What has no verdict is drawn with the first block alone.
+        """
+        plan = self.plans[experiment]
+        found = {
+            (variant, role): plan["first_block"][role]
+            for variant in plan["variants"]
+            for role in plan["prompts"]
+        }
+        for ends in self._each_look(experiment):
+            found |= ends
+        return found
+
+    def _each_look(self, experiment: str) -> Iterator[dict[tuple[str, str], int]]:
+        """What each look that is taken needs; with `all` what the last would."""
+        plan = self.plans[experiment]
+        most = max(map(len, plan["looks"].values()))
+        if self.study.evaluation.until == "all":
+            lasts = {role: cuts(self.study, name)[-1] for role, name in plan["prompts"].items()}
+            yield {
+                (variant, role): lasts[role] for variant, role in self.ends_of_look(experiment, 1)
+            }
+            return
+        for number in range(1, most + 1):
+            ends = self.ends_of_look(experiment, number)
+            if not ends:
+                return
+            yield ends
+
+    def asked(self, experiment: str) -> list[int]:
+        """The looks that decide how far an experiment is drawn."""
+        most = max(map(len, self.plans[experiment]["looks"].values()))
+        went = sum(1 for _ in self._each_look(experiment))
+        return [number for number in self.numbers() if number <= min(went, most - 1)]

@@ -1,0 +1,118 @@
+"""What damage costs, on real pictures of the tiny model's corpus, and the margins that follow."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from emaki.data.sources.rooms import Rooms
+from emaki.evaluation import scoring
+from emaki.evaluation.calibration import (
+    DAMAGES,
+    NONE,
+    calibrate,
+    damaged,
+    find_margin,
+    read_calibration,
+)
+from emaki.evaluation.measures import KIND
+
+RESOURCES = Path(__file__).parents[2] / "resources"
+
+
+@pytest.fixture(scope="module")
+def rooms():
+    return list(Rooms(count=24, seed=77).pictures())
+
+
+@pytest.fixture(scope="module")
+def others():
+    return [room.image for room in Rooms(count=40, seed=5).pictures()]
+
+
+def calibrated(measure, rooms, folder):
+    columns = calibrate(measure, [r.image for r in rooms], [r.caption for r in rooms], "")
+    scoring.write(columns, folder / "calibration.parquet")
+    return read_calibration(folder / "calibration.parquet")
+
+
+def costs(margin, damage):
+    return [step["difference"] for step in margin.ladder if step["damage"] == damage]
+
+
+def test_clip_score_sees_wrong_prompts_and_takes_its_margin_from_them(rooms, tmp_path):
+    measure = KIND.read({"type": "clip-score", "model": str(RESOURCES / "tiny-clip")})
+    margin = find_margin(measure, calibrated(measure, rooms, tmp_path), None)
+    few, some, all_ = costs(margin, "prompts")
+    assert 0 > few > some > all_
+    assert margin.value == pytest.approx(-0.05 * all_, rel=1e-3)
+    assert margin.reason == ""
+    assert max(map(abs, costs(margin, "blur"))) < abs(all_) / 5  # it is all but blind to blur
+
+
+def test_kid_that_sees_blur_takes_its_margin_from_half_a_pixel(rooms, others, tmp_path):
+    measure = KIND.read({"type": "kid"})
+    found = calibrated(measure, rooms, tmp_path)
+    real = np.array(measure.encode(others, ""))
+    margin = find_margin(measure, found, real)
+    weak, middle, strong = costs(margin, "blur")
+    assert middle < strong
+    if 0 < weak < middle:
+        assert margin.value == pytest.approx(weak, rel=1e-3)
+    else:
+        assert (margin.value, margin.reason) == (None, "it does not see blur here")
+    assert costs(margin, "prompts") == [0, 0, 0]
+
+
+def ladder(costs, prompts=8):
+    """A calibration in which the damages cost so much."""
+    values = {(NONE, 0.0): 50.0}
+    for damage, strengths in DAMAGES.items():
+        for strength, cost in zip(strengths, costs.get(damage, (0, 0, 0))):
+            values[damage, strength] = 50.0 - cost
+    names = np.array([f"prompt {number}" for number in range(prompts)], dtype=object)
+    return {step: {"prompt": names, "value": np.full(prompts, v)} for step, v in values.items()}
+
+
+@pytest.mark.parametrize(
+    ("costs", "margin"),
+    [((1, 5, 60), 3), ((0, 5, 60), None), ((-1, 5, 60), None), ((5, 4, 60), None)],
+)
+def test_a_measure_that_does_not_see_what_it_is_for_gives_no_verdict(costs, margin):
+    measure = KIND.read({"type": "clip-score", "model": "clip"})
+    found = find_margin(measure, ladder({"prompts": costs}), None)
+    assert found.value == margin
+    assert found.reason == ("" if margin else "it does not see wrong prompts here")
+
+
+def test_a_margin_of_the_config_needs_no_pictures():
+    measure = KIND.read({"type": "clip-score", "model": "clip", "margin": 2.5})
+    assert find_margin(measure, None, None) == (2.5, "", [])
+    assert "margin" not in measure.scoring()
+
+
+def test_damage_grows_and_is_the_same_every_time(rooms):
+    images, prompts = [room.image for room in rooms[:4]], [room.caption for room in rooms[:4]]
+    for damage in ("blur", "noise", "jpeg"):
+        changes = []
+        for strength in DAMAGES[damage]:
+            found, asked = damaged(images, prompts, damage, strength)
+            assert asked == prompts
+            assert found[0].tobytes() == damaged(images, prompts, damage, strength)[0][0].tobytes()
+            pairs = zip(found, images)
+            changes.append(np.mean([np.abs(_floats(one) - _floats(two)) for one, two in pairs]))
+        assert 0 < changes[0] < changes[1] < changes[2]
+
+
+def test_more_lost_prompts_are_those_lost_before_and_others():
+    prompts = [f"prompt {number}" for number in range(32)]
+    lost = []
+    for share in DAMAGES["prompts"]:
+        _, asked = damaged([], prompts, "prompts", share)
+        lost.append({own for own, other in zip(prompts, asked) if own != other})
+    assert [len(each) for each in lost] == [2, 6, 32]
+    assert lost[0] < lost[1] < lost[2]
+
+
+def _floats(image):
+    return np.asarray(image, dtype=np.float64)

@@ -1,0 +1,152 @@
+"""How far each model is drawn: until its comparisons are decided."""
+
+import shutil
+
+import pytest
+
+from emaki.config import load
+from emaki.config.blocks import blocks, cuts, looks
+from emaki.config.comparisons import plans
+from emaki.evaluation.settings import Evaluation
+from emaki.sampling.settings import PromptSet
+from emaki.workflow.looks import Looks
+
+pytestmark = pytest.mark.xdist_group("workflow")
+ANSWERS = [f"results/looks/experiments/{name}.json" for name in ("ruined", "gentle")]
+BASE, GENTLE, HALF = "base/tiny", "gentle/000002/raw/1.0", "gentle/000002/raw/0.5"
+
+
+@pytest.fixture
+def study(monkeypatch, request):
+    monkeypatch.chdir(request.config.rootpath)
+    return load("tests/workflow/looks.yaml")
+
+
+def sized(study, size, **settings):
+    prompts = {"some": PromptSet(texts=[str(number) for number in range(size)])}
+    return study.replace(prompts=prompts, evaluation=Evaluation(**settings))
+
+
+@pytest.mark.parametrize(
+    ("size", "settings", "ends", "looked"),
+    [
+        (512, {}, [32, 128, 192, 256], [128, 192, 256]),
+        (512, {"at_most": 512}, [32, 128, 192, 256, 384, 512], [128, 192, 256, 384, 512]),
+        (183, {}, [32, 128, 183], [128, 183]),
+        (100, {}, [32, 100], [100]),
+        (16, {}, [16], [16]),
+        (512, {"at_most": 300}, [32, 128, 192, 256, 300], [128, 192, 256, 300]),
+        (40, {"looks": [16, 8]}, [8, 16, 40], [8, 16, 40]),
+    ],
+)
+def test_where_blocks_end(study, size, settings, ends, looked):
+    study = sized(study, size, **settings)
+    assert cuts(study, "some") == ends
+    assert looks(study, "some") == looked
+
+
+def test_blocks_have_the_names_of_their_prompts(study):
+    study = sized(study, 20_000, at_most=10_000, looks=[128, 10_000])
+    assert blocks(study, "some") == ["0000-0032", "0032-0128", "0128-10000"]
+    assert blocks(study, "some", 128) == ["0000-0032", "0032-0128"]
+
+
+def found(**undecided):
+    """What a look has found, by the variants' short names."""
+    names = {"whole": (GENTLE, BASE), "half": (HALF, GENTLE)}
+    return {
+        "gentle": [
+            {"variant": names[name][0], "baseline": names[name][1], "undecided": roles}
+            for name, roles in undecided.items()
+        ]
+    }
+
+
+def ends(study, *after):
+    """How far the experiment `gentle` is drawn where looks have found this."""
+    reached = Looks(study, plans(study), lambda number: after[number - 1]).ends("gentle")
+    return {variant: reached[variant, "domain"] for variant in (BASE, GENTLE, HALF)}
+
+
+def test_only_what_is_not_decided_goes_on(study):
+    nothing = found(whole=[], half=[])
+    assert ends(study, nothing) == {BASE: 8, GENTLE: 8, HALF: 8}
+    half = found(whole=[], half=["domain"])
+    assert ends(study, half, nothing) == {BASE: 8, GENTLE: 16, HALF: 16}
+    both = found(whole=["domain"], half=["domain"])
+    assert ends(study, both, found(whole=["domain"])) == {BASE: 20, GENTLE: 20, HALF: 16}
+
+
+def test_other_prompts_alone_go_on(study):
+    reached = Looks(study, plans(study), lambda number: found(whole=["unrelated"])).ends("gentle")
+    assert reached[GENTLE, "domain"] == 8
+    assert reached[GENTLE, "unrelated"] == 6  # all that there are
+
+
+def test_the_way_of_a_training_is_drawn_with_one_block(study):
+    looked = Looks(study, plans(study), lambda number: found(whole=["domain"]))
+    assert looked.ends("gentle")["gentle/000001/raw/1.0", "domain"] == 8
+    assert looked.numbers() == [1, 2]  # the third is the last
+
+
+def test_all_at_once_asks_for_no_look(study):
+    every = study.replace(evaluation=study.evaluation.model_copy(update={"until": "all"}))
+    assert ends(every) == {BASE: 20, GENTLE: 20, HALF: 20}
+    assert Looks(every, plans(every), lambda number: {}).numbers() == []
+
+
+def test_it_asks_for_no_more_looks_than_it_needs(study):
+    looked = Looks(study, plans(study), {1: found(whole=[], half=[])}.__getitem__)
+    assert looked.asked("gentle") == [1]
+
+
+@pytest.fixture(scope="module")
+def looked(new_study):
+    """A study of two questions, both compared: one is answered at once."""
+    study = new_study("looks.yaml")
+    study.snakemake(*ANSWERS)
+    return study
+
+
+def drawn(study):
+    """{path: bytes} of the samples and scores of a study."""
+    folder = study.folder / "results/looks"
+    files = [path for part in ("samples", "scores") for path in (folder / part).rglob("*.parquet")]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+
+def test_a_question_that_is_answered_is_not_drawn_further(looked):
+    folder = looked.folder / "results/looks/samples"
+    assert [path.stem for path in folder.glob("ruined/000002/raw/1.0/rooms/*")] == ["0000-0008"]
+    assert len(list(folder.glob("gentle/000002/raw/1.0/rooms/*"))) > 1
+    assert len(list(folder.glob("gentle/000001/raw/1.0/rooms/*"))) == 1
+    assert looked.jobs(*ANSWERS) == []
+
+
+def test_stopped_between_looks_and_drawn_at_once_give_the_same_bytes(looked, tmp_path):
+    study = copied(looked, tmp_path)
+    for part in ("samples", "scores", "looks", "experiments", "pictures"):
+        shutil.rmtree(study.folder / "results/looks" / part)
+    study.snakemake("results/looks/looks/1.json")
+    stopped = drawn(study)
+    assert stopped.items() < drawn(looked).items()
+    study.snakemake(*ANSWERS)
+    assert drawn(study) == drawn(looked)
+    study.change("looks: [8, 16, 24]", "looks: [8, 16, 24], until: all")
+    study.snakemake(*ANSWERS)
+    assert drawn(looked).items() < drawn(study).items()
+    for answers in ANSWERS:
+        assert (study.folder / answers).read_text() == (looked.folder / answers).read_text()
+
+
+def test_more_prompts_leave_the_blocks_that_there_are(looked, tmp_path):
+    study = copied(looked, tmp_path)
+    study.change("count: 20", "count: 24")
+    jobs = study.jobs(*ANSWERS)
+    assert "look looks/looks/1" in jobs  # other looks are planned
+    assert not [job for job in jobs if job.startswith(("prompts", "sample", "score"))]
+
+
+def copied(study, place):
+    """A copy of a study, dates included, to be changed."""
+    return type(study)(shutil.copytree(study.folder, place / "study", symlinks=True), study.config)
