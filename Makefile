@@ -2,6 +2,8 @@
 # make report PICTURES=folder    the same questions about your own pictures
 # make report CONFIG=file.yaml   your own study
 # make plan CONFIG=file.yaml     what it would take: time, memory, disk, cost (PROFILE=: on what)
+# make preflight CONFIG=file.yaml   whether all is there that it needs, before it downloads anything
+# make rehearse CONFIG=file.yaml    its own road in two steps and a few pictures (PROFILE=)
 # make pin CONFIG=file.yaml      the commits of the hub that it lacks, to put in
 # make report PROFILE=slurm      somewhere else than here: profiles/README.md
 # make test                      everything that must hold, with its own set-up
@@ -21,7 +23,7 @@ endif
 CONFIG := results/pictures.yaml
 endif
 
-.PHONY: report config plan pin unlock resume test test-slurm test-slurm-whole test-envs test-full-scale test-cloud lint tiny settings lock
+.PHONY: report config plan preflight rehearse pin unlock resume test test-slurm test-slurm-whole test-envs test-full-scale test-cloud lint tiny settings lock
 
 report: config
 	@$(if $(CONFIG),$(BIN)/python scripts/tools/check.py "$(CONFIG)")
@@ -36,6 +38,18 @@ config: $(INSTALLED)
 plan: config
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python scripts/tools/plan.py --profile profiles/$(PROFILE) \
 	    $(if $(CONFIG),--config "$(CONFIG)")
+
+# Hub, licences, disk, GPU, memory, time and price, a line each.
+preflight: config
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python scripts/tools/preflight.py \
+	    --profile profiles/$(PROFILE) $(if $(CONFIG),--config "$(CONFIG)")
+
+# A study's own road in little, on the machine that is there.
+rehearse: config
+	@report=$$($(BIN)/python scripts/tools/rehearse.py --output results/rehearsal.yaml \
+	    $(if $(CONFIG),--config "$(CONFIG)")) \
+	    && $(SNAKEMAKE) "$$report" --logger bars --configfile results/rehearsal.yaml \
+	    && echo "The road is free; the rehearsal's report is $(CURDIR)/$$report"
 
 # The commits of the hub's repositories that a config lacks.
 pin: $(INSTALLED)

@@ -46,8 +46,28 @@ use rule hub_pipeline as hub_image_text with:
         folder=lambda w, output: str(Path(output[0]).parent),
 
 
-# Raw weights are of another commit. The folder's name has both, so that studies do not collide.
+# Raw weights are a variant of the same commit ...
 rule hub_non_ema:
+    input:
+        script="scripts/hub_non_ema.py",
+        modules=modules_of("scripts/hub_non_ema.py"),
+    output:
+        f"{HUB}/unet/diffusion_pytorch_model.non_ema.safetensors",
+    log:
+        "logs/hub/{repo}/{revision}.non_ema.log",
+    wildcard_constraints:
+        repo="[^/]+/[^/]+",
+        revision="[0-9a-f]{40}",
+    localrule: True
+    conda:
+        "../envs/training.yaml"
+    shell:
+        "python scripts/jobs/run.py --log {log} {input.script} --repo {wildcards.repo}"
+        " --revision {wildcards.revision} --variant --output {output:q}"
+
+
+# ... or the U-Net of another one. The folder's name has both, so that studies do not collide.
+rule hub_non_ema_revision:
     input:
         script="scripts/hub_non_ema.py",
         modules=modules_of("scripts/hub_non_ema.py"),

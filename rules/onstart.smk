@@ -1,4 +1,5 @@
 # Before the first job.
+from emaki.costs.preflight import TO_DO, check_study, page
 from emaki.costs.study_plan import refuse
 
 
@@ -11,3 +12,9 @@ onstart:
             refuse(study, STUDY)
         except UserError as error:
             sys.exit(f"error: {error}")
+        # Before the first download all else is looked at as well.
+        if models.download(snakemake_internals.jobs_to_run(workflow)):
+            checks = list(check_study(study, snakemake_internals.runs_elsewhere(workflow)))
+            print(page(checks), file=sys.stderr)
+            if any(check.verdict == TO_DO for check in checks):
+                sys.exit("error: put right what is to do above, and start again")

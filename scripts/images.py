@@ -19,7 +19,7 @@ def main() -> None:
         unit="pictures",
         label=f"images {source.type}",
     )
-    images.write(items, arguments.output, archived=bool(source.archives()))
+    images.write(items, arguments.output, archived=bool(source.archives()), notes=source.notes)
 
 
 def parse_arguments() -> argparse.Namespace:

@@ -8,20 +8,18 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
-
-import yte
 
 from emaki.common.errors import UserError, friendly
 from emaki.config import load
 from emaki.costs.study_plan import plan, provisional
+from emaki.workflow.profiles import read_profile
 from emaki.workflow.snakemake_internals import job_table
 
 
 @friendly
 def main() -> None:
     arguments = parse_arguments()
-    machine = machine_of(arguments.profile)
+    machine = read_profile(arguments.profile).get("config", {}).get("machine")
     free = shutil.disk_usage("results" if Path("results").is_dir() else ".").free
     written, lacking = provisional(arguments.config)
     with tempfile.TemporaryDirectory() as folder:
@@ -44,12 +42,6 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--config", default="config/config.yaml", help="the study's file")
     parser.add_argument("--profile", default="profiles/local", help="where it would run")
     return parser.parse_args()
-
-
-def machine_of(profile: str) -> dict[str, Any] | None:
-    """The `machine` that a profile gives its studies; None where it leaves that to them."""
-    text = Path(profile, "config.yaml").read_text()
-    return yte.process_yaml(text, require_use_yte=True).get("config", {}).get("machine")
 
 
 def dry_run(config: str, profile: str) -> list[str]:

@@ -5,6 +5,7 @@ import pytest
 from emaki.common.errors import UserError
 from emaki.config import load
 from emaki.config.repositories import repository
+from emaki.workflow.model_files import ModelFiles
 
 COMMIT = "0123456789" * 4
 OTHER = "abcdef0123" * 4
@@ -23,6 +24,23 @@ def test_a_model_of_the_hub_has_a_path_of_its_commits(workplace):
     assert read(workplace, said).models["tiny"].folder == f"results/hub/a/b/{COMMIT}+{OTHER}"
 
 
+def test_raw_weights_are_of_the_same_commit_where_no_other_is_named(workplace):
+    study = read(workplace, f"repo: a/b, revision: '{COMMIT}'")
+    assert ModelFiles(study).parts("tiny", "non_ema") == [
+        f"results/hub/a/b/{COMMIT}/unet/diffusion_pytorch_model.non_ema.safetensors"
+    ]
+
+
+def test_which_jobs_take_something_from_the_hub(workplace):
+    more = f"sources:\n  rooms: {{type: hub, repo: a/b, revision: '{COMMIT}'}}\n"
+    models = ModelFiles(read(workplace, "path: resources/tiny-sd", more))
+    assert models.download([("hub_model", {})])
+    assert models.download([("images", {"source": "rooms"})])
+    assert not models.download(
+        [("images", {"source": "critters"}), ("caption", {"source": "rooms"})]
+    )
+
+
 @pytest.mark.parametrize(
     ("model", "told"),
     [
@@ -35,10 +53,7 @@ def test_a_model_of_the_hub_has_a_path_of_its_commits(workplace):
         ("repo: b", "but must be a repository of the hub as owner/name"),
         (f"repo: a/b, path: resources/tiny-sd, revision: '{COMMIT}'", "either path or repo"),
         (f"path: resources/tiny-sd, revision: '{COMMIT}'", "goes with repo only"),
-        (
-            f"repo: a/b, revision: '{COMMIT}'",
-            "non_ema_revision is missing, but critters-compvis, critters-non-ema, rooms-v2",
-        ),
+        (f"repo: a/b, revision: '{COMMIT}', non_ema_sha256: '{'0' * 64}'", "goes with non_ema_rev"),
     ],
 )
 def test_mistakes(workplace, model, told):

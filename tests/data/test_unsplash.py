@@ -7,6 +7,8 @@ from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
@@ -113,9 +115,81 @@ def test_the_choice_depends_on_ids_only(source, server, tmp_path):
     assert ids(3) == before
 
 
-def test_too_few_and_no_dataset(source, tmp_path):
-    with pytest.raises(UserError, match="has 5 photographs of 512 pixels"):
-        list(KIND.read({**source, "count": 6}).pictures())
+def test_fewer_than_asked_for_are_taken_and_told(source, tmp_path, capsys):
+    few = KIND.read({**source, "count": 9})
+    assert len(list(few.pictures())) == few.count_pictures() == few.count_known() == 5
+    (told,) = few.notes()[1:]
+    assert "have one of the keywords living room; at most 9 were asked for" in told
+    assert told in capsys.readouterr().err
+    assert len(KIND.read(source).notes()) == 1
+    with pytest.raises(UserError, match="with one of the keywords castle: take others"):
+        list(KIND.read({**source, "keywords": ["castle"]}).pictures())
     (tmp_path / "keywords.tsv000").unlink()
+    assert few.count_known() is None
     with pytest.raises(UserError, match=r"has no keywords.tsv000: accept the licence"):
-        list(KIND.read(source).pictures())
+        list(few.pictures())
+
+
+def test_newer_tables_with_commas(source, tmp_path):
+    before = [photo["photo_id"] for photo in KIND.read(source).choose()]
+    for stem in ("photos", "keywords"):
+        old = tmp_path / f"{stem}.tsv000"
+        with open(old, newline="") as file, open(tmp_path / f"{stem}.csv000", "w") as other:
+            csv.writer(other).writerows(csv.reader(file, delimiter="\t"))
+        old.unlink()
+    assert [photo["photo_id"] for photo in KIND.read(source).choose()] == before
+
+
+@pytest.mark.parametrize("as_lists", [False, True])
+def test_one_table_of_structs(source, tmp_path, as_lists):
+    before = KIND.read(source).choose()
+    by_photo = read_table(tmp_path / "keywords.tsv000")
+    rows = [as_struct(row, by_photo) for row in read_table(tmp_path / "photos.tsv000").values()]
+    if as_lists:  # as datasets' Sequence writes a list of structs
+        for row in rows:
+            row["keywords"] = {"keyword": [entry["keyword"] for entry in row["keywords"]]}
+    for stem in ("photos", "keywords"):
+        (tmp_path / f"{stem}.tsv000").unlink()
+    (tmp_path / "data").mkdir()
+    for number, part in enumerate((rows[:3], rows[3:])):
+        pq.write_table(pa.Table.from_pylist(part), tmp_path / f"data/train-{number}.parquet")
+    known = before[0].keys() & KIND.read(source).choose()[0].keys()
+    assert "ai_description" in known
+    for ours, theirs in zip(KIND.read(source).choose(), before, strict=True):
+        assert {key: ours[key] for key in known} == {key: theirs[key] for key in known}
+
+
+def read_table(path):
+    with open(path, newline="") as file:
+        return {row["photo_id"]: row for row in csv.DictReader(file, delimiter="\t")}
+
+
+def as_struct(row, keywords):
+    keyword = keywords[row["photo_id"]]["keyword"]
+    return {
+        "photo": {
+            "id": row["photo_id"],
+            "url": row["photo_url"],
+            "image_url": row["photo_image_url"],
+            "width": int(row["photo_width"]),
+            "height": int(row["photo_height"]),
+            "description": row["photo_description"] or None,
+        },
+        "photographer": {"username": "a", "first_name": "Ada", "last_name": "L"},
+        "ai": {"description": row["ai_description"]},
+        "keywords": [{"keyword": keyword, "suggested_by_user": False}],
+    }
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({}, ("path", "is missing: give the folder of the Unsplash Lite dataset, or repo")),
+        ({"path": ".", "repo": "a/b"}, ("repo", "goes without path")),
+        ({"path": "nowhere"}, ("path", "is nowhere, which is no folder: accept the licence")),
+    ],
+)
+def test_a_folder_or_a_repository(given, told):
+    source = KIND.read({"type": "unsplash", "keywords": ["x"], "count": 1, **given})
+    ((key, text),) = source.problems()
+    assert (key, text[: len(told[1])]) == told

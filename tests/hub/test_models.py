@@ -168,6 +168,22 @@ def test_raw_weights_that_are_safetensors_already(hub, fetch, tmp_path):
     assert load_file(output)["w"].sum() == 3
 
 
+def test_raw_weights_that_are_a_variant_of_the_commit(hub, fetch, tmp_path):
+    name = "unet/diffusion_pytorch_model.non_ema.safetensors"
+    commit = hub.add(REPO, {name: b"raw", "unet/config.json": b"{}"})
+    output = tmp_path / name
+    where = ["--repo", REPO, "--revision", commit, "--variant", "--output", output]
+    hub.fail("corrupt")
+    assert "arrived with another checksum" in fetch(*where, script="hub_non_ema").stderr
+    done = fetch(*where, script="hub_non_ema")
+    assert done.returncode == 0, done.stderr
+    assert output.is_symlink()
+    assert output.read_bytes() == b"raw"
+    lacking = hub.add(REPO, {"unet/config.json": b"{}"})
+    done = fetch("--repo", REPO, "--revision", lacking, *where[4:], script="hub_non_ema")
+    assert f"has no {name}: name the commit whose U-Net is the raw weights" in done.stderr
+
+
 def test_offline(hub, model, monkeypatch):
     commit = hub.add(REPO, files())
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")

@@ -44,13 +44,13 @@ def test_what_is_there_is_printed_and_what_is_gone_is_told(tmp_path):
     assert done.stdout.splitlines() == [
         "my.yaml:4: models.tiny (somebody/sd): put in",
         f"    revision: '{sd}'",
-        "my.yaml:4: models.tiny (somebody/sd): put in",
-        f"    non_ema_revision: '{non_ema}'",
-        f"    non_ema_sha256: '{digest}'",
         "my.yaml:6: measures.clip_score.model (somebody/clip): put in",
         f"    revision: '{clip}'",
         "my.yaml:8: sources.rooms (somebody/rooms): put in",
         f"    revision: '{rooms}'",
+        "my.yaml:4: models.tiny (somebody/sd): put in",
+        f"    non_ema_revision: '{non_ema}'",
+        f"    non_ema_sha256: '{digest}'",
     ]
     assert done.stderr.startswith("error: sources.critters: nobody/gone is not on the hub")
     assert "{type: folder, path: my/pictures}" in done.stderr

@@ -26,6 +26,8 @@ onstart:
     Path("started.json").write_text(json.dumps({
         "limited": [before is not None, workflow.scheduler.job_rate_limiter is not None],
         "targets": sorted(internals.requested_targets(workflow)),
+        "jobs": sorted(internals.jobs_to_run(workflow), key=str),
+        "elsewhere": internals.runs_elsewhere(workflow),
     }))
 
 rule all:
@@ -90,6 +92,14 @@ def test_the_targets(folder):
         (folder / f"{letter}.txt").unlink()
     snakemake(folder, "b.txt", "a.txt")
     assert started(folder)["targets"] == ["a.txt", "b.txt"]
+
+
+def test_the_jobs_that_a_start_will_run_and_where(folder):
+    snakemake(folder, "b.txt")
+    assert started(folder)["jobs"] == [["letter", {"letter": "b"}]]
+    snakemake(folder)
+    assert started(folder)["jobs"] == [["all", {}], ["letter", {"letter": "a"}]]
+    assert started(folder)["elsewhere"] is False
 
 
 def test_the_table_of_jobs(folder):

@@ -59,6 +59,39 @@ def fetch(repo: str, revision: str, patterns: list[str], repo_type: str = "model
     return folder
 
 
+def check_access(repo: str, revision: str, repo_type: str = "model") -> None:
+    """Raise UserError, with what to do, where the hub does not give the files of a commit.
+
+    Asked of what is not there yet; nothing is brought.
+    """
+    from huggingface_hub import HfApi, RepoFile, get_hf_file_metadata, hf_hub_url
+
+    if find_local(repo, revision, repo_type) is not None:
+        return
+    token = read_token()
+    with explain_hub_errors(repo, revision, repo_type):
+        entries = HfApi(token=token).list_repo_tree(
+            repo, recursive=True, revision=revision, repo_type=repo_type
+        )
+        file = next((entry.path for entry in entries if isinstance(entry, RepoFile)), None)
+        if file is None:
+            raise UserError(f"{repo} has no files at {revision}")
+        # A gate is told with a file, not with the list of files.
+        url = hf_hub_url(repo, file, repo_type=repo_type, revision=revision)
+        get_hf_file_metadata(url, token=token)
+
+
+def find_local(repo: str, revision: str, repo_type: str = "model") -> Path | None:
+    """The folder with what is there already of a commit, which may be a part; None: nothing."""
+    from huggingface_hub import constants
+    from huggingface_hub.file_download import repo_folder_name
+
+    # snapshot_download finds a part only where it is told which.
+    name = repo_folder_name(repo_id=repo, repo_type=repo_type)
+    folder = Path(constants.HF_HUB_CACHE, name, "snapshots", revision)
+    return folder if folder.is_dir() else None
+
+
 def download_file(url: str) -> BinaryIO:
     """A file of a dataset, hf://datasets/{repo}@{commit}/{path}, open for reading and checked.
 

@@ -29,7 +29,13 @@ from emaki.sampling.settings import MOST_PROMPTS, PromptSet
 from emaki.training.recipes import LORA_KEYS
 from emaki.training.settings import Run, Start
 
-TAKEN = ("hub", "pictures.yaml", "README.md", "report.html")  # in results/, beside the studies
+TAKEN = (
+    "hub",
+    "pictures.yaml",
+    "rehearsal.yaml",
+    "README.md",
+    "report.html",
+)  # in results/, beside the studies
 RUNGE_KUTTA = 4  # steps of that kind with which diffusers' PNDM begins, if it does not skip them
 # Where a run inherits the key of a problem, it has changed one of these.
 GOES_WITH = {"lr_scheduler": ("lr_total_steps",), "train_init": ("method",)}

@@ -11,11 +11,10 @@ from emaki.config.settings import Study
 
 
 class Unpinned(NamedTuple):
-    """A commit that an entry of the config lacks."""
+    """An entry of the config that has a repository without its `revision`."""
 
     entry: KeyPath
     """The keys of the entry."""
-    key: str
     repo: str
 
 
@@ -23,33 +22,27 @@ def unpinned(study: Study) -> Iterator[Unpinned]:
     """The commits that are missing."""
     for name, model in study.models.items():
         if model.repo and not model.revision:
-            yield Unpinned(("models", name), "revision", model.repo)
-        if model.repo and not model.non_ema_revision and raw_starts(study, name):
-            yield Unpinned(("models", name), "non_ema_revision", model.repo)
+            yield Unpinned(("models", name), model.repo)
     for path, folder in model_folders(study):
         if folder.pinned and not folder.pinned.revision:
-            yield Unpinned(path, "revision", folder.pinned.repo)
+            yield Unpinned(path, folder.pinned.repo)
     for name, source in study.sources.items():
         repo = getattr(source, "repo", None)
         if repo and not getattr(source, "revision", None):
-            yield Unpinned(("sources", name), "revision", repo)
+            yield Unpinned(("sources", name), repo)
 
 
 def problems(study: Study, file: str) -> Iterator[tuple[KeyPath, str]]:
     """What to say of the commits that are missing in the config that is `file`."""
-    for entry, key, repo in unpinned(study):
-        what = "is missing"
-        if key == "non_ema_revision":
-            runs = raw_starts(study, str(entry[1]))
-            what += f", but {', '.join(runs)} start from non-EMA weights"
-        what += f": `make pin CONFIG={file}` prints the commit to put in"
+    for entry, repo in unpinned(study):
+        what = f"is missing: `make pin CONFIG={file}` prints the commit to put in"
         if entry[0] == "sources":
             what += (
                 f"; if {repo} is gone, give {entry[0]}.{entry[1]} another value: {{type: hub, "
                 "repo: owner/name}, {type: folder, path: my/pictures} or "
                 "{type: dicebear, style: critters, count: 720}"
             )
-        yield (*entry, key), what
+        yield (*entry, "revision"), what
 
 
 def raw_starts(study: Study, model: str) -> list[str]:

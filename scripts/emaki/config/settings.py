@@ -48,7 +48,8 @@ class Model(Settings):
     """With `repo`: which commit; a branch is refused, since it moves."""
 
     non_ema_revision: Maybe[Commit] = None
-    """With `repo`: the commit whose U-Net has the raw weights."""
+    """With `repo`: another commit, whose U-Net is the raw weights; where it is left out they are
+    `unet/diffusion_pytorch_model.non_ema.safetensors` of the same commit."""
 
     non_ema_sha256: Maybe[
         Annotated[

@@ -77,12 +77,15 @@ PROGRAM_MB = 4000
 # Bytes per trained parameter that an optimizer keeps; 8 bits with their scales per 256 of them.
 MOMENTS = {"adamw": 8, "adamw8bit": 2 + 2 * 4 / 256, "adafactor": 0.1}
 BYTES = {"fp16": 2, "fp32": 4}
-# Bytes of other repositories' weights: their parameters in fp32.
+# Bytes of other repositories: of weights their parameters in fp32, of datasets what is brought.
 DOWNLOADS = {
     "openai/clip-vit-large-patch14": 428e6 * 4,
     "facebook/dinov2-base": 87e6 * 4,
     "yuvalkirstain/PickScore_v1": 986e6 * 4,
     "Salesforce/blip-image-captioning-large": 470e6 * 4,
+    "reach-vb/pokemon-blip-captions": 99_672_355,
+    "image-search-2/unsplash_lite_image_dataset": 116e6,
+    "1aurent/unsplash-lite": 619e6,
 }
 
 

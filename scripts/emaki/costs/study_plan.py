@@ -12,7 +12,7 @@ from emaki.config import kept_steps, read_study, trained
 from emaki.config.comparisons import plans
 from emaki.config.derived import Variant, variants
 from emaki.config.reading import read
-from emaki.config.repositories import model_folders, repository, unpinned
+from emaki.config.repositories import model_folders, raw_starts, repository, unpinned
 from emaki.config.settings import Study
 from emaki.costs import estimates
 from emaki.costs.estimates import GPUS, VAE_DECODER_GFLOP, Figure, gpu_of
@@ -41,6 +41,7 @@ def plan(
         parts += ["Left open: these are not given yet", *(f"  {what}" for what in lacking), ""]
     parts += ["Jobs (a dry run of Snakemake)", *(jobs or ["nothing to be done"]), ""]
     parts += [f"Machine: {_machine(study, place)}", ""]
+    parts += ["Pictures to train on", *_sources(study), ""]
     parts += ["Trainings, all from the beginning", *_runs(study), ""]
     parts += ["Time and cost", *_time(study), ""]
     parts += ["Download", *_download(study), ""]
@@ -51,18 +52,19 @@ def plan(
 def provisional(path: str) -> tuple[dict[str, Any], list[str]]:
     """The config at `path`, as it is written, with something where only its user can give it.
 
-    That is any commit where none is pinned, and rooms for an Unsplash dataset that is not
+    That is any commit where none is pinned, and rooms for an Unsplash dataset whose folder is not
     there: a plan comes out the same. Returns (mapping, texts that say what was not given).
     """
     written, (study, _), lacking = read(path).data, read_study(path), []
-    for keys, key, repo in unpinned(study):
+    for keys, repo in unpinned(study):
         entry: Any = written
         for name in keys:
             entry = entry[name]
-        entry[key] = ANY_COMMIT
-        lacking.append(f"{spell((*keys, key))}, a commit of {repo}")
+        entry["revision"] = ANY_COMMIT
+        lacking.append(f"{spell((*keys, 'revision'))}, a commit of {repo}")
     for name, source in study.sources.items():
-        if isinstance(source, Unsplash) and not Path(source.path).expanduser().is_dir():
+        folder = source.path if isinstance(source, Unsplash) else None
+        if isinstance(source, Unsplash) and folder and not Path(folder).expanduser().is_dir():
             rooms = {"type": "rooms", "count": source.count, "shards": source.shards}
             written["sources"][name] = rooms
             lacking.append(f"sources.{name}.path, the folder of the Unsplash Lite dataset")
@@ -169,6 +171,24 @@ def _machine(study: Study, place: str) -> str:
     return f"{' or '.join(words)} ({place})"
 
 
+def _sources(study: Study) -> Iterator[str]:
+    """Where pictures come from and what goes with them, of the sources that datasets use."""
+    used = {dataset.source for dataset in study.datasets.values()}
+    for name, source in study.sources.items():
+        if name not in used:
+            continue
+        words = [f"{name}: {source.type}"]
+        if repo := getattr(source, "repo", None):
+            words.append(repo)
+        if isinstance(source, Unsplash):
+            known = source.count_known()
+            there = "the tables will tell how many" if known is None else f"there are {known:,}"
+            words.append(f"at most {source.count:,} photographs ({there})")
+        if terms := source.terms():
+            words.append(f"licence {terms}")
+        yield f"  {', '.join(words)}"
+
+
 def _runs(study: Study) -> Iterator[str]:
     gpu = gpu_of(study)
     for run in trained(study):
@@ -197,17 +217,11 @@ def _smallest(needed: float) -> str:
 
 
 def _time(study: Study) -> Iterator[str]:
-    runs = {run: study.runs[run] for run in trained(study)}
-    training = sum(
-        estimates.seconds_per_step(study, run).value * entry.steps * entry.num_processes
-        for run, entry in runs.items()
-    )
-    look = -1 if study.evaluation.until == "all" else 0
-    drawn, most = (_drawing(study, number) for number in (look, -1))
-    hours = (training + drawn.value) / 3600
+    training = _training_seconds(study)
+    drawn, most = _drawing(study, _planned_look(study)), _drawing(study, -1)
     name = "GPU" if gpu_of(study) else "CPU"
-    yield f"  {hours:.1f} {name}-hours: {training / 3600:.1f} of training,"
-    count = pictures(study, look)
+    yield f"  {hours(study):.1f} {name}-hours: {training / 3600:.1f} of training,"
+    count = pictures(study, _planned_look(study))
     yield f"  {drawn.value / 3600:.1f} of drawing {count:,} pictures ({drawn.source})"
     if most.value > drawn.value:
         yield (
@@ -219,7 +233,25 @@ def _time(study: Study) -> Iterator[str]:
     if price is None:
         yield "  no cost: machine.price_per_hour is not given"
     else:
-        yield f"  cost {hours * price:.2f}: x {price:g} an hour (machine.price_per_hour)"
+        yield f"  cost {hours(study) * price:.2f}: x {price:g} an hour (machine.price_per_hour)"
+
+
+def hours(study: Study) -> float:
+    """Hours of a GPU, or of the CPU, for all the trainings and pictures of a study."""
+    return (_training_seconds(study) + _drawing(study, _planned_look(study)).value) / 3600
+
+
+def _planned_look(study: Study) -> int:
+    """The look up to which pictures are counted: the first, or the last where all are drawn."""
+    return -1 if study.evaluation.until == "all" else 0
+
+
+def _training_seconds(study: Study) -> float:
+    runs = {run: study.runs[run] for run in trained(study)}
+    return sum(
+        estimates.seconds_per_step(study, run).value * entry.steps * entry.num_processes
+        for run, entry in runs.items()
+    )
 
 
 def _drawing(study: Study, look: int) -> Figure:
@@ -235,17 +267,23 @@ def _drawing(study: Study, look: int) -> Figure:
     return estimates.seconds_of(study, pictures(study, look) * (unet + decoder), half=True)
 
 
-def _download(study: Study) -> Iterator[str]:
+def downloads(study: Study) -> dict[str, Figure | None]:
+    """{repository of the hub: Figure of bytes that are brought of it, or None: not known}."""
     wanted: dict[str, Figure | None] = {}
-    for model in study.models.values():
+    for name, model in study.models.items():
         if model.repo is not None:
             size = size_of(model)
-            raw = size.unet if model.non_ema_revision else 0
+            raw = size.unet if raw_starts(study, name) else 0
             parameters = size.unet + raw + size.vae + size.text_encoder
             wanted[model.repo] = Figure(4 * parameters, f"fp32, {size.source}")
     for repo in _repositories(study):
         known = estimates.DOWNLOADS.get(repo)
         wanted[repo] = Figure(known, "table of known repositories") if known else None
+    return wanted
+
+
+def _download(study: Study) -> Iterator[str]:
+    wanted = downloads(study)
     for name, figure in wanted.items():
         told = f"{figure.value / GB:.2f} GB ({figure.source})" if figure else "size not known"
         yield f"  {name}: {told}"

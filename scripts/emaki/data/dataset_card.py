@@ -21,6 +21,7 @@ LICENCES = {  # the identifiers that the card's header may use
     "CC0 1.0": "cc0-1.0",
     "CC BY 4.0": "cc-by-4.0",
     "CC BY-SA 4.0": "cc-by-sa-4.0",
+    "CC BY-NC-SA 4.0": "cc-by-nc-sa-4.0",
     "MIT": "mit",
     "Apache-2.0": "apache-2.0",
 }
@@ -37,11 +38,12 @@ def describe(
     rows: "pa.Table",
     rejects: list[dict[str, Any]],
     held_out: int,
+    notes: Sequence[str] = (),
 ) -> dict[str, Any]:
     """What there is to know about a dataset, as JSON values.
 
     `rows` is a table of its pictures with text, width, height, licence and credit; `held_out` how
-    many of them are.
+    many of them are; `notes` what its source says of them, sentences.
     """
     words = [len(text.split()) for text in _values(rows, "text")]
     widths, heights = (list(_values(rows, side)) for side in ("width", "height"))
@@ -65,7 +67,7 @@ def describe(
         },
         "licences": dict(sorted(Counter(_values(rows, "licence")).items())),
         "credits": sorted(set(_values(rows, "credit")) - {"", None}),
-    }
+    } | ({"notes": list(notes)} if notes else {})
 
 
 def _values(table, name):
@@ -115,6 +117,7 @@ def to_markdown(
             "## Licences",
             "",
             *[f"- {_plain(name)}: {count} pictures" for name, count in about["licences"].items()],
+            *[f"- {_plain(note)}" for note in about.get("notes", ())],
             *[f"- Credit: {_plain(credit)}" for credit in about["credits"]],
             "",
             "## Set aside",

@@ -17,6 +17,7 @@ from emaki.common.files import replacing, sha256
 from emaki.common.progress import bar
 from emaki.data import SPLITS, contact_sheet, dataset_card, decoding
 from emaki.data.archives import PLACE
+from emaki.data.images import read_notes
 from emaki.data.picture import explain
 from emaki.data.settings import Dataset
 
@@ -67,9 +68,9 @@ def write(
     folder = Path(images) / "pictures"
     with replacing(output) as stage:
         write_data(name, split_rows(rows, held_out), images, stage)
-        about = dataset_card.describe(
-            name, dataset, pa.Table.from_pylist(rows), rejects, len(held_out)
-        )
+        notes = read_notes(pq.read_schema(Path(images) / "metadata.parquet"))
+        table = pa.Table.from_pylist(rows)
+        about = dataset_card.describe(name, dataset, table, rejects, len(held_out), notes)
         (stage / "card.json").write_text(dataset_card.to_json(about), "utf-8")
         (stage / "README.md").write_text(dataset_card.to_markdown(about), "utf-8")
         shown = contact_sheet.choose(rows)

@@ -15,6 +15,7 @@ from emaki.common import parquet_images
 from emaki.common.errors import UserError
 from emaki.common.files import replacing, sha256
 from emaki.data import SPLITS, contact_sheet, dataset_card, dataset_files, decoding
+from emaki.data.images import read_notes
 from emaki.data.settings import Dataset
 
 
@@ -43,7 +44,8 @@ def gather_dataset(name: str, dataset: Dataset, shards: list[str], output: str |
         index = table.filter(pc.equal(table["split"], part)).select(["id", "text", "shard", "row"])
         with replacing(output / "data" / f"{part}.parquet") as temporary:
             pq.write_table(index, temporary)
-    about = dataset_card.describe(name, dataset, table, rejects, held_out)
+    notes = read_notes(pq.read_schema(output / "shards" / shards[0] / "rows.parquet"))
+    about = dataset_card.describe(name, dataset, table, rejects, held_out, notes)
     digests: dict[str, Any] = {part: sha256(output / "data" / f"{part}.parquet") for part in SPLITS}
     digests["shards"] = {
         shard: sha256(output / "shards" / shard / "content.json") for shard in shards

@@ -1,6 +1,7 @@
 """The images stage: what a source gives, as PNG or JPEG files with one table about them."""
 
-from collections.abc import Iterable
+import json
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -30,12 +31,21 @@ METADATA = pa.schema(
 )
 
 
-def write(items: Iterable[Picture | Reject], output: str | Path, archived: bool = False) -> None:
+NOTES = b"emaki.notes"  # key in the metadata of a table: sentences for the cards, as JSON
+
+
+def write(
+    items: Iterable[Picture | Reject],
+    output: str | Path,
+    archived: bool = False,
+    notes: Callable[[], list[str]] = list,
+) -> None:
     """Write the folder `output`: pictures/, metadata.parquet and rejects.parquet.
 
     A picture with the same pixels as an earlier one becomes a reject. `sha256` in the metadata is
     that of the pixels. Pictures in an archive are not copied: the metadata say where they are, and
-    `file` what they would be called. Raises UserError if no picture is left, but of an archive:
+    `file` what they would be called. `notes` gives, once the pictures are there, what the cards of
+    datasets are to say of them. Raises UserError if no picture is left, but of an archive:
     that is judged of all together.
     """
     rows, rejects = [], []
@@ -58,8 +68,15 @@ def write(items: Iterable[Picture | Reject], output: str | Path, archived: bool 
         schema = METADATA
         for name, kind in PLACE.items() if archived else ():
             schema = schema.append(pa.field(name, parquet_images.ARROW[kind]))
+        if told := notes():
+            schema = schema.with_metadata({NOTES: json.dumps(told)})
         pq.write_table(pa.Table.from_pylist(rows, schema), stage / "metadata.parquet")
         pq.write_table(pa.Table.from_pylist(rejects, REJECTS), stage / "rejects.parquet")
+
+
+def read_notes(schema: pa.Schema) -> list[str]:
+    """What the cards are to say, from the schema of a table about the pictures."""
+    return json.loads((schema.metadata or {}).get(NOTES, b"[]"))
 
 
 def origin(picture: Picture) -> str:

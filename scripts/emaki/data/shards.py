@@ -71,5 +71,6 @@ def write_dataset(
     with replacing(output) as stage:
         dataset_files.write_data(name, parts, images, stage)
         told = pa.Table.from_pylist([row | places[row["id"]] for row in rows], ROWS)
-        pq.write_table(told, stage / "rows.parquet")
+        about = pq.read_schema(Path(images) / "metadata.parquet").metadata  # the source's notes
+        pq.write_table(told.replace_schema_metadata(about), stage / "rows.parquet")
         pq.write_table(pa.Table.from_pylist(rejects, REJECTS), stage / "rejects.parquet")

@@ -1,5 +1,7 @@
 """The files of base models that jobs read."""
 
+from collections.abc import Iterable, Mapping
+
 from emaki.common import weight_files
 from emaki.config.settings import Study
 
@@ -11,7 +13,7 @@ PIPELINE_FILES = {
     "tokenizer": ["tokenizer/tokenizer_config.json"],
     "scheduler": ["scheduler/scheduler_config.json"],
 }
-# Of a pipeline on the hub; its raw weights are of another commit, and few runs need them.
+# Of a pipeline on the hub, but for its raw weights, which few runs need.
 HUB_PIPELINE_FILES = [
     "model_index.json",
     *(file for part, files in PIPELINE_FILES.items() if part != "non_ema" for file in files),
@@ -31,6 +33,14 @@ class ModelFiles:
     def parts(self, model: str, *parts: str) -> list[str]:
         """The files of these parts of a model's pipeline, keys of PIPELINE_FILES."""
         return [f"{self.folder(model)}/{file}" for part in parts for file in PIPELINE_FILES[part]]
+
+    def download(self, jobs: Iterable[tuple[str, Mapping[str, str]]]) -> bool:
+        """Whether some of these jobs, (rule, wildcards), take something from the hub."""
+        taken = {name for name, s in self.study.sources.items() if getattr(s, "repo", None)}
+        return any(
+            rule.startswith("hub_") or (rule.startswith("images") and wildcards["source"] in taken)
+            for rule, wildcards in jobs
+        )
 
     def non_ema_sha256(self, path: str) -> str | None:
         """The digest of the pickle that these raw weights are made of, if they are of one."""

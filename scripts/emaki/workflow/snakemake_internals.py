@@ -45,6 +45,16 @@ def requested_targets(workflow: "Workflow") -> set[str]:
     return set(workflow.dag_settings.targets)
 
 
+def jobs_to_run(workflow: "Workflow") -> list[tuple[str, dict[str, str]]]:
+    """(rule, wildcards) of the jobs that this start will run. Known from `onstart` on."""
+    return [(job.rule.name, dict(job.wildcards.items())) for job in workflow.dag.needrun_jobs()]
+
+
+def runs_elsewhere(workflow: "Workflow") -> bool:
+    """Whether jobs are handed to a scheduler instead of running on this machine."""
+    return bool(workflow.non_local_exec)
+
+
 def lift_job_rate_limit(workflow: "Workflow") -> None:
     """Start jobs as soon as there is room for them. To be called by `onstart`.
 

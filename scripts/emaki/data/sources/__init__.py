@@ -42,6 +42,14 @@ class Source(Settings):
         """
         return []
 
+    def terms(self) -> str:
+        """What goes with the pictures, as far as it is known before they are there: a licence."""
+        return getattr(self, "licence", None) or ""
+
+    def notes(self) -> list[str]:
+        """Sentences for the cards of the datasets made of the pictures, which are there by now."""
+        return []
+
     def stamps(self) -> dict[str, list[int]]:
         """What stands for files that are read and are not among `inputs`: {name: [size, time]}."""
         return {}
