@@ -483,6 +483,10 @@ MISTAKES = {
         "sources: {a: {type: webdataset, path: a.tar, shards: 3}}",
         r"sources.a.shards is not a key here; there are: caption_column, credit",
     ),
+    "prompts of a device": (
+        "prompts: {a: {file: /dev/zero}}",
+        r"prompts.a.file is /dev/zero, which is no regular file$",
+    ),
     "prompts' file": ("prompts: {a: {file: nowhere.txt}}", r"nowhere.txt, which is no file"),
     "prompts twice": (
         "prompts: {a: {texts: [x, y, x]}}",

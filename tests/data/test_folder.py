@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -381,3 +382,33 @@ def test_the_script_ends_with_one_line(place, tmp_path):
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
     assert first == {p: p.read_bytes() for p in (tmp_path / "out").rglob("*") if p.is_file()}
     assert len(first) == 3
+
+
+@pytest.mark.parametrize(
+    "name", ["b.png", "metadata.jsonl", "a.txt", "rows.parquet", "deep/metadata.parquet"]
+)
+def test_what_is_no_regular_file_is_never_opened(place, name):
+    save(place / "a.png")
+    (place / "deep").mkdir()
+    os.mkfifo(place / name)
+    (place / "c.png").symlink_to("/dev/zero")
+    (place / "d.jpg").symlink_to(place / name)
+    with socket.socket(socket.AF_UNIX) as server:
+        here = os.getcwd()
+        os.chdir(place)  # a socket's path has few characters
+        server.bind("e.gif")
+        os.chdir(here)
+    source = Folder(path=str(place))
+    assert source.inputs() == [str(place / "a.png")], "Snakemake would open them"
+    assert source.count_pictures() == 1
+    good, bad = read(place)
+    assert list(good) == ["a.png"]
+    assert set(bad) == {name, "c.png", "d.jpg", "e.gif"}
+    assert {reason.split(",")[0] for reason in bad.values()} == {"no regular file"}
+
+
+def test_a_folder_of_nothing_but_pipes_says_so(place, tmp_path):
+    place.mkdir()
+    os.mkfifo(place / "a.png")
+    with pytest.raises(UserError, match=r"no usable picture.*a\.png: no regular file"):
+        images.write(Folder(path=str(place)).pictures(), tmp_path / "images")

@@ -7,6 +7,7 @@ import os
 import platform
 import re
 import shutil
+import stat
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -52,6 +53,18 @@ def sha256(path: str | Path) -> str:
     """The hexadecimal SHA-256 of a file's bytes."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def is_special(path: str | Path) -> bool:
+    """Whether a path, or what it links to, is there but neither a regular file nor a folder.
+
+    A named pipe, a socket or a device: who opens it may wait, or read, for ever.
+    """
+    try:
+        mode = os.stat(path).st_mode
+    except OSError:
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 
 
 def _remove_leftovers(path: Path) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 from emaki.captioners import Captioner
 from emaki.common import weight_files
 from emaki.common.errors import UserError, nearest
+from emaki.common.files import is_special
 from emaki.common.messages import KeyPath
 from emaki.common.settings import Settings
 from emaki.config import repositories
@@ -199,6 +200,9 @@ def _prompts(study: Study) -> Mistakes:
 
 def _listed_prompts(entry: PromptSet, key: str) -> Mistakes:
     """What is wrong with prompts that are given one by one."""
+    if entry.file is not None and is_special(entry.file):  # reading it may wait for ever
+        yield (key,), f"is {entry.file}, which is no regular file"
+        return
     try:
         texts = _lines(entry.file) if entry.file is not None else entry.texts or []
     except UnicodeDecodeError:

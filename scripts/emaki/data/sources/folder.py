@@ -15,6 +15,7 @@ from typing import Literal
 from pydantic import Field
 
 from emaki.common.errors import UserError
+from emaki.common.files import is_special
 from emaki.common.settings import Text
 from emaki.data.picture import Reject
 from emaki.data.picture_files import (
@@ -29,6 +30,7 @@ from emaki.data.sources import DivisibleSource
 BESIDE = (".txt", ".caption")
 TABLES = ("metadata.jsonl", "metadata.csv", "metadata.parquet")
 PARQUET = ".parquet"
+SPECIAL = "no regular file, but a named pipe, a socket or a device"
 
 # {name of a picture, as captions find it: its caption, licence and credit, as far as known}
 About = dict[str, dict[str, str]]
@@ -75,7 +77,8 @@ class Folder(DivisibleSource):
     def inputs(self) -> list[str]:
         """The files that can be inputs of a Snakemake rule.
 
-        It fails at braces and undecodable bytes in names, broken links and unreadable files.
+        It fails at braces and undecodable bytes in names, broken links and unreadable files, and
+        would read a named pipe or a device for ever.
         """
         return [path for path in self.list_files() if _is_input(path)]
 
@@ -92,15 +95,19 @@ class Folder(DivisibleSource):
         read (with the line) and a caption column that is not there.
         """
         top = self._top()
-        names = [os.path.relpath(path, top) for path in self.list_files()]
+        paths = self.list_files()
+        special = [path for path in paths if is_special(path)]
+        names = [os.path.relpath(path, top) for path in sorted({*paths} - {*special})]
         found = [name for name in names if _suffix(name) in PICTURES]
         tables = [name for name in names if os.path.basename(name) in TABLES]
         inside = [name for name in names if _suffix(name) == PARQUET and name not in tables]
-        if not found and not inside:
+        if not found and not inside and not special:
             raise UserError(
                 f"{self.path} holds no picture: a folder source reads PNG, JPEG and WebP files "
                 "and Parquet files with pictures inside"
             )
+        for path in special:
+            yield Reject(replace_half_characters(os.path.relpath(path, top)), SPECIAL)
         reader = PictureReader(self.min_size, self.licence, self.credit, self.caption_column)
         about = yield from _read_tables(reader, top, found, tables)
         beside = [name for name in names if _suffix(name) in BESIDE]
@@ -122,7 +129,8 @@ class Folder(DivisibleSource):
         """How many pictures there are to read, good or bad."""
         from emaki.data.tables import open_parquet
 
-        names = [name for name in self.list_files() if os.path.basename(name) not in TABLES]
+        paths = [path for path in self.list_files() if not is_special(path)]
+        names = [path for path in paths if os.path.basename(path) not in TABLES]
         tables = [open_parquet(name) for name in names if _suffix(name) == PARQUET]
         rows = sum(table.metadata.num_rows for table in tables)
         return rows + sum(_suffix(name) in PICTURES for name in names)
@@ -145,7 +153,8 @@ def _is_read(name: str) -> bool:
 
 
 def _is_input(path: str) -> bool:
-    return not re.search("[{}\ud800-\udfff]", path) and os.access(path, os.R_OK)
+    named = not re.search("[{}\ud800-\udfff]", path)
+    return named and os.access(path, os.R_OK) and not is_special(path)
 
 
 def _suffix(name: str) -> str:
