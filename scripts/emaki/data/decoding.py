@@ -10,12 +10,21 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from emaki.data import archives
+from emaki.data import archives, colours
 
 # Raster formats that Pillow decodes itself; EPS and the like, left out, start programs. A camera's
 # MPO is opened as JPEG.
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
-MAX_PIXELS = 178_956_970  # where Pillow too speaks of a decompression bomb: 0.5 GiB as RGB
+# What a picture may have: it is held twice at most, with 4 bytes a pixel, so in 1.4 GiB.
+MAX_PIXELS = 178_956_970
+# A JPEG of more pixels, far more than any model is trained at, is decoded at a half, a quarter or
+# an eighth of its size, as its format can, and may have twice as many.
+LARGE_JPEG = 64_000_000
+MIN_DRAFT = 2048  # pixels of the shorter side that remain then
+SMALLER = f"JPEG of over {LARGE_JPEG // 1_000_000} million pixels, read at a part of its size"
+BAND = 256  # rows that are converted at a time
+# Pillow refuses twice as many by itself, at opening; what is below that `_open` decides.
+Image.MAX_IMAGE_PIXELS = MAX_PIXELS
 ORIENTATION = 0x0112
 GIT_LFS = b"version https://git-lfs"
 
@@ -27,10 +36,16 @@ class BadPicture(Exception):  # noqa: N818 - it is a finding about a file, not a
 def decode(data: bytes, min_size: int = 1) -> Image.Image:
     """The picture in `data` (bytes) as an RGB `Image`: the first frame, EXIF rotation applied.
 
-    Alpha is put on white, 16-bit greyscale scaled to 8 bits, CMYK and palettes converted (without
-    colour profiles). Raises BadPicture if the bytes are no picture, are broken or cut off, or give
-    a picture of more than MAX_PIXELS or with a side of less than `min_size` pixels.
+    Alpha is put on white, 16-bit greyscale scaled to 8 bits, CMYK and palettes converted, colours
+    of another profile converted to sRGB. Raises BadPicture if the bytes are no picture, are broken
+    or cut off, or give a picture of more than MAX_PIXELS or with a side of less than `min_size`
+    pixels.
     """
+    return decode_noting(data, min_size)[0]
+
+
+def decode_noting(data: bytes, min_size: int = 1) -> tuple[Image.Image, tuple[str, ...]]:
+    """The same with what was changed in the picture that its owner should know."""
     if not data:
         raise BadPicture("empty file")
     if data.startswith(GIT_LFS):
@@ -38,18 +53,18 @@ def decode(data: bytes, min_size: int = 1) -> Image.Image:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what Pillow only warns of is checked below
-            image = _rgb(_open(data))
+            image, changes = _rgb(_open(data))
     except BadPicture:
         raise
     except UnidentifiedImageError:
-        raise BadPicture(f"not a picture ({', '.join(FORMATS)}), or broken at its start") from None
+        raise BadPicture(_explain_unknown(data)) from None
     except Image.DecompressionBombError:
         raise BadPicture(f"more than {MAX_PIXELS} pixels") from None
     except Exception as error:  # damaged bytes raise nearly anything inside the decoders
         raise BadPicture(f"broken picture: {' '.join(str(error).split())}") from None
     if min(image.size) < min_size:
         raise BadPicture(f"{image.width} x {image.height} pixels: a side is under {min_size}")
-    return image
+    return image, changes
 
 
 def is_plain(data: bytes) -> bool:
@@ -59,7 +74,9 @@ def is_plain(data: bytes) -> bool:
     still = image.format == "MPO" or not getattr(image, "is_animated", False)
     upright = image.getexif().get(ORIENTATION, 1) == 1
     opaque_rgb = image.mode == "RGB" and not image.has_transparency_data
-    return image.format in ("PNG", "JPEG", "MPO") and eight_bit and still and upright and opaque_rgb
+    as_it_is = eight_bit and still and upright and opaque_rgb and _draft_scale(image) == 1
+    known = image.format in ("PNG", "JPEG", "MPO")
+    return known and as_it_is and not colours.changes_colours(image.info.get("icc_profile") or b"")
 
 
 def read_stored_bytes(folder: str | Path, row: Mapping[str, Any]) -> bytes:
@@ -95,28 +112,92 @@ def to_png(image: Image.Image) -> bytes:
 def sha256(image: Image.Image) -> str:
     """The hexadecimal SHA-256 of an RGB image's size and pixels, whatever file held them."""
     digest = hashlib.sha256(f"{image.width}x{image.height}".encode())
-    for top in range(0, image.height, 256):  # in bands: a copy of all may be half a GiB
-        digest.update(image.crop((0, top, image.width, min(top + 256, image.height))).tobytes())
+    for top in range(0, image.height, BAND):  # in bands: a copy of all may be half a GiB
+        digest.update(image.crop((0, top, image.width, min(top + BAND, image.height))).tobytes())
     return digest.hexdigest()
 
 
 def _open(data):
     image = Image.open(io.BytesIO(data), formats=FORMATS)
-    if image.width * image.height > MAX_PIXELS:
+    # a progressive one is held whole, whatever the size that it is decoded at
+    double = _draft_scale(image) > 1 and not image.info.get("progressive")
+    if image.width * image.height > MAX_PIXELS * (2 if double else 1):
         raise BadPicture(f"{image.width} x {image.height} pixels: more than {MAX_PIXELS}")
     return image
 
 
+# What files of formats that are not read begin with: (first byte, bytes there, name).
+UNREAD = [
+    *((4, b"ftyp" + brand, "HEIC") for brand in (b"heic", b"heix", b"hevc", b"heim", b"heis")),
+    *((4, b"ftyp" + brand, "HEIC") for brand in (b"mif1", b"msf1")),
+    (4, b"ftyp", "a video"),
+    (0, b"\0\0\0\x0cJXL ", "JPEG XL"),
+    (0, b"\xff\x0a", "JPEG XL"),
+    (0, b"\0\0\0\x0cjP  ", "JPEG 2000"),
+    (0, b"\xff\x4f\xff\x51", "JPEG 2000"),
+    (0, b"8BPS", "Photoshop's PSD"),
+    (0, b"%!PS", "PostScript"),
+    (0, b"%PDF", "PDF"),
+    (0, b"<svg", "SVG"),
+    (0, b"<?xml", "XML or SVG"),
+    (0, b"<!DOCTYPE html", "a web page"),
+    (0, b"<html", "a web page"),
+]
+
+
+def _explain_unknown(data):
+    for start, known, name in UNREAD:
+        if data.startswith(known, start):
+            return f"not a picture that can be read, but {name}: save it as JPEG or PNG"
+    return f"not a picture ({', '.join(FORMATS)}), or broken at its start"
+
+
+def _draft_scale(image):
+    """By how much a large JPEG is made smaller while it is decoded: 1, 2, 4 or 8."""
+    if image.format not in ("JPEG", "MPO"):
+        return 1
+    for scale in (1, 2, 4, 8):
+        if image.width * image.height <= LARGE_JPEG * scale**2:
+            return scale if scale == 1 or min(image.size) >= MIN_DRAFT * scale else 1
+    return 1
+
+
 def _rgb(image):
+    """An opened picture as `decode` makes it, and what was changed in it."""
+    changes = []
+    if (scale := _draft_scale(image)) > 1:
+        image.draft(image.mode, (image.width // scale, image.height // scale))
+        changes.append(SMALLER)
     image.load()
+    profile = image.info.get("icc_profile")
     ImageOps.exif_transpose(image, in_place=True)
     if image.mode.startswith("I;16"):  # Pillow's own conversion clips instead of scaling
-        image = Image.fromarray(np.rint(np.asarray(image) / 257).astype(np.uint8))
+        image = _in_bands(
+            image,
+            "L",
+            lambda band: Image.fromarray(np.rint(np.asarray(band) / 257).astype(np.uint8)),
+        )
     if image.mode in ("I", "F"):
         raise BadPicture("32 bits per pixel: save it with 8 or 16")
     if image.has_transparency_data:
-        white = Image.new("RGBA", image.size, "white")
-        image = Image.alpha_composite(white, image.convert("RGBA"))
+        image = _in_bands(image, "L" if image.mode in ("L", "LA") else "RGB", _put_on_white)
+    if profile:
+        image, change = colours.to_srgb(image, profile)
+        changes += [change] if change else []
     rgb = image if image.mode == "RGB" else image.convert("RGB")  # a copy may be half a GiB
     rgb.info.clear()  # a profile or EXIF block of the old file would be wrong in the new one
-    return rgb
+    return rgb, tuple(changes)
+
+
+def _put_on_white(image):
+    white = Image.new("RGBA", image.size, "white")
+    return Image.alpha_composite(white, image.convert("RGBA"))
+
+
+def _in_bands(image, mode, convert):
+    """A picture of `mode` made a band at a time: what is between takes little memory."""
+    whole = Image.new(mode, image.size)
+    for top in range(0, image.height, BAND):
+        band = image.crop((0, top, image.width, min(top + BAND, image.height)))
+        whole.paste(convert(band).convert(mode), (0, top))
+    return whole

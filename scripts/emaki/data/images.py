@@ -27,6 +27,8 @@ METADATA = pa.schema(
         ("credit", pa.string()),
         ("caption", pa.string()),
         ("origin", pa.string()),  # what the source's owner calls it: the name of their file
+        ("split", pa.string()),  # where the owner has put it, if they have
+        ("changes", pa.list_(pa.string())),
     ]
 )
 
@@ -102,4 +104,6 @@ def _store(picture: Picture, folder: Path) -> dict[str, Any]:
         "credit": picture.credit,
         "caption": picture.caption,
         "origin": origin(picture),
+        "split": picture.split,
+        "changes": list(picture.changes),
     }

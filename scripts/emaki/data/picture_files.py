@@ -13,6 +13,7 @@ from typing import Any, BinaryIO
 from emaki.common.errors import UserError
 from emaki.data.picture import Picture, Reject
 
+LARGEST = 512 << 20  # bytes of a file that is read: as much as the pixels of a picture may take
 # Some of these Pillow cannot read; they are listed so that a reject says so.
 PICTURES: tuple[str, ...] = (".png", ".jpg", ".jpeg", ".jfif", ".webp", ".gif", ".bmp", ".avif")
 PICTURES += (".tif", ".tiff", ".heic", ".heif", ".jxl")
@@ -52,10 +53,10 @@ class PictureReader:
         self, name: str, data: bytes, texts: Mapping[str, str | None]
     ) -> FilePicture | Reject:
         """The picture of a file's bytes, with the `texts` that `read_texts` found about it."""
-        from emaki.data.decoding import BadPicture, decode, is_plain
+        from emaki.data.decoding import BadPicture, decode_noting, is_plain
 
         try:
-            image = decode(data, self.min_size)
+            image, changes = decode_noting(data, self.min_size)
         except BadPicture as reason:
             return Reject(replace_half_characters(name), str(reason))
         return FilePicture(
@@ -66,6 +67,7 @@ class PictureReader:
             credit=texts.get("credit") or self.credit,
             file=replace_half_characters(name),
             data=data if is_plain(data) else None,
+            changes=changes,
         )
 
     def read_texts(self, record: Mapping[str, Any], place: str) -> dict[str, str]:
@@ -123,7 +125,13 @@ class PictureReader:
                     data = value["bytes"] if isinstance(value, dict) else value
                     place = f"{name} row {row}"
                     if data is None:
-                        yield row, Reject(replace_half_characters(place), "no picture in this row")
+                        path_only = isinstance(value, dict) and value.get("path")
+                        reason = (
+                            "only the path of a picture: write the file with the pictures inside"
+                            if path_only
+                            else "no picture in this row"
+                        )
+                        yield row, Reject(replace_half_characters(place), reason)
                     else:
                         about = self.read_texts(record, f"{path} row {row}")
                         yield row, self.read_picture(place, data, about)

@@ -17,6 +17,7 @@ from pathlib import Path
 from emaki.common.errors import UserError
 from emaki.data.picture import Reject
 from emaki.data.picture_files import (
+    LARGEST,
     PICTURES,
     ArchivedPicture,
     PictureReader,
@@ -24,7 +25,6 @@ from emaki.data.picture_files import (
 )
 
 TEXT, JSON = ".txt", ".json"
-LARGEST = 512 << 20  # bytes of a member that is read: as much as the pixels of a picture may take
 BLOCK = 512  # bytes; a tar is made of these and ends with blocks of zeros
 
 
