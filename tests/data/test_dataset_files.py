@@ -1,6 +1,7 @@
 """A dataset that Hugging Face's `datasets` reads, with a card that hides nothing."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -221,3 +222,49 @@ def test_captions_are_wrapped_to_the_cell():
         whole = " ".join(text.split())
         assert "".join(lines).replace(" ", "") == whole.replace(" ", "") or lines[-1][-1] == "…"
     assert contact_sheet.wrap("", font, 176, 3) == []
+
+
+def test_one_line_says_all(stages, tmp_path, monkeypatch, capsys):
+    items = [
+        Picture(f"p{n}", Image.new("RGB", (40, 40), (n, 0, 0)), "x", "", "", changes=("turned",))
+        for n in range(3)
+    ]
+    bad = [Reject(f"{n}.png", f"{n} x 9 pixels: a side is under 32") for n in range(8)]
+    images.write([*items, *bad, Reject("a.png", "empty file")], tmp_path / "images")
+    write_captions(Alt().caption_pictures(tmp_path / "images", []), tmp_path / "alt.parquet")
+    reader, writer = os.pipe()
+    monkeypatch.setenv("EMAKI_TERMINAL", str(writer))
+    folder = tmp_path / "x"
+    dataset_files.write("x", DATASET, tmp_path / "images", tmp_path / "alt.parquet", folder)
+    line = (
+        "dataset x: 2 pictures to train on, 1 held out; 9 set aside (8 a side is under 32 pixels; "
+        "1 empty file); 3 turned"
+    )
+    assert os.read(reader, 1000).decode() == f"{line}\n"
+    assert capsys.readouterr().out.splitlines()[-1] == line
+    assert json.loads((folder / "card.json").read_text())["summary"] == line
+    assert f"{line}." in (folder / "README.md").read_text()
+
+
+def test_what_its_owner_holds_out_is_held_out(tmp_path):
+    items = [
+        Picture(
+            f"p{n}",
+            Image.new("RGB", (40, 40), (n, 0, 0)),
+            "x",
+            "",
+            "",
+            split="validation" if n in (2, 5) else "train",
+        )
+        for n in range(20)
+    ]
+    images.write(items, tmp_path / "images")
+    write_captions(Alt().caption_pictures(tmp_path / "images", []), tmp_path / "alt.parquet")
+    none = DATASET.model_copy(update={"validation": 0.0})
+    for name, dataset in (("x", DATASET), ("y", none)):
+        folder = tmp_path / name
+        dataset_files.write(name, dataset, tmp_path / "images", tmp_path / "alt.parquet", folder)
+        held_out = pq.read_table(folder / "data" / "validation.parquet")["id"].to_pylist()
+        assert held_out == ["p2", "p5"]
+        summary = json.loads((folder / "card.json").read_text())["summary"]
+        assert "18 pictures to train on, 2 held out, as their folders say" in summary

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from emaki.common.errors import UserError
-from emaki.data import images
+from emaki.data import conventions, images
 from emaki.data.picture import Picture, Reject
 from emaki.data.sources import KIND
 from emaki.data.sources.folder import Folder
@@ -91,7 +91,7 @@ def test_captions_beside_the_pictures(place):
     (place / "readme.txt").write_text("hello")
     good, bad = read(place)
     assert {name: picture.caption for name, picture in good.items()} == {
-        "a.png": "a couch, red",
+        "a.png": "a couch,",
         "b.jpg": "b",
         "c.webp": "from the text",
         "d.png": None,
@@ -183,9 +183,8 @@ def test_everything_unusable_is_set_aside_with_its_reason(place, tmp_path):
     assert {row["caption"] for row in kept} == {"first", None}
     assert reasons == {
         "empty.png": "empty file",
-        "text.png": reasons["phone.heic"],
-        "phone.heic": "not a picture (PNG, JPEG, WEBP, GIF, BMP, TIFF, AVIF), "
-        "or broken at its start",
+        "text.png": "not a picture (PNG, JPEG, WEBP, GIF, BMP, TIFF, AVIF), or broken at its start",
+        "phone.heic": "not a picture that can be read, but HEIC: save it as JPEG or PNG",
         "cut.jpg": reasons["cut.jpg"],
         "tiny.png": "8 x 60 pixels: a side is under 32",
         "same.png": "the same pixels as same-as.webp",
@@ -318,8 +317,11 @@ MISTAKES = {
     "line 1: column 'text' holds a list": {
         "metadata.jsonl": '{"file_name": "a.png", "text": ["x", "y"]}'
     },
-    "metadata.csv has no column 'file_name', only file_name;text": {
+    "metadata.csv has a ';' between its columns: save it with commas": {
         "metadata.csv": "file_name;text\na.png;x\n"
+    },
+    "metadata.csv has a tab between its columns": {
+        "metadata.csv": "file_name\ttext\na.png\tx, y\n"
     },
     "metadata.csv line 2 has more fields": {"metadata.csv": "file_name,text\na.png,red, blue\n"},
     "metadata.csv line 3 is not UTF-8": {"metadata.csv": b"file_name,text\n\n\xff,x\n"},
@@ -412,3 +414,94 @@ def test_a_folder_of_nothing_but_pipes_says_so(place, tmp_path):
     os.mkfifo(place / "a.png")
     with pytest.raises(UserError, match=r"no usable picture.*a\.png: no regular file"):
         images.write(Folder(path=str(place)).pictures(), tmp_path / "images")
+
+
+def test_of_several_lines_kohya_takes_the_first(place):
+    save(place / "a.png")
+    (place / "a.txt").write_text("\n a red  couch\n a couch in a room\n")
+    good, _ = read(place)
+    assert good["a.png"].caption == "a red couch"
+    assert "several lines" in good["a.png"].changes[0]
+    good, _ = read(place, caption_lines="join")
+    assert good["a.png"].caption == "a red couch a couch in a room"
+    assert "joined" in good["a.png"].changes[0]
+
+
+def test_kohya_folders_caption_what_has_no_caption(place):
+    for seed, name in enumerate(["10_sks dog/a.png", "10_sks dog/b.png", "2_other/c.png"]):
+        save(place / name, seed)
+    save(place / "2023_05_12" / "d.png", 4)
+    (place / "10_sks dog" / "b.txt").write_text("a dog asleep")
+    good, bad = read(place)
+    assert not bad
+    assert {name: picture.caption for name, picture in good.items()} == {
+        "10_sks dog/a.png": "sks dog",
+        "10_sks dog/b.png": "a dog asleep",
+        "2_other/c.png": "other",
+        "2023_05_12/d.png": None,
+    }
+    repeats, named = conventions.KOHYA_REPEATS, conventions.KOHYA_CAPTION
+    assert good["10_sks dog/a.png"].changes == (repeats, named)
+    assert good["10_sks dog/b.png"].changes == (repeats,)
+    assert good["2023_05_12/d.png"].changes == ()
+
+
+@pytest.mark.parametrize("other", ["validation", "val", "test"])
+def test_the_splits_of_imagefolder_are_kept(place, other):
+    for side, seed in (("train", 1), (other, 2)):
+        save(place / side / "a.png", seed)
+        write_jsonl(place / side / "metadata.jsonl", [{"file_name": "a.png", "text": side}])
+    save(place / "b.png", 3)
+    good, _ = read(place)
+    splits = {name: picture.split for name, picture in good.items()}
+    assert splits == {"train/a.png": "train", f"{other}/a.png": "validation", "b.png": "train"}
+
+
+def test_one_side_alone_is_no_split(place):
+    save(place / "test" / "a.png", 1)  # somebody's first try of a camera
+    save(place / "b.png", 2)
+    assert {picture.split for picture in read(place)[0].values()} == {None}
+
+
+def test_parquet_files_of_two_splits_are_kept(place):
+    (place / "data").mkdir(parents=True)
+    for seed, side in enumerate(["train", "validation"]):
+        table = pa.table({"image": [png(seed)], "text": [side]})
+        pq.write_table(table, place / "data" / f"{side}-00000-of-00001.parquet")
+    good, _ = read(place)
+    assert {picture.caption: picture.split for picture in good.values()} == {
+        "train": "train",
+        "validation": "validation",
+    }
+
+
+def test_what_is_not_read_is_named(place):
+    save(place / "a.png")
+    save(place / "a-masklabel.png", 2)
+    for name in ["metadata.json", "a.json", "a.npz", "b.PSD", "c.cr2", "d.svg", "README.md"]:
+        (place / name).write_bytes(b"x")
+    good, bad = read(place)
+    assert list(good) == ["a.png"]
+    for name, reason in {
+        "b.PSD": ".psd, a format that is not read: save it as JPEG or PNG",
+        "c.cr2": ".cr2, a format",
+        "d.svg": ".svg, a format",
+        "a-masklabel.png": "a mask",
+        "a.json and 1 more": "files that are not read (.json): captions are read from metadata.j",
+        "a.npz": "files that are not read (.npz)",
+    }.items():
+        assert bad.pop(name).startswith(reason)
+    assert not bad
+
+
+def test_a_path_without_bytes_in_parquet_says_what_to_do(place):
+    place.mkdir()
+    cells = [{"bytes": None, "path": "a.png"}]
+    pq.write_table(pa.table({"image": cells, "text": ["x"]}), place / "rows.parquet")
+    assert "only the path of a picture" in read(place)[1]["rows.parquet row 0"]
+
+
+def test_a_relative_folder_says_from_where_it_counts(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    ((key, problem),) = Folder(path="pics").problems()
+    assert (key, problem) == ("path", f"is pics, which is no folder (paths count from {tmp_path})")

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from emaki.data import SPLITS
+from emaki.data.picture import count_reasons
 from emaki.data.settings import Dataset
 
 if TYPE_CHECKING:
@@ -39,17 +40,22 @@ def describe(
     rejects: list[dict[str, Any]],
     held_out: int,
     notes: Sequence[str] = (),
+    chosen: bool = False,
 ) -> dict[str, Any]:
     """What there is to know about a dataset, as JSON values.
 
-    `rows` is a table of its pictures with text, width, height, licence and credit; `held_out` how
-    many of them are; `notes` what its source says of them, sentences.
+    `rows` is a table of its pictures with text, width, height, licence, credit and changes;
+    `held_out` how many of them are, and `chosen` whether their owner has said which; `notes` what
+    its source says of them, sentences.
     """
+    changes = Counter(change for found in _values(rows, "changes") for change in found or ())
     words = [len(text.split()) for text in _values(rows, "text")]
     widths, heights = (list(_values(rows, side)) for side in ("width", "height"))
     sizes = Counter(f"{width} x {height}" for width, height in zip(widths, heights))
     return {
         "name": name,
+        "summary": _summarise(name, len(rows), held_out, chosen, rejects, changes),
+        "changes": dict(changes.most_common()),
         "source": dataset.source,
         "captions": dataset.captions,
         "counts": {
@@ -68,6 +74,19 @@ def describe(
         "licences": dict(sorted(Counter(_values(rows, "licence")).items())),
         "credits": sorted(set(_values(rows, "credit")) - {"", None}),
     } | ({"notes": list(notes)} if notes else {})
+
+
+def _summarise(name, count, held_out, chosen, rejects, changes):
+    """All in one line: what is used, what is not and why, what was changed."""
+    how = ", as their folders say" if chosen else ""
+    aside = count_reasons(reject["reason"] for reject in rejects)
+    return "; ".join(
+        [
+            f"dataset {name}: {count - held_out} pictures to train on, {held_out} held out{how}",
+            f"{len(rejects)} set aside ({aside})" if rejects else "none set aside",
+            *(f"{number} {change}" for change, number in changes.most_common()),
+        ]
+    )
 
 
 def _values(table, name):
@@ -99,6 +118,8 @@ def to_markdown(
             "",
             f"Pictures of the source `{about['source']}` with captions by `{about['captions']}`, "
             "put together by Emaki.",
+            "",
+            f"{_plain(about['summary'])}.",
             "",
             "| | |",
             "|---|---|",

@@ -14,7 +14,7 @@ from emaki.common import parquet_images
 from emaki.common.arguments import read_settings
 from emaki.common.errors import UserError
 from emaki.common.files import replacing, sha256
-from emaki.common.progress import bar
+from emaki.common.progress import bar, tell
 from emaki.data import SPLITS, contact_sheet, dataset_card, decoding
 from emaki.data.archives import PLACE
 from emaki.data.images import read_notes
@@ -64,19 +64,33 @@ def write(
     rows, rejects = join(images, captions, dataset.captions)
     if not rows:
         raise explain_empty(name, rejects)
-    held_out = choose_held_out([row["id"] for row in rows], dataset.validation)
+    chosen = any(row["split"] for row in rows)
+    held_out = (
+        {row["id"] for row in rows if row["split"] == "validation"}
+        if chosen
+        else choose_held_out([row["id"] for row in rows], dataset.validation)
+    )
+    if len(held_out) == len(rows):
+        raise UserError(f"dataset {name} has no picture to train on: all are in validation folders")
     folder = Path(images) / "pictures"
     with replacing(output) as stage:
         write_data(name, split_rows(rows, held_out), images, stage)
         notes = read_notes(pq.read_schema(Path(images) / "metadata.parquet"))
         table = pa.Table.from_pylist(rows)
-        about = dataset_card.describe(name, dataset, table, rejects, len(held_out), notes)
+        about = dataset_card.describe(name, dataset, table, rejects, len(held_out), notes, chosen)
         (stage / "card.json").write_text(dataset_card.to_json(about), "utf-8")
         (stage / "README.md").write_text(dataset_card.to_markdown(about), "utf-8")
         shown = contact_sheet.choose(rows)
         contact_sheet.draw([(folder / row["file"], row["text"]) for row in shown]).save(
             stage / "contact_sheet.png"
         )
+    say(about["summary"])
+
+
+def say(summary: str) -> None:
+    """Write the summary of a dataset to the log and to the user's terminal."""
+    print(summary, flush=True)
+    tell(summary)
 
 
 def explain_empty(name: str, rejects: list[Row]) -> UserError:

@@ -38,14 +38,17 @@ def gather_dataset(name: str, dataset: Dataset, shards: list[str], output: str |
     if held_out == len(table) or (dataset.validation > 0 and not held_out):
         raise UserError(
             f"dataset {name} has {len(table)} pictures, of which {held_out} are held out by the "
-            "hashes of their names: take more, another `validation`, or no shards"
+            "hashes of their names or by their folders: take more, another `validation`, or no "
+            "shards"
         )
     for part in SPLITS:
         index = table.filter(pc.equal(table["split"], part)).select(["id", "text", "shard", "row"])
         with replacing(output / "data" / f"{part}.parquet") as temporary:
             pq.write_table(index, temporary)
+    chosen = pc.any(table["chosen"]).as_py()
     notes = read_notes(pq.read_schema(output / "shards" / shards[0] / "rows.parquet"))
-    about = dataset_card.describe(name, dataset, table, rejects, held_out, notes)
+    about = dataset_card.describe(name, dataset, table, rejects, held_out, notes, chosen)
+    dataset_files.say(about["summary"])
     digests: dict[str, Any] = {part: sha256(output / "data" / f"{part}.parquet") for part in SPLITS}
     digests["shards"] = {
         shard: sha256(output / "shards" / shard / "content.json") for shard in shards

@@ -15,4 +15,5 @@ class Dataset(Settings):
     """Their captions; a picture without one is set aside."""
 
     validation: float = Field(0.1, ge=0, le=0.5)
-    """Share of the pictures that no run trains on."""
+    """Share of the pictures that no run trains on. Folders `train` and `validation` (or `val`,
+    `test`) in a source of type folder decide in its stead."""

@@ -22,6 +22,8 @@ ROWS = pa.schema(
         *((name, pa.string()) for name in ("id", "text", "split", "origin", "sha256")),
         *((name, pa.int32()) for name in ("row", "width", "height")),
         *((name, pa.string()) for name in ("licence", "credit")),
+        ("changes", pa.list_(pa.string())),
+        ("chosen", pa.bool_()),  # whether its owner has put it into that split
     ]
 )
 
@@ -60,8 +62,12 @@ def write_dataset(
     It may come out empty: whether enough is left is judged of all shards together.
     """
     rows, rejects = dataset_files.join(images, captions, dataset.captions)
-    shares = {row["id"]: dataset_files.hash_to_share(row["id"]) for row in rows}
-    held_out = {name for name, share in shares.items() if share < dataset.validation}
+    held_out = {
+        row["id"]
+        for row in rows
+        if row["split"] == "validation"
+        or (not row["split"] and dataset_files.hash_to_share(row["id"]) < dataset.validation)
+    }
     parts = dataset_files.split_rows(rows, held_out)
     places = {
         row["id"]: {"split": part, "row": number}
@@ -70,7 +76,8 @@ def write_dataset(
     }
     with replacing(output) as stage:
         dataset_files.write_data(name, parts, images, stage)
-        told = pa.Table.from_pylist([row | places[row["id"]] for row in rows], ROWS)
+        chosen = [row | places[row["id"]] | {"chosen": row["split"] is not None} for row in rows]
+        told = pa.Table.from_pylist(chosen, ROWS)
         about = pq.read_schema(Path(images) / "metadata.parquet").metadata  # the source's notes
         pq.write_table(told.replace_schema_metadata(about), stage / "rows.parquet")
         pq.write_table(pa.Table.from_pylist(rejects, REJECTS), stage / "rejects.parquet")

@@ -78,6 +78,13 @@ def _json_rows(text, path):
 def _csv_rows(text, path):
     reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
     try:
+        columns = reader.fieldnames or []
+        if len(columns) == 1 and (other := next((c for c in ";\t|" if c in columns[0]), None)):
+            mark = "a tab" if other == "\t" else f"a {other!r}"
+            raise UserError(
+                f"{path} has {mark} between its columns: save it with commas, or as JSON lines "
+                "(.jsonl)"
+            )
         for row in reader:
             if None in row:
                 raise UserError(

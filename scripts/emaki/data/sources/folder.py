@@ -2,10 +2,13 @@
 
 Captions come from `metadata.jsonl`, `metadata.csv` or `metadata.parquet` in any folder (Hugging
 Face's imagefolder: `file_name` relative to the table, optional columns `licence` or `license` and
-`credit`), else from a `.txt` or `.caption` file beside the picture (kohya's way). Other Parquet
-files hold the pictures themselves, one in each row. Hidden files and folders are not read.
+`credit`), else from a `.txt` or `.caption` file beside the picture, else from the name of a folder
+like `10_sks dog` (both kohya's ways). Other Parquet files hold the pictures themselves, one in each
+row. Folders or Parquet files `train` and `validation` (`val`, `test`) are kept apart as imagefolder
+does. Hidden files and folders are not read; what else is there is named among the rejects.
 """
 
+import dataclasses
 import os
 import re
 from collections.abc import Generator, Iterator
@@ -17,8 +20,10 @@ from pydantic import Field
 from emaki.common.errors import UserError
 from emaki.common.files import is_special
 from emaki.common.settings import Text
+from emaki.data import conventions
 from emaki.data.picture import Reject
 from emaki.data.picture_files import (
+    LARGEST,
     PICTURES,
     FilePicture,
     PictureReader,
@@ -31,6 +36,10 @@ BESIDE = (".txt", ".caption")
 TABLES = ("metadata.jsonl", "metadata.csv", "metadata.parquet")
 PARQUET = ".parquet"
 SPECIAL = "no regular file, but a named pipe, a socket or a device"
+SEVERAL_LINES = {
+    "first": "with several lines of caption, of which the first is used (caption_lines)",
+    "join": "with several lines of caption, joined into one",
+}
 
 # {name of a picture, as captions find it: its caption, licence and credit, as far as known}
 About = dict[str, dict[str, str]]
@@ -47,6 +56,9 @@ class Folder(DivisibleSource):
     caption_column: Text | None = "text"
     """Column of the captions in a table; null: none."""
 
+    caption_lines: Literal["first", "join"] = "first"
+    """Which of several lines in a `.txt` beside a picture: the first, as kohya does, or all."""
+
     min_size: int = Field(32, ge=1)
     """Pictures with a shorter side, in pixels, are set aside."""
 
@@ -58,11 +70,17 @@ class Folder(DivisibleSource):
 
     def problems(self) -> Iterator[tuple[str, str]]:
         """Whether the folder is there."""
-        if not Path(self.path).expanduser().is_dir():
-            yield "path", f"is {self.path}, which is no folder"
+        path = Path(self.path).expanduser()
+        if not path.is_dir():
+            hint = "" if path.is_absolute() else f" (paths count from {Path.cwd()})"
+            yield "path", f"is {self.path}, which is no folder{hint}"
 
     def list_files(self) -> list[str]:
         """The paths of all files that are read, sorted. Raises UserError without a folder."""
+        return [path for path in self._walk() if _is_read(os.path.basename(path))]
+
+    def _walk(self) -> list[str]:
+        """The paths of all files that are not hidden, sorted."""
         paths, visited = [], set()
         for folder, subfolders, names in os.walk(self._top(), followlinks=True):
             real = os.path.realpath(folder)
@@ -71,7 +89,7 @@ class Folder(DivisibleSource):
                 continue
             visited.add(real)
             subfolders[:] = sorted(name for name in subfolders if not _is_hidden(name))
-            paths += [os.path.join(folder, name) for name in names if _is_read(name)]
+            paths += [os.path.join(folder, name) for name in names if not _is_hidden(name)]
         return sorted(paths)
 
     def inputs(self) -> list[str]:
@@ -95,7 +113,8 @@ class Folder(DivisibleSource):
         read (with the line) and a caption column that is not there.
         """
         top = self._top()
-        paths = self.list_files()
+        every = self._walk()
+        paths = [path for path in every if _is_read(os.path.basename(path))]
         special = [path for path in paths if is_special(path)]
         names = [os.path.relpath(path, top) for path in sorted({*paths} - {*special})]
         found = [name for name in names if _suffix(name) in PICTURES]
@@ -109,21 +128,27 @@ class Folder(DivisibleSource):
         for path in special:
             yield Reject(replace_half_characters(os.path.relpath(path, top)), SPECIAL)
         reader = PictureReader(self.min_size, self.licence, self.credit, self.caption_column)
+        known = set(paths)
+        if found:  # beside Parquet files lies what `datasets` writes
+            unread = [os.path.relpath(path, top) for path in every if path not in known]
+            yield from conventions.name_unread(map(replace_half_characters, unread))
         about = yield from _read_tables(reader, top, found, tables)
         beside = [name for name in names if _suffix(name) in BESIDE]
-        yield from _read_beside(top, found, beside, about)
+        yield from _read_beside(top, found, beside, about, self.caption_lines)
+        splits = conventions.find_splits([*found, *inside])
+        stems = {os.path.splitext(name)[0] for name in found}
         for name in found:
-            try:
-                data = Path(top, name).read_bytes()
-            except OSError as error:
-                yield Reject(replace_half_characters(name), f"cannot be read: {error.strerror}")
-            else:
-                yield reader.read_picture(name, data, about.get(normalise_name(name), {}))
+            item = (
+                Reject(replace_half_characters(name), conventions.MASK)
+                if conventions.is_mask(name, stems)
+                else _read_file(reader, top, name, about.get(normalise_name(name), {}))
+            )
+            yield _put_into(splits.get(name), item)
         for name in inside:
             path = Path(top, name)
             with open(path, "rb") as file:
                 for _, item in reader.read_parquet(name, path, file):
-                    yield item
+                    yield _put_into(splits.get(name), item)
 
     def count_pictures(self) -> int:
         """How many pictures there are to read, good or bad."""
@@ -190,7 +215,36 @@ def _read_tables(
     return about
 
 
-def _read_beside(top: str, found: list[str], beside: list[str], about: About) -> Iterator[Reject]:
+def _read_file(
+    reader: PictureReader, top: str, name: str, texts: dict[str, str]
+) -> FilePicture | Reject:
+    """A picture with what is known about it, or why there is none."""
+    path, shown = Path(top, name), replace_half_characters(name)
+    try:
+        if path.stat().st_size > LARGEST:
+            return Reject(shown, f"more than {LARGEST} bytes")
+        data = path.read_bytes()
+    except OSError as error:
+        return Reject(shown, f"cannot be read: {error.strerror}")
+    changes = [texts["change"]] if "change" in texts else []
+    if said := conventions.kohya_caption(name):
+        changes.append(conventions.KOHYA_REPEATS)
+        if "caption" not in texts:
+            changes.append(conventions.KOHYA_CAPTION)
+            texts = {**texts, "caption": replace_half_characters(said)}
+    item = reader.read_picture(name, data, texts)
+    if isinstance(item, Reject):
+        return item
+    return dataclasses.replace(item, changes=(*item.changes, *changes))
+
+
+def _put_into(split: str | None, item: FilePicture | Reject) -> FilePicture | Reject:
+    return dataclasses.replace(item, split=split) if isinstance(item, FilePicture) else item
+
+
+def _read_beside(
+    top: str, found: list[str], beside: list[str], about: About, which: str
+) -> Iterator[Reject]:
     """Put captions from texts into `about` where no table has one; yield `Reject`s."""
     by_stem: dict[str, list[str]] = {}
     for name in found:
@@ -209,5 +263,11 @@ def _read_beside(top: str, found: list[str], beside: list[str], about: About) ->
         except UnicodeDecodeError:
             yield Reject(shown, "a caption that is not UTF-8 text")
         else:
-            for key in keys if caption.strip() else ():
-                about.setdefault(key, {}).setdefault("caption", " ".join(caption.split()))
+            lines = [" ".join(line.split()) for line in caption.splitlines() if line.strip()]
+            for key in keys if lines else ():
+                texts = about.setdefault(key, {})
+                if "caption" in texts:
+                    continue
+                texts["caption"] = " ".join(lines) if which == "join" else lines[0]
+                if len(lines) > 1:
+                    texts["change"] = SEVERAL_LINES[which]
