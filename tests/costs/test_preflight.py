@@ -6,9 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from emaki.costs.settings import Machine
 
 from emaki.config import load
+from emaki.config.machine import Machine
 from emaki.costs import preflight
 from emaki.costs.preflight import LOOK, PASSED, TO_DO
 

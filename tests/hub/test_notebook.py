@@ -72,7 +72,6 @@ def test_the_notebook_end_to_end(tmp_path):
     for part in ("Snakefile", "rules", "scripts", "config", "envs", "profiles"):
         copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copy
         copy(ROOT / part, tmp_path / part)
-    write_prompts(tmp_path / "prompts")
     with Hub() as hub, unsplash(tmp_path) as photographs:
         commits = fill(hub, tmp_path)
         text = string.Template(PATCH.read_text()).substitute(commits)
@@ -127,13 +126,6 @@ def check(folder, config):
     assert "CC BY-NC-SA 4.0" in report
     pictures = pq.read_table(folder / "results/sd14/images/pokemon/metadata.parquet")
     assert set(pictures["credit"].to_pylist()) == {"lambdalabs/pokemon-blip-captions"}
-
-
-def write_prompts(folder):
-    folder.mkdir()
-    for path in (ROOT / "config/prompts/sd14").iterdir():
-        lines = [line for line in path.read_text().splitlines() if not line.startswith("#")]
-        (folder / path.name).write_text("\n".join(lines[:2]) + "\n")
 
 
 def fill(hub, folder):

@@ -224,9 +224,10 @@ def _template(entry: PromptSet, key: str) -> Mistakes:
     """What is wrong with a template and its values."""
     values = entry.values or {}
     names = templates.names_of(entry.template or "")
-    for name in sorted(set(names) - set(values)):
+    missing = sorted(set(names) - set(values))
+    for name in missing:
         yield (key,), f"has {{{name}}}, for which there are no values{nearest(name, values)}"
-    for name in sorted(set(values) - set(names)):
+    for name in sorted(set(values) - set(names)) if not missing else ():  # a slip is told once
         yield ("values", name), f"does not stand in the template: write {{{name}}} there"
     there_are = templates.count_combinations(values)
     if entry.count is None and there_are > MOST_PROMPTS:

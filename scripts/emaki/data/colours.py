@@ -38,7 +38,9 @@ def to_srgb(image: Image.Image, profile: bytes) -> tuple[Image.Image, str | None
     if mode == "RGB":  # no second copy of a large picture
         ImageCms.applyTransform(image, transform, inPlace=True)
         return image, CONVERTED
-    return ImageCms.applyTransform(image, transform), CONVERTED
+    converted = ImageCms.applyTransform(image, transform)
+    assert converted is not None  # as it is in place only
+    return converted, CONVERTED
 
 
 def changes_colours(profile: bytes) -> bool:
@@ -70,6 +72,7 @@ def find_transform(profile: bytes) -> tuple[str, ImageCms.ImageCmsTransform | No
     )
     samples = _samples(mode)
     moved = ImageCms.applyTransform(samples, transform)
+    assert moved is not None  # as it is in place only
     if mode == "CMYK":
         return mode, transform
     pairs = zip(samples.convert("RGB").tobytes(), moved.tobytes())

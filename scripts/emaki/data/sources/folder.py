@@ -145,9 +145,9 @@ class Folder(DivisibleSource):
             )
             yield _put_into(splits.get(name), item)
         for name in inside:
-            path = Path(top, name)
-            with open(path, "rb") as file:
-                for _, item in reader.read_parquet(name, path, file):
+            table = Path(top, name)
+            with open(table, "rb") as file:
+                for _, item in reader.read_parquet(name, table, file):
                     yield _put_into(splits.get(name), item)
 
     def count_pictures(self) -> int:
