@@ -30,6 +30,7 @@ NAMED_BY_SETTINGS = {
     "caption": "data",
     "caption_by_model": "captioning",
     "score": "evaluation",
+    "calibrate": "evaluation",
     "reference": "evaluation",
 }
 # diffusers and transformers use these behind our back, and matplotlib's files are read
