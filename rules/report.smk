@@ -39,11 +39,6 @@ rule grid:
         " --output {output:q}"
 
 
-def files_in(scores):
-    """The files of scores of several experiments, each once."""
-    return sorted({path for own in scores for paths in own.values() for path in paths})
-
-
 # After so many prompts: what is decided, and what is drawn further. Not after the last, when
 # nothing is. One for the whole study, since Snakemake plans anew after each.
 checkpoint look:
@@ -76,12 +71,6 @@ checkpoint look:
     shell:
         'python scripts/jobs/run.py --warm --log {log} {input.script} --study "$EMAKI_STUDY"'
         " --look {wildcards.look} --output {output:q}"
-
-
-def read_look(number):
-    """What a look found; Snakemake makes its file first."""
-    checkpoints.look.get(look=number)
-    return evaluation.read_look(number)
 
 
 rule compare:

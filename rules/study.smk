@@ -1,7 +1,7 @@
 # The study of the config file, and where everything of it lies.
 from emaki.workflow.command_line import keep_study, load_study
 from emaki.workflow.data_files import DataFiles
-from emaki.workflow.evaluation_files import EvaluationFiles
+from emaki.workflow.evaluation_files import EvaluationFiles, files_in
 from emaki.workflow.model_files import HUB_PIPELINE_FILES, ModelFiles
 from emaki.workflow.patterns import any_of, or_shard, shards_of
 from emaki.workflow.training_files import TrainingFiles, last_step, run_name, transform_arguments
@@ -20,7 +20,11 @@ os.environ.update(EMAKI_STUDY=STUDY_FILE)
 models = ModelFiles(study)
 training = TrainingFiles(study, data.dataset_shards)
 variants = VariantFiles(study)
-evaluation = EvaluationFiles(study, find_look=lambda number: read_look(number))
+evaluation = EvaluationFiles(
+    study,
+    # what a look found, once its file is there: until then `get` puts the planning off
+    find_look=lambda number: checkpoints.look.get(look=number) and evaluation.read_look(number),
+)
 
 STUDY = f"results/{study.study}"
 LOGS = f"logs/{study.study}"

@@ -2,7 +2,7 @@
 
 import functools
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,11 @@ from emaki.workflow.looks import Look, Looks
 
 ScoreFiles = dict[tuple[str, str, str], list[str]]
 """{(measure, variant, role): files of scores, a block each, in order}."""
+
+
+def files_in(scores: Iterable[Mapping[Any, list[str]]]) -> list[str]:
+    """The files of the scores of several experiments, each once."""
+    return sorted({path for own in scores for paths in own.values() for path in paths})
 
 
 class EvaluationFiles:
