@@ -244,6 +244,7 @@ def write_dataset(folder):
         "name": "rooms",
         "source": "rooms",
         "captions": "alt",
+        "summary": "dataset rooms: 36 pictures to train on, 4 held out; 1 set aside",
         "counts": {"train": 36, "validation": 4, "rejected": 1},
         "rejects": [{"file": "broken.png", "reason": "cannot be read <as a picture>"}],
         "caption_words": {"min": 4, "median": 7, "max": 11},
