@@ -20,7 +20,16 @@ PARTS = ("Snakefile", "rules", "scripts", "config", "envs", "profiles", "resourc
 PARTS += ("lambda", "slurm")
 NO_CONDA = ("--software-deployment-method", "env-modules")  # there are none, so it does nothing
 WITH_A_MODEL = {
-    *("caption_by_model", "latents", "train", "train_newest", "sample", "score", "reference")
+    *(
+        "caption_by_model",
+        "latents",
+        "train",
+        "train_newest",
+        "sample",
+        "calibrate",
+        "score",
+        "reference",
+    )
 }
 
 
