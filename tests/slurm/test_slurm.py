@@ -16,7 +16,7 @@ TRAINING = "rule_train_newest_wildcards_long_000900"
 WEIGHTS = "results/tiny-cluster/runs/long/000900/weights/raw/pytorch_lora_weights.safetensors"
 # The test's nodes, one of each model.
 MACHINE = "machine={gpu: A10, gpu_models: {a10: 24, a100: 40}}"
-ON_GPUS = ("train", "sample", "score", "latents", "reference")
+ON_GPUS = ("train", "sample", "calibrate", "score", "latents", "reference")
 
 
 def test_a_whole_study_gives_the_bytes_that_it_gives_here(study, undisturbed):
@@ -30,7 +30,7 @@ def test_a_whole_study_gives_the_bytes_that_it_gives_here(study, undisturbed):
     assert [file for file in sorted(made) if study.read(file) != undisturbed.read(file)] == []
 
     jobs = study.slurm_jobs()
-    assert len(jobs) == 12
+    assert len(jobs) == 14
     for comment, (job,) in jobs.items():  # one each: nothing was tried twice
         gpu = comment.removeprefix("rule_").startswith(ON_GPUS)
         assert job["JobState"] == "COMPLETED"
