@@ -176,8 +176,7 @@ def test_each_tar_is_a_shard_that_reruns_alone(done, rooms):
     assert done.jobs(*TARGETS) == []
     write_tar(done.folder / "web/4.tar", rooms, range(19, 24))
     done.change("{0..3}.tar", "{0..4}.tar")
-    config = "config small/config"  # which the prompts are read from
-    assert done.jobs(*TARGETS) == sorted([config, *jobs_of_shard(4), *GATHERED])
+    assert done.jobs(*TARGETS) == sorted([*jobs_of_shard(4), *GATHERED])
 
 
 def test_another_number_of_shards_makes_no_picture_again(done):
