@@ -191,7 +191,8 @@ class Study(Settings):
 
     def as_json(self) -> dict[str, Any]:
         """The study as JSON holds it, from which `model_validate` makes it again."""
-        return self.model_dump(mode="json")
+        runs = {name: run.values() for name, run in self.runs.items()}
+        return self.model_copy(update={"runs": {}}).model_dump(mode="json") | {"runs": runs}
 
     def replace(self, **values: Any) -> Self:
         """This study with other values of some sections."""
