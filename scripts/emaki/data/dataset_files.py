@@ -31,6 +31,17 @@ Row = dict[str, Any]
 def parse_arguments(description: str) -> argparse.Namespace:
     """The arguments of the scripts that write a dataset or a shard of one: those of `write`."""
     parser = argparse.ArgumentParser(description=description)
+    add_dataset(parser)
+    parser.add_argument("--images", required=True, help="folder images/{source}, or of its shard")
+    parser.add_argument("--captions", required=True, help="captions/{source}/{captioner}.parquet")
+    parser.add_argument(
+        "--output", required=True, help="folder datasets/{dataset}, or of its shard"
+    )
+    return parser.parse_args()
+
+
+def add_dataset(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say which dataset it is: its name and its settings."""
     parser.add_argument("--name", required=True)
     parser.add_argument(
         "--dataset",
@@ -38,12 +49,6 @@ def parse_arguments(description: str) -> argparse.Namespace:
         required=True,
         help="its mapping as JSON",
     )
-    parser.add_argument("--images", required=True, help="folder images/{source}, or of its shard")
-    parser.add_argument("--captions", required=True, help="captions/{source}/{captioner}.parquet")
-    parser.add_argument(
-        "--output", required=True, help="folder datasets/{dataset}, or of its shard"
-    )
-    return parser.parse_args()
 
 
 def write(
