@@ -1,4 +1,4 @@
-MERGE = f"{STUDY}/merges/{{run}}/{{step}}/{{weights}}/{{strength}}"
+MERGE = f"{STUDY}/merges/{{run}}/{{step}}/{{weights}}/{{scale}}"
 
 
 rule merge:
@@ -13,9 +13,9 @@ rule merge:
         config=f"{MERGE}/config.json",
         unet=f"{MERGE}/diffusion_pytorch_model.safetensors",
     log:
-        f"{LOGS}/merges/{{run}}/{{step}}/{{weights}}/{{strength}}.log",
+        f"{LOGS}/merges/{{run}}/{{step}}/{{weights}}/{{scale}}.log",
     benchmark:
-        f"{BENCHMARKS}/merges/{{run}}/{{step}}/{{weights}}/{{strength}}.tsv"
+        f"{BENCHMARKS}/merges/{{run}}/{{step}}/{{weights}}/{{scale}}.tsv"
     wildcard_constraints:
         run=any_of(variants.full_runs),
     conda:
@@ -29,7 +29,7 @@ rule merge:
         folder=folder_of("about"),
     shell:
         "python scripts/jobs/run.py --log {log} {input.script} --model {params.model:q}"
-        " --tuned {params.tuned:q} --alpha {wildcards.strength} --output {params.folder:q}"
+        " --tuned {params.tuned:q} --alpha {wildcards.scale} --output {params.folder:q}"
 
 
 use rule merge as merge_text_encoder with:

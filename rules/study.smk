@@ -43,6 +43,6 @@ wildcard_constraints:
     experiment=any_of(study.experiments),
     step=r"\d{6}",
     weights="raw|ema",
-    strength=r"-?\d+\.\d+",
+    scale=r"-?\d+\.\d+",
     transform=r"\d+(-flip)?",
     variant=rf"base/{any_of(study.models)}|{any_of(study.runs)}/\d{{6}}/(raw|ema)/-?\d+\.\d+",

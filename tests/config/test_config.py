@@ -64,7 +64,7 @@ def test_the_default_has_the_structure_of_the_log(workplace):
     )
     assert overrides(config, "critters-ema-start") == {"train_init": ("non_ema", "ema")}
     assert config.datasets["rooms-v3"].source == config.datasets["rooms-v2"].source
-    merged = {v["strength"] for v in variants(config, "blip") if v["run"] == "rooms-v3"}
+    merged = {v["scale"] for v in variants(config, "blip") if v["run"] == "rooms-v3"}
     assert merged == {0.25, 0.5, 0.75, 1.0}
 
 

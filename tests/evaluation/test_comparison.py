@@ -93,11 +93,11 @@ def test_comparisons_that_come_out_alike_share_a_sentence(made):
 
 
 def test_a_merge_is_judged_against_the_whole_fine_tune(made):
-    pairs = [pair for pair in answers(made, "full")["pairs"] if pair["family"] == "strength"]
+    pairs = [pair for pair in answers(made, "full")["pairs"] if pair["family"] == "scale"]
     assert [pair["variant"] for pair in pairs] == ["full/000060/raw/0.25", "full/000060/raw/0.5"]
     assert {pair["baseline"] for pair in pairs} == {"full/000060/raw/1.0"}
     assert pairs[0]["metrics"]["unrelated_clip_score"]["verdict"] == "better"
-    (found,) = answers(made, "full")["strengths"]
+    (found,) = answers(made, "full")["scales"]
     assert found["sentence"] == (
         "At alpha 0.25 and 0.5 instead of 1, full: the prompts are followed better at"
         " 0.25 and 0.5; likeness to the real pictures is better at 0.25 and 0.5; unrelated"
@@ -121,7 +121,7 @@ def test_a_noisy_metric_leaves_the_intervals_of_the_others_alone(made):
         assert calm["metrics"] == noisy["metrics"]
 
 
-def test_the_course_of_a_training_has_intervals_and_no_verdict(made):
+def test_the_trajectory_of_a_training_has_intervals_and_no_verdict(made):
     pairs = [pair for pair in answers(made, "lora")["pairs"] if pair["family"] == "trajectory"]
     assert pairs
     for pair in pairs:
@@ -166,7 +166,7 @@ def test_a_model_against_itself_is_the_same_whatever_the_margin(made):
     assert answer["pairs"][0]["verdict"] == "the same"
 
 
-def test_the_headline_is_the_last_checkpoint_at_full_strength(made):
+def test_the_headline_is_the_last_checkpoint_at_scale_1(made):
     _, config = made
     for name in config.experiments:
         pairs = comparisons(config, name)["pairs"]

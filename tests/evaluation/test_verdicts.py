@@ -31,10 +31,10 @@ def shares(plans):
 
 
 def test_an_experiments_error_is_shared_over_its_verdicts():
-    pairs = [("a", "base", "headline"), ("a/0.5", "a", "strength"), ("a/1", "base", "trajectory")]
-    one, other, course = shares({"it": plan(*pairs)})["it"]
+    pairs = [("a", "base", "headline"), ("a/0.5", "a", "scale"), ("a/1", "base", "trajectory")]
+    one, other, trajectory = shares({"it": plan(*pairs)})["it"]
     assert one == other == dict.fromkeys(METRICS, pytest.approx(0.01))
-    assert course is None
+    assert trajectory is None
 
 
 def test_a_pair_has_the_smallest_share_of_all_its_experiments():
@@ -54,7 +54,7 @@ def test_other_prompts_are_another_question():
     assert list(two.values()) == pytest.approx([0.02, 0.02])  # the smaller share, of the first
 
 
-def test_what_is_a_headline_elsewhere_has_its_verdict_in_a_course_too():
+def test_what_is_a_headline_elsewhere_has_its_verdict_in_a_trajectory_too():
     found = shares({"one": plan(("a", "b", "headline")), "two": plan(("a", "b", "trajectory"))})
     assert found["one"] == found["two"]
 

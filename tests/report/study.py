@@ -40,7 +40,7 @@ SETS = {
 DRAWN = 8  # prompts with pictures, for grids; the others have scores only
 SEEDS = [0, 1]
 STEPS = {"lora-r4": 60, "lora-r64": 60, "full": 60}
-# What a run adds to the base at full strength: CLIPScore on rooms and on unrelated prompts, and
+# What a run adds to the base at scale 1: CLIPScore on rooms and on unrelated prompts, and
 # how far its features move towards (positive) or away from the real pictures'.
 EFFECTS = {"lora-r4": (6, 0, 0.6), "lora-r64": (6, 0, 0.6), "full": (-6, -9, -0.8)}
 
@@ -130,9 +130,9 @@ def build(place, **changes):
     return made
 
 
-def strength_of(variant):
+def scale_of(variant):
     """How far a variant is from the base: 0 for the base, 1 for a whole run."""
-    return variant["strength"] * variant["step"] / 60 if variant["run"] else 0.0
+    return variant["scale"] * variant["step"] / 60 if variant["run"] else 0.0
 
 
 def keys(prompt_set):
@@ -143,16 +143,16 @@ def write_samples(path, variant, prompt_set):
     """Pictures of the first prompts: a grid shows no more."""
     rows = []
     for prompt, seed in keys(prompt_set)[: DRAWN * len(SEEDS)]:
-        image = {"bytes": picture(prompt, seed, strength_of(variant)), "path": None}
+        image = {"bytes": picture(prompt, seed, scale_of(variant)), "path": None}
         row = {"prompt": prompt, "seed": seed, "image": image, "key": "0"}
         rows.append(row | {"held_out": prompt in SETS["rooms"][:2]})
     write(path, pa.Table.from_pylist(rows))
 
 
-def picture(prompt, seed, strength):
-    """A couch or an umbrella of the prompt's colour on a wall that tells the strength."""
+def picture(prompt, seed, scale):
+    """A couch or an umbrella of the prompt's colour on a wall that tells the scale."""
     colour = next(colour for colour in COLOURS if colour in prompt)
-    wall = int(235 - 90 * strength)
+    wall = int(235 - 90 * scale)
     image = Image.new("RGB", (64, 64), (wall, wall, 225))
     pen = ImageDraw.Draw(image)
     pen.rectangle([0, 50, 64, 64], fill="#b08d62")
@@ -177,15 +177,15 @@ def write_scores(path, variant, prompt_set, measure_type):
     block that the file is of.
     """
     block = slice(*(len(SEEDS) * end for end in bounds(path.stem)))
-    strength = strength_of(variant)
+    scale = scale_of(variant)
     effect = EFFECTS.get(variant["run"], (0, 0, 0))
     own = sum(map(ord, variant["run"] or "base")) + (variant["step"] or 0)
     shared, noise = np.random.default_rng(7), np.random.default_rng(own)
     rows = []
     for prompt, seed in keys(prompt_set):
         level = shared.normal(60, 6)
-        gain = effect[0 if prompt_set == "rooms" else 1] * strength
-        features = 0.3 * shared.normal(size=32) + 0.3 - 0.3 * effect[2] * strength
+        gain = effect[0 if prompt_set == "rooms" else 1] * scale
+        features = 0.3 * shared.normal(size=32) + 0.3 - 0.3 * effect[2] * scale
         number = level + gain + noise.normal(0, 1)
         features = (features + noise.normal(0, 0.03, 32)).tolist()
         if measure_type in VECTORS:

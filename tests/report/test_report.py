@@ -124,7 +124,7 @@ def test_what_was_forgotten_is_told_at_the_head(made, page):
 
 
 def test_a_comparison_that_two_entries_make_counts_once_and_has_one_answer(page):
-    """Merging asks about the strengths of what the entry before it compares with the base."""
+    """Merging asks about the scales of what the entry before it compares with the base."""
     head = page[page.index("<header") : page.index("<main")]
     text = " ".join(head.split())
     assert "4 questions, 4 comparisons, 12 measurements:" in text
@@ -177,7 +177,7 @@ def test_the_cost_says_what_is_in_it(page):
     ("changes", "steps"),
     [({}, 4), ({"train_init": "non_ema"}, 3), ({"train_init": Start(folder="elsewhere")}, 3)],
 )
-def test_a_course_begins_at_nothing_only_where_the_weights_are_the_baselines(made, changes, steps):
+def test_a_trajectory_begins_at_nothing_only_from_the_baselines_weights(made, changes, steps):
     read = read_saved(made / "config.json")
     answers = json.loads((made / "experiments/full.json").read_text())
     metrics = metrics_of({"clip_score": read.measures["clip_score"]})
@@ -191,7 +191,7 @@ def test_a_course_begins_at_nothing_only_where_the_weights_are_the_baselines(mad
     assert over_steps["panels"][0]["svg"].count("<circle") == steps
     assert over_alphas["panels"][0]["svg"].count("<circle") == 4  # alpha 0 is the base in any case
     variants = answers["variants"]
-    whole = [pair for pair in answers["pairs"] if variants[pair["variant"]]["strength"] == 1]
+    whole = [pair for pair in answers["pairs"] if variants[pair["variant"]]["scale"] == 1]
     assert len(drawn(answers | {"pairs": whole})) == 1, "no alphas"
     assert drawn(answers, model="other")[0]["panels"][0]["svg"].count("<circle") == 3
 

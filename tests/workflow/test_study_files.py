@@ -271,7 +271,7 @@ def test_a_lora_is_a_checkpoint_at_a_scale(variants):
     assert variants.weights_arguments(lora) == f"--lora {tuned}/weights/raw --lora-scale 0.5"
 
 
-def test_a_full_fine_tune_of_another_strength_than_1_is_a_merge(variants):
+def test_a_full_fine_tune_of_another_scale_than_1_is_a_merge(variants):
     whole, half = "full/000004/ema/1.0", "full/000004/ema/0.5"
     assert variants.weights(whole) == ["results/mine/runs/full/000004/weights"]
     assert variants.weights_arguments(whole) == "--unet results/mine/runs/full/000004/weights/ema"

@@ -398,8 +398,8 @@ def _samples(study: Study, entry: Experiment, where: tuple[str, str]) -> Mistake
         steps = steps_of(study, run)
         for step in sorted(asked - set(steps)) if steps else ():
             near = min(steps, key=lambda known: abs(known - step))
-            course = f"every {steps[0]} steps up to {steps[-1]}"
-            problem = f"has {step}, but {run} has checkpoints {course}; the nearest is {near}"
+            places = f"every {steps[0]} steps up to {steps[-1]}"
+            problem = f"has {step}, but {run} has checkpoints {places}; the nearest is {near}"
             yield (*where, "checkpoints"), problem
     averaged = [run for run in runs if "ema" in weights_of(study, run)]
     if "ema" in entry.weights and not averaged:

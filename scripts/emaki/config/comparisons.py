@@ -4,8 +4,8 @@ The Snakefile asks at every start, so nothing heavy is imported here.
 
 A comparison belongs to a family, and the family decides whether it gets a verdict:
 
-headline   the last checkpoint at strength 1.0 against each baseline: what the experiment is about
-strength   the last checkpoint at each other LoRA scale or merge alpha against itself at 1.0
+headline   the last checkpoint at scale 1.0 against each baseline: what the experiment is about
+scale      the last checkpoint at each other LoRA scale or merge alpha against itself at 1.0
 trajectory everything else against each baseline, on the first block alone, without a verdict
 """
 
@@ -16,7 +16,7 @@ from emaki.config.blocks import cuts, looks
 from emaki.config.derived import (
     Variant,
     baseline_variants,
-    spell_strength,
+    spell_scale,
     variants,
     weights_of,
 )
@@ -43,8 +43,8 @@ def comparisons(study: Study, experiment: str) -> dict[str, Any]:
     """What `experiment` compares.
 
     A dict: `prompts` {role: set of prompts}; `reference`, the dataset whose pictures KID takes as
-    real; `variants` {path: {label, name, run, step, weights, strength}}, where `name` is the
-    label without step and strength; `methods` {run: "lora" or "full"}; `pairs`, a list of
+    real; `variants` {path: {label, name, run, step, weights, scale}}, where `name` is the
+    label without step and scale; `methods` {run: "lora" or "full"}; `pairs`, a list of
     {variant, baseline, name, family, model}, the first two paths, `name` the baseline's and `model`
     the base model whose pictures say what matters; `looks` {role: after how many prompts is looked
     for a verdict}, none of which can be given with less than `fewest`; `first_block` {role: how
@@ -58,13 +58,13 @@ def comparisons(study: Study, experiment: str) -> dict[str, Any]:
         if variant["run"] not in entry.runs:
             continue
         last = variant["step"] == _last(every.values(), variant["run"])
-        family = "headline" if last and variant["strength"] == 1 else "trajectory"
+        family = "headline" if last and variant["scale"] == 1 else "trajectory"
         pairs += [(path, baseline, name, family) for name, baseline in baselines.items()]
-        if variant["strength"] != 1:
-            itself = f"{path.rpartition('/')[0]}/{spell_strength(1.0)}"
-            pairs.append((path, itself, every[itself]["label"], "strength"))
+        if variant["scale"] != 1:
+            itself = f"{path.rpartition('/')[0]}/{spell_scale(1.0)}"
+            pairs.append((path, itself, every[itself]["label"], "scale"))
     keys = ("variant", "baseline", "name", "family")
-    shown = ("label", "run", "step", "weights", "strength")
+    shown = ("label", "run", "step", "weights", "scale")
     prompts = entry.prompts.by_role()
     return {
         "prompts": prompts,
@@ -108,22 +108,22 @@ def grids(study: Study, experiment: str) -> dict[str, dict[str, Any]]:
     final: dict[str, str] = {}
     for run, weights in dict.fromkeys((v["run"], v["weights"]) for v in own):
         kept = [v for v in own if (v["run"], v["weights"]) == (run, weights)]
-        kept.sort(key=lambda v: (v["step"], v["strength"]))  # a baseline comes first in `own`
+        kept.sort(key=lambda v: (v["step"], v["scale"]))  # a baseline comes first in `own`
         name, stem = _name(study, kept[0]), f"{run}-{weights}"
-        course = {v["path"]: v["step"] for v in kept if v["strength"] == 1}
-        labels = {path: f"step {step:,}" for path, step in course.items()}
+        steps = {v["path"]: v["step"] for v in kept if v["scale"] == 1}
+        labels = {path: f"step {step:,}" for path, step in steps.items()}
         for path, label in labels.items():
             beside = _after(base, {path: label})
-            found[f"{stem}-{course[path]:06d}"] = f"{name} at {label}", beside, GRID_SEEDS
-        if len(course) > 1:
+            found[f"{stem}-{steps[path]:06d}"] = f"{name} at {label}", beside, GRID_SEEDS
+        if len(steps) > 1:
             found[f"{stem}-steps"] = f"{name} over steps", _after(base, _spread(labels)), 1
         word = "scale" if study.runs[run].method == "lora" else "alpha"
-        strengths = {v["path"]: v["strength"] for v in kept if v["step"] == max(course.values())}
-        if len(strengths) > 1:
+        scales = {v["path"]: v["scale"] for v in kept if v["step"] == max(steps.values())}
+        if len(scales) > 1:
             title = f"{name} over {'LoRA scales' if word == 'scale' else 'merge alphas'}"
-            labels = {path: f"{word} {strength:g}" for path, strength in strengths.items()}
+            labels = {path: f"{word} {scale:g}" for path, scale in scales.items()}
             found[f"{stem}-{word}s"] = title, _after(base, labels), 1
-        final[max(course, key=course.__getitem__)] = name
+        final[max(steps, key=steps.__getitem__)] = name
     if len(final) > 1:
         found["runs"] = "the runs side by side", _after(base, final), 1
     prompts = entry.prompts.by_role()
@@ -135,7 +135,7 @@ def grids(study: Study, experiment: str) -> dict[str, dict[str, Any]]:
 
 
 def _after(base: dict[str, str], labels: dict[str, str]) -> dict[str, str]:
-    """The labels after those of the baselines, of which one that is among them keeps its course."""
+    """The labels after those of the baselines, of which one that is among them keeps its place."""
     return {path: name for path, name in base.items() if path not in labels} | labels
 
 

@@ -19,13 +19,13 @@ class _Sampled(TypedDict):
 
 
 class Tuned(_Sampled):
-    """A checkpoint of a run at a strength."""
+    """A checkpoint of a run at a scale."""
 
     run: str
     step: int
     weights: str
     """"raw" or "ema"."""
-    strength: float
+    scale: float
     """LoRA scale, or alpha in base + alpha x (tuned - base)."""
 
 
@@ -35,7 +35,7 @@ class Base(_Sampled):
     run: None
     step: None
     weights: None
-    strength: None
+    scale: None
 
 
 # A model that an experiment samples.
@@ -104,7 +104,7 @@ def overrides(study: Study, run: str) -> dict[str, tuple[Any, Any]]:
 def variants(study: Study, experiment: str) -> list[Variant]:
     """The models that an experiment samples: its baselines, then its runs, each path once.
 
-    A checkpoint is sampled at strength 1, the last one also at the `lora_scales` or `merge_alphas`.
+    A checkpoint is sampled at scale 1, the last one also at the `lora_scales` or `merge_alphas`.
     """
     entry = study.experiments[experiment]
     found = list(baseline_variants(study, experiment).values())
@@ -116,7 +116,7 @@ def variants(study: Study, experiment: str) -> list[Variant]:
 def baseline_variants(study: Study, experiment: str) -> dict[str, Variant]:
     """{name: Variant} of an experiment's baselines.
 
-    A run that is one is its last checkpoint at strength 1, with the first of the experiment's
+    A run that is one is its last checkpoint at scale 1, with the first of the experiment's
     `weights` that it has.
     """
     entry = study.experiments[experiment]
@@ -143,22 +143,22 @@ def checkpoints(study: Study, entry: Experiment, run: str) -> list[int]:
     return steps if entry.checkpoints == "all" else sorted(entry.checkpoints)
 
 
-def spell_strength(strength: float) -> str:
-    """A strength as it stands in paths: 1 is "1.0", 0.25 is "0.25"."""
-    text = f"{strength:g}"
+def spell_scale(scale: float) -> str:
+    """A scale as it stands in paths: 1 is "1.0", 0.25 is "0.25"."""
+    text = f"{scale:g}"
     return text if "." in text else f"{text}.0"
 
 
 def _of_run(study: Study, entry: Experiment, run: str) -> list[Tuned]:
     lora = study.runs[run].method == "lora"
-    strengths = sorted({*(entry.lora_scales if lora else entry.merge_alphas), 1.0})
+    scales = sorted({*(entry.lora_scales if lora else entry.merge_alphas), 1.0})
     steps = checkpoints(study, entry, run)
     return [
-        _tuned(study, run, step, weights, strength)
+        _tuned(study, run, step, weights, scale)
         for weights in entry.weights
         if weights in weights_of(study, run)
         for step in steps
-        for strength in (strengths if step == steps[-1] else [1.0])
+        for scale in (scales if step == steps[-1] else [1.0])
     ]
 
 
@@ -169,26 +169,26 @@ def _base(model: str) -> Base:
         "run": None,
         "step": None,
         "weights": None,
-        "strength": None,
+        "scale": None,
         "path": f"base/{model}",
         "label": model,
     }
 
 
-def _tuned(study: Study, run: str, step: int, weights: str, strength: float) -> Tuned:
+def _tuned(study: Study, run: str, step: int, weights: str, scale: float) -> Tuned:
     words = [run, f"{step:,} steps"]
     if len(weights_of(study, run)) > 1:
         words.append("EMA" if weights == "ema" else "raw weights")
-    if strength != 1.0:
+    if scale != 1.0:
         name = "scale" if study.runs[run].method == "lora" else "alpha"
-        words.append(f"{name} {strength:g}")
+        words.append(f"{name} {scale:g}")
     return {
         "kind": "run",
         "model": study.runs[run].model,
         "run": run,
         "step": step,
         "weights": weights,
-        "strength": strength,
-        "path": f"{run}/{step:06d}/{weights}/{spell_strength(strength)}",
+        "scale": scale,
+        "path": f"{run}/{step:06d}/{weights}/{spell_scale(scale)}",
         "label": ", ".join(words),
     }

@@ -30,7 +30,7 @@ from emaki.training.settings import Run
 T = TypeVar("T")
 Named = Annotated[dict[Name, T], Field(min_length=1)]
 References = Annotated[Unique[str], Field(min_length=1)]
-Strength = Annotated[float, Field(ge=0.01, le=4)]
+Scale = Annotated[float, Field(ge=0.01, le=4)]
 Step = Annotated[int, Field(ge=1)]
 
 
@@ -137,10 +137,10 @@ class Experiment(Settings):
     weights: Unique[Literal["raw", "ema"]] = Field(["raw"], min_length=1)
     """Which weights; for a baseline the first of these that it has."""
 
-    lora_scales: Unique[Strength] = Field([])
+    lora_scales: Unique[Scale] = Field([])
     """The last checkpoint of a LoRA also at these scales."""
 
-    merge_alphas: Unique[Strength] = Field([])
+    merge_alphas: Unique[Scale] = Field([])
     """That of a full fine-tune also as base + alpha × (fine-tune − base)."""
 
 

@@ -155,7 +155,7 @@ def _drawn_variants(study: Study) -> list[Variant]:
 def _merge_bytes(study: Study, variant: Variant) -> float:
     """Bytes of the merge that a variant is drawn from; 0 for one that needs none."""
     run = variant["run"]
-    if run is None or variant["strength"] == 1 or study.runs[run].method == "lora":
+    if run is None or variant["scale"] == 1 or study.runs[run].method == "lora":
         return 0
     kinds = 2 if study.runs[run].ema else 1
     return estimates.checkpoint_bytes(study, run).value / kinds

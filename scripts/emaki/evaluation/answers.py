@@ -67,17 +67,17 @@ def answers(
     ]
 
 
-def strengths(
+def scales(
     plan: dict[str, Any], metrics: Mapping[str, Metric], pairs: Iterable[dict]
 ) -> list[dict[str, Any]]:
-    """For each model, its other strengths by what came out against full strength.
+    """For each model, its other scales by what came out against scale 1.
 
-    A list of {"model" (its name), "word" ("LoRA scale" or "alpha"), "strengths", "metrics":
-    {metric: {verdict: [strengths]}}, "sentence"}.
+    A list of {"model" (its name), "word" ("LoRA scale" or "alpha"), "scales", "metrics":
+    {metric: {verdict: [scales]}}, "sentence"}.
     """
     by_model: dict[str, list[dict]] = {}
     for pair in pairs:
-        if pair["family"] == "strength":
+        if pair["family"] == "scale":
             by_model.setdefault(pair["baseline"], []).append(pair)
     found = []
     for path, own in by_model.items():
@@ -85,18 +85,18 @@ def strengths(
         told: dict[str, dict[str, list[float]]] = {name: {} for name in own[0]["metrics"]}
         for pair in own:
             for name, metric in pair["metrics"].items():
-                strength = plan["variants"][pair["variant"]]["strength"]
+                scale = plan["variants"][pair["variant"]]["scale"]
                 if metric["verdict"]:
-                    told[name].setdefault(metric["verdict"], []).append(strength)
+                    told[name].setdefault(metric["verdict"], []).append(scale)
         too_few = all(_told(plan, metric) == TOO_FEW for metric in own[0]["metrics"].values())
         entry = {
             "model": whole["name"],
             "word": "LoRA scale" if plan["methods"][whole["run"]] == "lora" else "alpha",
-            "strengths": [plan["variants"][pair["variant"]]["strength"] for pair in own],
+            "scales": [plan["variants"][pair["variant"]]["scale"] for pair in own],
             "metrics": told,
         }
         nothing = NOTHING_TOLD["domain"].format(plan["fewest"]) if too_few else ""
-        sentence = _strengths_sentence(metrics, entry, nothing)
+        sentence = _scales_sentence(metrics, entry, nothing)
         found.append({**entry, "sentence": sentence})
     return found
 
@@ -135,9 +135,9 @@ def _clause(plan, metrics, role, verdicts, models):
     return f"{its} pictures {told}" if role == "domain" else told
 
 
-def _strengths_sentence(metrics, entry, nothing):
-    """What came out at which strength, what is not decided last; or why nothing can."""
-    start = f"At {entry['word']} {_numbers(entry['strengths'])} instead of 1, {entry['model']}"
+def _scales_sentence(metrics, entry, nothing):
+    """What came out at which scale, what is not decided last; or why nothing can."""
+    start = f"At {entry['word']} {_numbers(entry['scales'])} instead of 1, {entry['model']}"
     if nothing:
         return f"{start}: {nothing}."
     said = [

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as parquet
 
 from emaki.common.errors import UserError
-from emaki.evaluation.answers import answers, overall, strengths
+from emaki.evaluation.answers import answers, overall, scales
 from emaki.evaluation.by_prompt import MINIMUM_PROMPTS
 from emaki.evaluation.calibration import Calibration, Margin, find_margins
 from emaki.evaluation.measures import Measure
@@ -105,7 +105,7 @@ def compare(
             for (name, model), margin in margins.items()
         ],
         "answers": answers(plan, metrics, pairs),
-        "strengths": strengths(plan, metrics, pairs),
+        "scales": scales(plan, metrics, pairs),
     }
 
 

@@ -12,7 +12,7 @@ from emaki.evaluation.metrics import judged_by
 from emaki.evaluation.settings import ERROR
 
 # Comparisons that an experiment is about; the others show how a training went.
-WITH_VERDICT = ("headline", "strength")
+WITH_VERDICT = ("headline", "scale")
 
 
 def share_error(

@@ -1,4 +1,4 @@
-"""The curves of an experiment: over steps, over strengths, and the losses of its runs."""
+"""The curves of an experiment: over steps, over scales, and the losses of its runs."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -12,38 +12,38 @@ from emaki.report import charts
 from emaki.training.settings import Run
 
 NOTHING = {"difference": 0.0, "low": None, "high": None}
-STRENGTHS = {"lora": "LoRA scale", "full": "merge alpha"}
+SCALES = {"lora": "LoRA scale", "full": "merge alpha"}
 
 
 def differences(
     runs: Mapping[str, Run], metrics: Mapping[str, Metric], answers: dict[str, Any], baseline: str
 ) -> list[dict[str, Any]]:
-    """Charts of the differences from a baseline: one over steps, one over strengths, or neither."""
-    pairs = [p for p in answers["pairs"] if p["name"] == baseline and p["family"] != "strength"]
+    """Charts of the differences from a baseline: one over steps, one over scales, or neither."""
+    pairs = [p for p in answers["pairs"] if p["name"] == baseline and p["family"] != "scale"]
     found = [(answers["variants"][pair["variant"]], pair["metrics"]) for pair in pairs]
     last: dict[str, int] = {}
     for variant, _ in found:
         last[variant["run"]] = max(last.get(variant["run"], 0), variant["step"])
     over_steps: dict[str, dict] = {}
-    over_strengths: dict[str, dict] = {}
+    over_scales: dict[str, dict] = {}
     for variant, own in found:
-        if variant["strength"] == 1:
+        if variant["scale"] == 1:
             over_steps.setdefault(variant["name"], {})[variant["step"]] = own
         if variant["step"] == last[variant["run"]]:
-            over_strengths.setdefault(variant["name"], {})[variant["strength"]] = own
+            over_scales.setdefault(variant["name"], {})[variant["scale"]] = own
     methods = sorted({runs[run].method for run in last}, reverse=True)
-    words = " or ".join(STRENGTHS[method] for method in methods)
+    words = " or ".join(SCALES[method] for method in methods)
     # where there is nothing of a run in its base model, the difference is nothing
     begun = [v for v, _ in found if runs[v["run"]].model == baseline]
     weakest = {v["name"] for v in begun}
     untrained = {v["name"] for v in begun if _starts_plain(runs[v["run"]], v["weights"])}
-    for lines, names in ((over_steps, untrained), (over_strengths, weakest)):
+    for lines, names in ((over_steps, untrained), (over_scales, weakest)):
         for name in names & lines.keys():
             lines[name][0] = dict.fromkeys(metrics, NOTHING)
     return [
         _panels(metrics, lines, label, baseline)
-        for lines, label in ((over_steps, "training steps"), (over_strengths, words))
-        # nothing and full strength alone are no course
+        for lines, label in ((over_steps, "training steps"), (over_scales, words))
+        # nothing and scale 1 alone are no trajectory
         if any(len(points) > 1 and points.keys() - {0, 1} for points in lines.values())
     ]
 

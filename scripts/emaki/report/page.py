@@ -141,14 +141,14 @@ def _experiment(study, metrics, name, answers, grids, losses, timings):
     entry, asked_by = study.experiments[name], summary.asked_by(name, answers)
     answers = answers[name]
     families = {}
-    for family in ("headline", "strength"):
+    for family in ("headline", "scale"):
         pairs = [pair for pair in answers["pairs"] if pair["family"] == family]
         limits = _limits(pairs)
         families[family] = [_pair(metrics, pair, answers, limits) for pair in pairs]
     if asked_by:
         families["headline"] = []
-        pairs, told = families["strength"], answers["strengths"]
-        verdicts = [summary.of_strength(pair) for pair in pairs]
+        pairs, told = families["scale"], answers["scales"]
+        verdicts = [summary.of_scale(pair) for pair in pairs]
     else:
         pairs, told = families["headline"], answers["answers"]
         verdicts = [pair["verdict"] for pair in pairs]
@@ -164,9 +164,9 @@ def _experiment(study, metrics, name, answers, grids, losses, timings):
         "verdict": summary.together(verdicts),
         "sentence": summary.sentence(metrics, pairs, told),
         "forgetting": summary.forgetting(families["headline"], metrics),
-        "summary": summary.rows(families["headline"], answers["strengths"]),
+        "summary": summary.rows(families["headline"], answers["scales"]),
         "answers": [] if asked_by else answers["answers"],
-        "strengths": answers["strengths"],
+        "scales": answers["scales"],
         "runs": [_run(study, run, timings) for run in entry.runs],
         "charts": [
             *curves.differences(study.runs, metrics, answers, entry.baselines[0]),
@@ -179,7 +179,7 @@ def _experiment(study, metrics, name, answers, grids, losses, timings):
 def _judged(metrics, families):
     """{role: (fewest, most) prompts} that the comparisons were judged by."""
     judged: dict[str, list[int]] = {}
-    for pair in (*families["headline"], *families["strength"]):
+    for pair in (*families["headline"], *families["scale"]):
         for name, found in pair["metrics"].items():
             judged.setdefault(metrics[name].role, []).append(found["prompts"])
     return {role: (min(counts), max(counts)) for role, counts in judged.items()}
@@ -231,7 +231,7 @@ def _flat(pairs):
 
 
 def _grids(paths):
-    """First those that show a course, then one per checkpoint, which the page folds away."""
+    """First those that show a trajectory, then one per checkpoint, which the page folds away."""
     drawn = {name: inline_images.grid(path) for name, path in sorted(paths.items())}
     folded = [name for name in drawn if name.rpartition("-")[2].isdigit()]
     shown = [name for name in drawn if name not in folded] or folded[-1:]

@@ -31,12 +31,12 @@ def distinct(answers: Mapping[str, Answers]) -> list[Pair]:
 
 
 def asked_by(name: str, answers: Mapping[str, Answers]) -> str | None:
-    """The earlier experiment that made all the comparisons of one with other strengths, or None.
+    """The earlier experiment that made all the comparisons of one with other scales, or None.
 
-    `answers` are in the order of the page. What comes out at the other strengths is then the
-    answer: the comparisons at full strength have been told.
+    `answers` are in the order of the page. What comes out at the other scales is then the
+    answer: the comparisons at scale 1 have been told.
     """
-    if not answers[name]["strengths"]:
+    if not answers[name]["scales"]:
         return None
     own = set(_questions(answers[name]))
     earlier = list(answers)[: list(answers).index(name)]
@@ -72,8 +72,8 @@ def together(verdicts: Iterable[str]) -> str:
     return said.pop() if len(said) == 1 else "mixed"
 
 
-def of_strength(pair: Pair) -> str:
-    """One verdict on another strength from all measures: what it keeps and what it brings back."""
+def of_scale(pair: Pair) -> str:
+    """One verdict on another scale from all measures: what it keeps and what it brings back."""
     return one_verdict(metric["verdict"] for metric in pair["metrics"].values())
 
 
@@ -97,10 +97,10 @@ def sentence(
     return f"Of {len(pairs)} comparisons, {'; '.join(said)}."
 
 
-def rows(pairs: Iterable[Pair], strengths: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The rows of an experiment: one per baseline, then one per model at other strengths.
+def rows(pairs: Iterable[Pair], scales: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows of an experiment: one per baseline, then one per model at other scales.
 
-    `pairs` are its headline comparisons, `strengths` as its answers have them. A list of {"what",
+    `pairs` are its headline comparisons, `scales` as its answers have them. A list of {"what",
     "against", "cells": {metric: [(verdict, what it is about)]}}.
     """
     by_baseline: dict[str, list[Pair]] = {}
@@ -111,7 +111,7 @@ def rows(pairs: Iterable[Pair], strengths: Iterable[dict[str, Any]]) -> list[dic
         what = own[0]["model"] if len(own) == 1 else f"{len(own)} models"
         cells = {metric: _verdicts(own, metric) for metric in own[0]["metrics"]}
         found.append({"what": what, "against": baseline, "cells": cells})
-    return found + [_strengths_row(entry) for entry in strengths]
+    return found + [_scales_row(entry) for entry in scales]
 
 
 def _verdicts(pairs, metric):
@@ -126,15 +126,15 @@ def _verdicts(pairs, metric):
     ]
 
 
-def _strengths_row(entry):
-    """What came out at which strength; where all came out alike, it goes without saying."""
+def _scales_row(entry):
+    """What came out at which scale; where all came out alike, it goes without saying."""
     cells = {
         metric: [(v, _listed(s) if len(verdicts) > 1 else "") for v, s in verdicts.items()]
         for metric, verdicts in entry["metrics"].items()
     }
-    what = f"{entry['word']} {_listed(entry['strengths'])}"
+    what = f"{entry['word']} {_listed(entry['scales'])}"
     return {"what": what, "against": f"{entry['model']} at 1", "cells": cells}
 
 
-def _listed(strengths):
-    return ", ".join(f"{strength:g}" for strength in strengths)
+def _listed(scales):
+    return ", ".join(f"{scale:g}" for scale in scales)

@@ -1,6 +1,6 @@
 """What the jobs read that merge and sample.
 
-A `variant` is what is sampled: base/{model} or {run}/{step}/{weights}/{strength}.
+A `variant` is what is sampled: base/{model} or {run}/{step}/{weights}/{scale}.
 """
 
 from emaki.config.settings import Study
@@ -14,7 +14,7 @@ class VariantFiles:
         self.study = study
         self.folder = f"results/{study.study}"
         self.models = ModelFiles(study)
-        # runs whose variants of another strength than 1 are merges
+        # runs whose variants of another scale than 1 are merges
         self.full_runs = [name for name, run in study.runs.items() if run.method == "full"]
         self.with_text_encoder = [
             name for name in self.full_runs if study.runs[name].train_text_encoder
@@ -61,18 +61,18 @@ class VariantFiles:
         folder = self._weights(variant)
         if self._is_merge(variant):
             return f"--unet {folder}"
-        run, _, weights, strength = variant.split("/")
+        run, _, weights, scale = variant.split("/")
         if run in self.full_runs:
             return f"--unet {folder}/weights/{weights}"
-        return f"--lora {folder}/weights/{weights} --lora-scale {strength}"
+        return f"--lora {folder}/weights/{weights} --lora-scale {scale}"
 
     def _base(self, variant: str) -> str:
         first, second, *_ = variant.split("/")
         return second if first == "base" else self.study.runs[first].model
 
     def _is_merge(self, variant: str) -> bool:
-        run, *_, strength = variant.split("/")
-        return run in self.full_runs and strength != "1.0"
+        run, *_, scale = variant.split("/")
+        return run in self.full_runs and scale != "1.0"
 
     def _weights(self, variant: str) -> str:
         """The folder of a variant's merge or checkpoint."""

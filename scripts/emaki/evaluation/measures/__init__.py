@@ -34,7 +34,7 @@ class Texts(NamedTuple):
     """{verdict: words} for each of VERDICTS, which for the role "domain" go on after
     "its pictures" and for "unrelated" are a clause: "unrelated prompts come out better"."""
     subject: str
-    """What goes before "better at 0.25 and 0.5", where several strengths are told at once."""
+    """What goes before "better at 0.25 and 0.5", where several scales are told at once."""
     explanation: str
     """Plain text for "How to read this"; {name} stands for a setting of that name."""
 
