@@ -1,4 +1,6 @@
-"""A study with a source and a captioner of the user's own, in files outside the package."""
+"""A study with a source, a captioner and a measure of the user's own, in files of their own."""
+
+import json
 
 import pyarrow.parquet as pq
 import pytest
@@ -8,13 +10,14 @@ pytestmark = pytest.mark.xdist_group("workflow")
 SHARDS = ("00000", "00001")
 CAPTIONS = [f"results/small/captions/squares/shards/{shard}/loud.parquet" for shard in SHARDS]
 SCATTER = "images_scatter_squares squares/shards/00000"  # named by its first output
+REPORT = "results/report.html"
 ROOMS = "results/small/captions/rooms/alt.parquet"
 
 
 @pytest.fixture(scope="module")
 def done(new_study):
-    study = new_study("plug_ins.yaml", "squares.py", "shouting.py")
-    study.snakemake(*CAPTIONS, ROOMS)
+    study = new_study("plug_ins.yaml", "squares.py", "shouting.py", "redness.py")
+    study.snakemake(*CAPTIONS, ROOMS, REPORT)
     return study
 
 
@@ -26,6 +29,20 @@ def test_they_give_pictures_and_captions(done):
         "A GREEN SQUARE!",
     ]
     assert done.jobs(*CAPTIONS, ROOMS) == []
+
+
+def test_the_measure_gets_into_the_report(done):
+    answers = json.loads((done.folder / "results/small/experiments/own.json").read_text())
+    assert -255 <= answers["variants"]["base/tiny"]["metrics"]["domain_redness"] <= 255
+    assert "The mean of red less that of green." in (done.folder / REPORT).read_text()
+    assert done.jobs() == []
+
+
+def test_a_change_of_the_measure_scores_by_it_alone(done):
+    done.edit("redness.py", "float(red - green)", "float(green - red)")
+    scored = [job for job in done.jobs() if job.startswith(("sample", "score", "train"))]
+    variants = ("base/tiny", "squares/000002/raw/1.0")
+    assert scored == [f"score redness/{variant}/red/0000-0002" for variant in variants]
 
 
 def test_a_change_of_their_files_makes_anew_what_they_made(done):
