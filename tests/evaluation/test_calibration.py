@@ -64,14 +64,19 @@ def test_kid_that_sees_blur_takes_its_margin_from_half_a_pixel(rooms, others, tm
     assert costs(margin, "prompts") == [0, 0, 0]
 
 
-def ladder(costs, prompts=8):
-    """A calibration in which the damages cost so much."""
-    values = {(NONE, 0.0): 50.0}
+def ladder(costs, prompts=8, noise=0.0):
+    """A calibration in which the damages cost so much, of each prompt by so much more or less.
+
+    Of any two damages the differences have a standard error of about the noise / sqrt(prompts).
+    """
+    chance = np.random.default_rng(0)
+    values = {(NONE, 0.0): np.full(prompts, 50.0)}
     for damage, strengths in DAMAGES.items():
         for strength, cost in zip(strengths, costs.get(damage, (0, 0, 0))):
-            values[damage, strength] = 50.0 - cost
+            own = chance.normal(size=prompts)
+            values[damage, strength] = 50.0 - cost + noise / 2**0.5 * (own - own.mean())
     names = np.array([f"prompt {number}" for number in range(prompts)], dtype=object)
-    return {step: {"prompt": names, "value": np.full(prompts, v)} for step, v in values.items()}
+    return {step: {"prompt": names, "value": value} for step, value in values.items()}
 
 
 @pytest.mark.parametrize(
@@ -83,6 +88,22 @@ def test_a_measure_that_does_not_see_what_it_is_for_gives_no_verdict(costs, marg
     found = find_margin(measure, ladder({"prompts": costs}), None)
     assert found.value == margin
     assert found.reason == ("" if margin else "it does not see wrong prompts here")
+
+
+@pytest.mark.parametrize(
+    ("costs", "is_seen"),
+    [
+        ((1, 5, 60), True),
+        ((5, 4.5, 60), True),  # it falls by half a standard error
+        ((5, 3.5, 60), False),  # by one and a half
+        ((0.3, 0.5, 1), False),  # less than two of them above zero
+        ((-0.1, 5, 60), False),  # no margin can be taken from that
+    ],
+)
+def test_a_ladder_may_fall_by_as_much_as_noise_moves_it(costs, is_seen):
+    measure = KIND.read({"type": "clip-score", "model": "clip"})
+    found = find_margin(measure, ladder({"prompts": costs}, prompts=400, noise=20), None)
+    assert (found.value is not None) == is_seen
 
 
 def test_a_margin_of_the_config_needs_no_pictures():

@@ -7,6 +7,7 @@ nobody minds is none, and a measure that does not see the damage that it is for 
 """
 
 import io
+import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -29,6 +30,8 @@ DAMAGES: dict[str, tuple[float, ...]] = {
 NONE = "none"  # the pictures as they are
 # What a measure is told not to see.
 UNSEEN = {"blur": "blur", "noise": "noise", "jpeg": "compression", "prompts": "wrong prompts"}
+# The cost of a damage at its strongest is above zero by more than so many standard errors.
+CLEAR = 2
 
 Calibration = dict[tuple[str, float], dict[str, "np.ndarray"]]
 """What `read_calibration` returns."""
@@ -138,23 +141,47 @@ def find_margin(
     """The margin of a measure on the prompts that `calibration` was made with.
 
     The config's, or the share of what the damage of its yardstick costs, if the cost of each damage
-    that it must see grows with the strength. 0 for a measure that has neither; `calibration` is
-    None for what needs none (see `needs_calibration`).
+    that it must see grows with the strength, as far as the noise of so few prompts lets one tell.
+    0 for a measure that has neither; `calibration` is None for what needs none (see
+    `needs_calibration`).
     """
     if not needs_calibration(measure):
         return Margin(measure.margin or 0.0, "", [])
     assert calibration is not None
     assert measure.yardstick is not None
     ladder = _ladder(measure, calibration, reference)
-    sign = -1 if measure.higher_is_better else 1
-    costs = {(step["damage"], step["strength"]): sign * step["difference"] for step in ladder}
     for damage in measure.damages:
-        own = [costs[damage, strength] for strength in DAMAGES[damage]]
-        if not 0 < own[0] < own[1] < own[2]:
+        if not _sees(measure, damage, calibration, reference):
             return Margin(None, f"it does not see {UNSEEN[damage]} here", ladder)
     yardstick = measure.yardstick
-    value = yardstick.share * costs[yardstick.damage, yardstick.strength]
-    return Margin(float(value), "", ladder)
+    place = yardstick.damage, yardstick.strength
+    (step,) = (step for step in ladder if (step["damage"], step["strength"]) == place)
+    return Margin(yardstick.share * _sign(measure) * step["difference"], "", ladder)
+
+
+def _sees(measure, damage, calibration, reference):
+    """Whether a damage costs something at every strength, clearly so at the strongest, and no
+    strength less than the one before by more than the standard error of their difference."""
+
+    def cost(after, before):
+        difference, error = _difference(measure, after, before, reference)
+        return _sign(measure) * difference, error
+
+    own = calibration[NONE, 0.0]
+    steps = [calibration[damage, strength] for strength in DAMAGES[damage]]
+    costs = [cost(step, own) for step in steps]
+    rises = [cost(after, before) for before, after in itertools.pairwise(steps)]
+    strongest, error = costs[-1]
+    return (
+        min(costs)[0] > 0
+        and strongest > CLEAR * error
+        and all(rise >= -error for rise, error in rises)
+    )
+
+
+def _sign(measure):
+    """What makes a cost of a difference: 1 where a lower value is better."""
+    return -1 if measure.higher_is_better else 1
 
 
 def needs_calibration(measure: Measure) -> bool:
@@ -179,17 +206,22 @@ def calibrated(
 
 def _ladder(measure, calibration, reference):
     """The mean difference that each damage makes, with its standard error over the prompts."""
-    import numpy as np
-
     own, found = calibration[NONE, 0.0], []
     for (damage, strength), side in calibration.items():
         if damage != NONE:
-            values = measure.compare(side["value"], own["value"], own["prompt"], reference)
-            error = values.std(ddof=1) / np.sqrt(len(values)) if len(values) > 1 else 0.0
+            difference, error = _difference(measure, side, own, reference)
             step = {"damage": damage, "strength": strength}
-            difference, error = round(float(values.mean()), 6), round(float(error), 6)
-            found.append({**step, "difference": difference, "error": error})
+            found.append({**step, "difference": round(difference, 6), "error": round(error, 6)})
     return found
+
+
+def _difference(measure, after, before, reference):
+    """The mean difference of the same prompts after two damages, and its standard error."""
+    import numpy as np
+
+    values = measure.compare(after["value"], before["value"], before["prompt"], reference)
+    error = values.std(ddof=1) / np.sqrt(len(values)) if len(values) > 1 else 0.0
+    return float(values.mean()), float(error)
 
 
 def find_margins(
