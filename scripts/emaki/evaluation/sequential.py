@@ -71,14 +71,16 @@ def interval(
     values = np.asarray(differences, dtype=np.float64)
     if len(values) < 2 or not np.isfinite(values).all():
         raise ValueError("an interval needs the finite differences of two prompts or more")
-    half = _student_quantile(len(values), looks, error) * values.std(ddof=1) / np.sqrt(len(values))
+    quantile = student_quantile(len(values) - 1, looks, error)
+    half = quantile * values.std(ddof=1) / np.sqrt(len(values))
     mean = values.mean()
     return Interval(float(mean), float(mean - half), float(mean + half), len(values))
 
 
 @functools.cache
-def _student_quantile(count: int, looks: tuple[int, ...], error: float) -> float:
-    return stats.t.isf(stats.norm.sf(critical_value(looks, error)), count - 1)
+def student_quantile(degrees: int, looks: tuple[int, ...], error: float) -> float:
+    """Student's quantile at the tail probability of Pocock's constant for `looks`."""
+    return stats.t.isf(stats.norm.sf(critical_value(looks, error)), degrees)
 
 
 def decide(found: Interval, margin: float, higher_is_better: bool = True) -> str:
