@@ -13,6 +13,7 @@ from emaki.common.files import replacing
 from emaki.config import read_saved
 from emaki.evaluation.calibration import read_calibration
 from emaki.evaluation.comparison import compare, read_reference, read_scores
+from emaki.evaluation.recommendation import recommend
 from emaki.workflow.evaluation_files import EvaluationFiles
 
 
@@ -21,12 +22,15 @@ def main() -> None:
     arguments = parse_arguments()
     study = read_saved(arguments.study)
     files = EvaluationFiles(study)
-    answers = compare(
-        files.plans[arguments.experiment],
-        study.measures,
-        {key: read_scores(*paths) for key, paths in files.scores(arguments.experiment).items()},
-        {n: read_reference(path) for n, path in files.references(arguments.experiment).items()},
-        {k: read_calibration(path) for k, path in files.calibrations(arguments.experiment).items()},
+    plan = files.plans[arguments.experiment]
+    scores = {k: read_scores(*paths) for k, paths in files.scores(arguments.experiment).items()}
+    references = {n: read_reference(p) for n, p in files.references(arguments.experiment).items()}
+    calibrations = {
+        k: read_calibration(path) for k, path in files.calibrations(arguments.experiment).items()
+    }
+    answers = compare(plan, study.measures, scores, references, calibrations)
+    answers["recommendation"] = recommend(
+        plan, study.measures, scores, references, answers, study.evaluation.error
     )
     with replacing(arguments.output) as temporary:
         temporary.write_text(json.dumps(answers, indent=1, sort_keys=True) + "\n", encoding="utf-8")
