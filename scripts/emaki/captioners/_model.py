@@ -54,13 +54,12 @@ class ModelCaptioner(Captioner):
         repeats a picture), so that the sums in a batch are rounded in the same way whatever the
         number of pictures.
         """
-        import pyarrow.parquet as pq
-
+        from emaki.common import parquet_files
         from emaki.common.batching import filled
         from emaki.common.progress import bar
 
         model = self.load()
-        rows = pq.read_table(images / "metadata.parquet").to_pylist()
+        rows = parquet_files.read(images / "metadata.parquet").to_pylist()
         order = sorted(rows, key=lambda row: (row["height"], row["width"]))  # else as stored
         found: dict[str, str | None] = {}
         starts = range(0, len(order), BATCH)

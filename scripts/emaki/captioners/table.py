@@ -46,12 +46,11 @@ class Table(Captioner):
         away. Raises UserError, with file and row, for a picture that is not in `images` or that has
         two rows.
         """
-        import pyarrow.parquet as pq
-
+        from emaki.common import parquet_files
         from emaki.data.tables import read_rows
 
         columns = ["id", "file", "origin"]
-        metadata = pq.read_table(images / "metadata.parquet", columns=columns).to_pylist()
+        metadata = parquet_files.read(images / "metadata.parquet", columns=columns).to_pylist()
         known = {
             "id": {row["id"]: row["id"] for row in metadata},
             "file": {row[name]: row["id"] for name in ("file", "origin") for row in metadata},

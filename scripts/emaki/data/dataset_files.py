@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from emaki.common import parquet_images
+from emaki.common import parquet_files, parquet_images
 from emaki.common.arguments import read_settings
 from emaki.common.errors import UserError
 from emaki.common.files import replacing, sha256
@@ -80,7 +79,7 @@ def write(
     folder = Path(images) / "pictures"
     with replacing(output) as stage:
         write_data(name, split_rows(rows, held_out), images, stage)
-        notes = read_notes(pq.read_schema(Path(images) / "metadata.parquet"))
+        notes = read_notes(parquet_files.read_schema(Path(images) / "metadata.parquet"))
         table = pa.Table.from_pylist(rows)
         about = dataset_card.describe(name, dataset, table, rejects, len(held_out), notes, chosen)
         (stage / "card.json").write_text(dataset_card.to_json(about), "utf-8")
@@ -108,9 +107,9 @@ def explain_empty(name: str, rejects: list[Row]) -> UserError:
 
 def join(images: str | Path, captions: str | Path, captioner: str) -> tuple[list[Row], list[Row]]:
     """Rows of the images' metadata with their caption as `text`, and the rejects of both."""
-    metadata = pq.read_table(Path(images) / "metadata.parquet").to_pylist()
-    rejects = pq.read_table(Path(images) / "rejects.parquet").to_pylist()
-    texts = {row["id"]: row["caption"] for row in pq.read_table(captions).to_pylist()}
+    metadata = parquet_files.read(Path(images) / "metadata.parquet").to_pylist()
+    rejects = parquet_files.read(Path(images) / "rejects.parquet").to_pylist()
+    texts = {row["id"]: row["caption"] for row in parquet_files.read(captions).to_pylist()}
     rows = []
     for row in metadata:
         if text := texts.get(row["id"]):
@@ -153,11 +152,11 @@ def write_data(name: str, parts: Mapping[str, list[Row]], images: str | Path, fo
     Pictures in an archive are not copied: the files say where they are (see emaki.data.archives).
     """
     (folder / "data").mkdir(parents=True)
-    archived = "archive" in pq.read_schema(Path(images) / "metadata.parquet").names
+    archived = "archive" in parquet_files.read_schema(Path(images) / "metadata.parquet").names
     for part, rows in parts.items():
         path = folder / "data" / f"{part}.parquet"
         if archived:
-            pq.write_table(pa.Table.from_pylist(rows, PLACES), path)
+            parquet_files.write(pa.Table.from_pylist(rows, PLACES), path)
         else:
             _write_part(rows, images, path, f"{name} {part}")
     content = {part: sha256(folder / "data" / f"{part}.parquet") for part in SPLITS}
@@ -166,7 +165,7 @@ def write_data(name: str, parts: Mapping[str, list[Row]], images: str | Path, fo
 
 def _write_part(rows, images, path, label):
     group, size = [], 0
-    with pq.ParquetWriter(path, SCHEMA) as writer:
+    with parquet_files.writer(path, SCHEMA) as writer:
         for row in bar(rows, unit="pictures", label=f"dataset {label}"):
             data = decoding.read_stored_bytes(images, row)
             image = {"bytes": data, "path": row["file"]}

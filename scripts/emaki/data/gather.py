@@ -9,9 +9,8 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
-from emaki.common import parquet_images
+from emaki.common import parquet_files, parquet_images
 from emaki.common.errors import UserError
 from emaki.common.files import replacing, sha256
 from emaki.data import SPLITS, contact_sheet, dataset_card, dataset_files, decoding
@@ -44,9 +43,9 @@ def gather_dataset(name: str, dataset: Dataset, shards: list[str], output: str |
     for part in SPLITS:
         index = table.filter(pc.equal(table["split"], part)).select(["id", "text", "shard", "row"])
         with replacing(output / "data" / f"{part}.parquet") as temporary:
-            pq.write_table(index, temporary)
+            parquet_files.write(index, temporary)
     chosen = pc.any(table["chosen"]).as_py()
-    notes = read_notes(pq.read_schema(output / "shards" / shards[0] / "rows.parquet"))
+    notes = read_notes(parquet_files.read_schema(output / "shards" / shards[0] / "rows.parquet"))
     about = dataset_card.describe(name, dataset, table, rejects, held_out, notes, chosen)
     dataset_files.say(about["summary"])
     digests: dict[str, Any] = {part: sha256(output / "data" / f"{part}.parquet") for part in SPLITS}
@@ -78,7 +77,9 @@ def gather_latents(dataset: str | Path, shards: list[str], output: str | Path) -
     for split in SPLITS:
         kept = _kept_rows(Path(dataset) / "data" / f"{split}.parquet")
         for number, (shard, folder) in enumerate(zip(shards, folders)):
-            rows = pq.read_table(output / folder / "index.parquet", filters=[("split", "=", split)])
+            rows = parquet_files.read(
+                output / folder / "index.parquet", filters=[("split", "=", split)]
+            )
             if shard in kept:  # columns of a shard without pictures have no type
                 table = rows.take(kept[shard])
                 table = table.append_column("shard", pa.array([number] * len(table), pa.int32()))
@@ -96,7 +97,7 @@ def gather_latents(dataset: str | Path, shards: list[str], output: str | Path) -
         ],
     }
     with replacing(output / "index.parquet") as temporary:
-        pq.write_table(table, temporary)
+        parquet_files.write(table, temporary)
     with replacing(output / "manifest.json") as temporary:
         temporary.write_text(json.dumps(manifest, indent=2, sort_keys=True) + "\n")
 
@@ -112,14 +113,16 @@ def gather_references(
     with replacing(output) as temporary, contextlib.ExitStack() as stack:
         writer = None
         for shard in (shard for shard in references if shard in kept):
-            table = pq.read_table(references[shard]).take(kept[shard])
-            writer = writer or stack.enter_context(pq.ParquetWriter(temporary, table.schema))
+            table = parquet_files.read(references[shard]).take(kept[shard])
+            writer = writer or stack.enter_context(parquet_files.writer(temporary, table.schema))
             writer.write_table(table)
 
 
 def _kept_rows(index):
     """{shard: the rows of it, int32, that a file of the gathered dataset names}."""
-    groups = pq.read_table(index, columns=["shard", "row"]).group_by("shard", use_threads=False)
+    groups = parquet_files.read(index, columns=["shard", "row"]).group_by(
+        "shard", use_threads=False
+    )
     rows = groups.aggregate([("row", "list")])
     return {
         shard: pa.array(rows, pa.int32())
@@ -131,9 +134,9 @@ def _read(folder, shards):
     """One table of the shards' rows, with the column `shard`, and a list of all their rejects."""
     tables, rejects = [], []
     for shard in shards:
-        rows = pq.read_table(folder / "shards" / shard / "rows.parquet")
+        rows = parquet_files.read(folder / "shards" / shard / "rows.parquet")
         tables.append(rows.append_column("shard", pa.array([shard] * len(rows), pa.string())))
-        rejects += pq.read_table(folder / "shards" / shard / "rejects.parquet").to_pylist()
+        rejects += parquet_files.read(folder / "shards" / shard / "rejects.parquet").to_pylist()
     return pa.concat_tables(tables), rejects
 
 
@@ -166,7 +169,7 @@ def _shown(table, folder):
 
 def _picture(folder, row):
     """A picture of a shard as a file in memory; of its data one row group is read."""
-    data = pq.ParquetFile(folder / row["shard"] / "data" / f"{row['split']}.parquet")
+    data = parquet_files.ParquetFile(folder / row["shard"] / "data" / f"{row['split']}.parquet")
     group, number = parquet_images.group_of(data, row["row"])
     (found,) = data.read_row_group(group).slice(number, 1).to_pylist()
     whole = (
@@ -179,4 +182,4 @@ def _picture(folder, row):
 
 def _has_places(folder):
     """Whether a shard's files say where its pictures are instead of holding them."""
-    return "archive" in pq.read_schema(folder / "train.parquet").names
+    return "archive" in parquet_files.read_schema(folder / "train.parquet").names

@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from emaki.common import parquet_images
+from emaki.common import parquet_files, parquet_images
 from emaki.common.errors import UserError
 from emaki.common.files import replacing
 from emaki.data import decoding
@@ -72,8 +71,8 @@ def write(
             schema = schema.append(pa.field(name, parquet_images.ARROW[kind]))
         if told := notes():
             schema = schema.with_metadata({NOTES: json.dumps(told)})
-        pq.write_table(pa.Table.from_pylist(rows, schema), stage / "metadata.parquet")
-        pq.write_table(pa.Table.from_pylist(rejects, REJECTS), stage / "rejects.parquet")
+        parquet_files.write(pa.Table.from_pylist(rows, schema), stage / "metadata.parquet")
+        parquet_files.write(pa.Table.from_pylist(rejects, REJECTS), stage / "rejects.parquet")
 
 
 def read_notes(schema: pa.Schema) -> list[str]:

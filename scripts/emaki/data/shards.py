@@ -8,8 +8,8 @@ import os
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from emaki.common import parquet_files
 from emaki.common.errors import UserError
 from emaki.common.files import replacing
 from emaki.data import dataset_files
@@ -35,7 +35,7 @@ def scatter(images: str | Path, shards: list[str], output: str | Path) -> None:
     The pictures stay where they are. Raises UserError if there are fewer than shards.
     """
     metadata, rejects = (
-        pq.read_table(Path(images) / f"{name}.parquet") for name in ("metadata", "rejects")
+        parquet_files.read(Path(images) / f"{name}.parquet") for name in ("metadata", "rejects")
     )
     if len(metadata) < len(shards):
         raise UserError(f"{images} has {len(metadata)} pictures, too few for {len(shards)} shards")
@@ -44,8 +44,8 @@ def scatter(images: str | Path, shards: list[str], output: str | Path) -> None:
         folder = Path(output, shard)
         with replacing(folder) as stage:
             stage.mkdir()
-            pq.write_table(metadata.slice(start, stop - start), stage / "metadata.parquet")
-            pq.write_table(rejects if number == 0 else rejects[:0], stage / "rejects.parquet")
+            parquet_files.write(metadata.slice(start, stop - start), stage / "metadata.parquet")
+            parquet_files.write(rejects if number == 0 else rejects[:0], stage / "rejects.parquet")
             (stage / "pictures").symlink_to(os.path.relpath(Path(images, "pictures"), folder))
 
 
@@ -78,6 +78,7 @@ def write_dataset(
         dataset_files.write_data(name, parts, images, stage)
         chosen = [row | places[row["id"]] | {"chosen": row["split"] is not None} for row in rows]
         told = pa.Table.from_pylist(chosen, ROWS)
-        about = pq.read_schema(Path(images) / "metadata.parquet").metadata  # the source's notes
-        pq.write_table(told.replace_schema_metadata(about), stage / "rows.parquet")
-        pq.write_table(pa.Table.from_pylist(rejects, REJECTS), stage / "rejects.parquet")
+        source = parquet_files.read_schema(Path(images) / "metadata.parquet")
+        told = told.replace_schema_metadata(source.metadata)  # its notes
+        parquet_files.write(told, stage / "rows.parquet")
+        parquet_files.write(pa.Table.from_pylist(rejects, REJECTS), stage / "rejects.parquet")

@@ -122,9 +122,10 @@ def _shuffled(prompts, share):
 def read_calibration(path: str | Path) -> Calibration:
     """{(damage, strength): {"prompt" (n,), "value" (n,) or (n, d)}}, the pictures in one order."""
     import numpy as np
-    import pyarrow.parquet as parquet
 
-    table = parquet.read_table(path)
+    from emaki.common import parquet_files
+
+    table = parquet_files.read(path)
     steps = list(zip(table["damage"].to_pylist(), table["strength"].to_pylist()))
     prompts = np.array(table["prompt"].to_pylist(), dtype=object)
     values = np.array(table["value"].to_pylist(), dtype=np.float64)

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as parquet
 
+from emaki.common import parquet_files
 from emaki.common.errors import UserError
 from emaki.evaluation.answers import answers, overall, scales
 from emaki.evaluation.by_prompt import MINIMUM_PROMPTS
@@ -30,7 +30,7 @@ def read_scores(*paths: str | Path) -> Scores:
     that no run trains on. Raises UserError where a value is not a number or a (prompt, seed) comes
     twice.
     """
-    tables = [parquet.read_table(path) for path in paths]
+    tables = [parquet_files.read(path) for path in paths]
     # a dataset may have fewer captions than were asked for, and then a block has none
     table = pa.concat_tables([table for table in tables if len(table)] or tables[:1])
     prompts = table["prompt"].to_pylist()
@@ -60,7 +60,7 @@ def read_scores(*paths: str | Path) -> Scores:
 
 def read_reference(path: str | Path) -> np.ndarray:
     """What a measure made of a dataset's real pictures: float (m, d), or (m,) of numbers."""
-    table = parquet.read_table(path)
+    table = parquet_files.read(path)
     if len(table) < 2:
         raise UserError(f"{path}: a distance needs two real pictures or more")
     return _matrix(table["value"])

@@ -5,10 +5,9 @@ import io
 from collections.abc import Sequence
 from pathlib import Path
 
-import pyarrow.parquet as pq
 from PIL import Image
 
-from emaki.common import parquet_images
+from emaki.common import parquet_files, parquet_images
 from emaki.data import decoding
 from emaki.evaluation.measures import Measure
 from emaki.evaluation.scoring import BATCH
@@ -22,7 +21,7 @@ class Squares(Sequence):
     """
 
     def __init__(self, path: str | Path, pixels: int) -> None:
-        self.file, self.pixels = pq.ParquetFile(path), pixels
+        self.file, self.pixels = parquet_files.ParquetFile(path), pixels
         self.rows = self.file.metadata.num_rows
         self._group = functools.lru_cache(1)(lambda number: self.file.read_row_group(number))
 
@@ -52,5 +51,5 @@ def centre_square(image: Image.Image, pixels: int) -> Image.Image:
 def columns(measure: Measure, path: str | Path, resolution: int, label: str) -> dict[str, list]:
     """{"id", "value"} of a dataset's file of pictures, as large as the samples (`resolution`)."""
     squares = Squares(path, resolution)
-    ids = pq.read_table(path, columns=["id"])["id"].to_pylist()
+    ids = parquet_files.read(path, columns=["id"])["id"].to_pylist()
     return {"id": ids, "value": measure.score_reference(squares, label)[: squares.rows]}

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from PIL import Image
 
+from emaki.common import parquet_files
 from emaki.common.errors import UserError
 from emaki.common.files import replacing
 
@@ -17,7 +17,7 @@ BATCH = 32  # pictures that a model judges at once
 
 def read_images(path: str | Path) -> tuple[pa.Table, list[Image.Image]]:
     """The table at `path` and its `image` column as RGB pictures."""
-    table = pq.read_table(path)
+    table = parquet_files.read(path)
     rows = table["image"].to_pylist()
     return table, [Image.open(io.BytesIO(row["bytes"])).convert("RGB") for row in rows]
 
@@ -37,4 +37,4 @@ def write(columns: dict[str, Any], output: str | Path) -> None:
     kept = values.astype(np.float64 if values.ndim == 1 else np.float32)
     column = pa.array(list(kept), pa.list_(pa.float32())) if kept.ndim == 2 else pa.array(kept)
     with replacing(output) as temporary:
-        pq.write_table(pa.table({**columns, "value": column}), temporary)
+        parquet_files.write(pa.table({**columns, "value": column}), temporary)

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as parquet
 
+from emaki.common import parquet_files
 from emaki.evaluation.metrics import Metric
 from emaki.report import charts
 from emaki.training.settings import Run
@@ -93,7 +93,7 @@ def _point(x, metric):
 
 def read_losses(paths: Iterable[str | Path]) -> dict[str, list[tuple[int, float]]]:
     """Steps, losses and validation losses of a run from its segments, in order."""
-    tables = [parquet.read_table(path).to_pydict() for path in paths]
+    tables = [parquet_files.read(path).to_pydict() for path in paths]
     rows = sorted(
         (step, loss, validation)
         for table in tables

@@ -11,10 +11,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as parquet
 from PIL import Image, ImageDraw, PngImagePlugin
 
-from emaki.common import fonts
+from emaki.common import fonts, parquet_files
 from emaki.common.errors import UserError
 
 SMALLEST_CELL, LARGEST_CELL = 128, 256  # pixels
@@ -37,7 +36,7 @@ def read_samples(path: str | Path) -> Samples:
     Raises UserError where a picture has no bytes.
     """
     samples: Samples = {}
-    for row in parquet.read_table(path, columns=["prompt", "seed", "image"]).to_pylist():
+    for row in parquet_files.read(path, columns=["prompt", "seed", "image"]).to_pylist():
         if not row["image"] or not row["image"]["bytes"]:
             raise UserError(f"{path}: no picture of {row['prompt']!r}; draw these samples again")
         samples.setdefault(row["prompt"], {})[row["seed"]] = row["image"]["bytes"]

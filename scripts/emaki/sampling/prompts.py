@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from emaki.common import parquet_files
 from emaki.common.errors import UserError
 from emaki.common.files import replacing
 from emaki.sampling.settings import PromptSet
@@ -22,10 +22,11 @@ def choose_prompts(entry: PromptSet, dataset: str | Path | None = None) -> dict[
     """
     if dataset is None:
         return dict.fromkeys(entry.texts or [])
-    validation, train = (
-        pq.read_table(Path(dataset) / f"data/{split}.parquet", columns=["text"])["text"].to_pylist()
+    tables = (
+        parquet_files.read(Path(dataset) / f"data/{split}.parquet", columns=["text"])
         for split in ("validation", "train")
     )
+    validation, train = (table["text"].to_pylist() for table in tables)
     trained = set(train)
     found = {text: text not in trained for text in [*validation, *train]}
     if not found:
@@ -52,10 +53,10 @@ def write(prompts: dict[str, bool | None], output: str | Path) -> None:
     """Write prompts as parquet: prompt_id (from 0), prompt, held_out (see `choose_prompts`)."""
     columns = [range(len(prompts)), list(prompts), list(prompts.values())]
     with replacing(output) as temporary:
-        pq.write_table(pa.table(columns, schema=SCHEMA), temporary)
+        parquet_files.write(pa.table(columns, schema=SCHEMA), temporary)
 
 
 def read(path: str | Path) -> dict[str, bool | None]:
     """The prompts of a set in their order: as `choose_prompts` gives them."""
-    table = pq.read_table(path)
+    table = parquet_files.read(path)
     return dict(zip(table["prompt"].to_pylist(), table["held_out"].to_pylist()))

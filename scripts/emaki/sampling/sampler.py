@@ -8,13 +8,12 @@ from typing import Any
 
 import diffusers
 import pyarrow as pa
-import pyarrow.parquet as pq
 import torch
 from diffusers import StableDiffusionPipeline, UNet2DConditionModel
 from PIL.Image import Image
 from transformers.models.clip.modeling_clip import CLIPTextModel
 
-from emaki.common import parquet_images
+from emaki.common import parquet_files, parquet_images
 from emaki.common.batching import filled
 from emaki.common.devices import device
 from emaki.common.files import replacing, sha256
@@ -135,7 +134,7 @@ def noise_seed(prompt: str, seed: int) -> int:
 def write(columns: Mapping[str, list], output: str | Path) -> None:
     """Write samples as parquet: prompt, seed, image (PNG bytes), key, held_out; for `datasets`."""
     with replacing(output) as temporary:
-        pq.write_table(pa.table(columns, schema=SCHEMA), temporary)
+        parquet_files.write(pa.table(columns, schema=SCHEMA), temporary)
 
 
 def _picture_path(store: str | Path, identity: str, prompt: str, seed: int) -> Path:

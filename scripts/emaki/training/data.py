@@ -112,9 +112,9 @@ Moments = tuple[Any, Any, torch.Tensor, Any]
 
 def read_index(folder: str | Path, split: str) -> pa.Table:
     """The rows of a latents folder's index.parquet that are of a split, in their order."""
-    import pyarrow.parquet as pq
+    from emaki.common import parquet_files
 
-    return pq.read_table(Path(folder) / "index.parquet", filters=[("split", "=", split)])
+    return parquet_files.read(Path(folder) / "index.parquet", filters=[("split", "=", split)])
 
 
 def _open(folder: Path, split: str, tokens: bool) -> Moments:

@@ -84,14 +84,13 @@ def iterate(
     Where `columns` has "image" but pictures are in an archive, their places are in its stead.
     Raises UserError where there is no such file.
     """
-    import pyarrow.parquet as pq
-
+    from emaki.common import parquet_files
     from emaki.data.archives import PLACE
 
     path = Path(dataset) / f"data/{split}.parquet"
     if not path.exists():
         raise UserError(f"{path} is not there: {dataset} is not a dataset folder")
-    file = pq.ParquetFile(path)
+    file = parquet_files.ParquetFile(path)
     if "image" in columns and "archive" in file.schema_arrow.names:
         columns = [name for name in columns if name != "image"] + list(PLACE)
     for batch in file.iter_batches(size, columns=columns):
@@ -247,7 +246,8 @@ def write_index(
     embeddings, `lengths` how many tokens each has; more than `longest` of them are cut off.
     """
     import pyarrow as pa
-    import pyarrow.parquet as pq
+
+    from emaki.common import parquet_files
 
     flat = [(split, row) for split in SPLITS for row in texts[split]]
     captions = [number[row["text"]] for _, row in flat]
@@ -260,7 +260,7 @@ def write_index(
         "tokens": tokens,
         "cut": [length > longest for length in tokens],
     }
-    pq.write_table(pa.table(table), path)
+    parquet_files.write(pa.table(table), path)
     if cut := sum(table["cut"]):
         first = table["id"][table["cut"].index(True)]
         said = (

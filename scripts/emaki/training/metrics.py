@@ -45,12 +45,13 @@ class Metrics:
     def write(self, folder: Path) -> None:
         """Write metrics.parquet and tensorboard/ into `folder`."""
         import pyarrow as pa
-        import pyarrow.parquet as pq
+
+        from emaki.common import parquet_files
 
         names = ["step", *sorted({key for row in self.rows for key in row} - {"step"})]
         columns = {name: [row.get(name) for row in self.rows] for name in names}
         types = [pa.field(n, pa.int64() if n == "step" else pa.float64()) for n in names]
-        pq.write_table(pa.table(columns, schema=pa.schema(types)), folder / "metrics.parquet")
+        parquet_files.write(pa.table(columns, schema=pa.schema(types)), folder / "metrics.parquet")
         (folder / "tensorboard").mkdir()
         write_events(folder / "tensorboard" / "events.out.tfevents.emaki", self.rows)
 
