@@ -9,6 +9,8 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
+import huggingface_hub.utils.logging
+
 from emaki.common.errors import friendly
 from emaki.config import load
 from emaki.costs.preflight import PASSED, TO_DO, Check, check_study, page
@@ -20,6 +22,7 @@ def main() -> None:
     arguments = parse_arguments()
     profile = read_profile(arguments.profile)
     study = load(arguments.config, profile.get("config", {}).get("machine"))
+    huggingface_hub.utils.logging.set_verbosity_error()  # what it says of each try hides the page
     checks = [*check_profile(profile), *check_study(study, "executor" in profile)]
     print(f"Before {arguments.config} runs with {arguments.profile}")
     print(page(checks))
