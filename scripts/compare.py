@@ -5,9 +5,9 @@ is decided, which says how many blocks of scores there are.
 """
 
 import argparse
-import json
 from pathlib import Path
 
+from emaki.common import digests
 from emaki.common.errors import friendly
 from emaki.common.files import replacing
 from emaki.config import read_saved
@@ -33,7 +33,7 @@ def main() -> None:
         plan, study.measures, scores, references, answers, study.evaluation.error
     )
     with replacing(arguments.output) as temporary:
-        temporary.write_text(json.dumps(answers, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+        temporary.write_text(digests.to_json(answers), "utf-8")
 
 
 def parse_arguments() -> argparse.Namespace:

@@ -4,10 +4,10 @@ Scores, references and calibrations lie in the study's own folder under results/
 """
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any
 
+from emaki.common import digests
 from emaki.common.errors import friendly
 from emaki.common.files import replacing
 from emaki.config import read_saved
@@ -26,7 +26,7 @@ def main() -> None:
         for experiment in files.look_scores(arguments.look)
     }
     with replacing(arguments.output) as temporary:
-        temporary.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+        temporary.write_text(digests.to_json(found), "utf-8")
 
 
 def look(files: EvaluationFiles, experiment: str, number: int) -> list[dict[str, Any]]:

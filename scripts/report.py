@@ -5,11 +5,10 @@ contact_sheet.png. Timings are from the benchmark files, as many as there are.
 """
 
 import argparse
-import json
 from pathlib import Path
-from typing import Any
 
-from emaki.common.errors import UserError, friendly
+from emaki.common import digests
+from emaki.common.errors import friendly
 from emaki.common.files import replacing
 from emaki.config import read_saved
 from emaki.report.page import render
@@ -23,7 +22,7 @@ def main() -> None:
     files = EvaluationFiles(study)
     page = render(
         study,
-        answers={name: read_json(files.answers(name)) for name in study.experiments},
+        answers={name: digests.read_json(files.answers(name)) for name in study.experiments},
         grids={
             name: {grid: files.grid(name, grid) for grid in grids}
             for name, grids in files.grids.items()
@@ -34,14 +33,6 @@ def main() -> None:
     )
     with replacing(arguments.output) as temporary:
         temporary.write_text(page, encoding="utf-8")
-
-
-def read_json(path: str) -> dict[str, Any]:
-    """What a job wrote as JSON. Raises UserError if it cannot be read."""
-    try:
-        return json.loads(Path(path).read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path} cannot be read: {error}") from None
 
 
 def parse_arguments() -> argparse.Namespace:

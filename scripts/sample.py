@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 
+from emaki.common import digests
 from emaki.common.arguments import read_settings
 from emaki.common.errors import friendly
 from emaki.sampling import prompts, sampler
@@ -18,6 +19,8 @@ def main() -> None:
     torch.set_num_threads(1)  # another number would give other sums
     sampling = read_settings("--sampling", Sampling, arguments.sampling)
     weights = arguments.unet or arguments.lora
+    if weights:
+        digests.check_weights(weights)
     files = sorted(Path(weights).rglob("*.safetensors")) if weights else []
     load = functools.partial(
         sampler.load_pipeline,

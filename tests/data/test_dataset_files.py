@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -268,3 +269,14 @@ def test_what_its_owner_holds_out_is_held_out(tmp_path):
         assert held_out == ["p2", "p5"]
         summary = json.loads((folder / "card.json").read_text())["summary"]
         assert "18 pictures to train on, 2 held out, as their folders say" in summary
+
+
+def test_a_picture_that_was_damaged_is_named(stages, tmp_path):
+    shutil.copytree(stages / "images", tmp_path / "images")
+    path = tmp_path / "images/pictures/square-009.png"
+    path.write_bytes(path.read_bytes()[:-20] + bytes(20))
+    with pytest.raises(UserError, match=r"square-009\.png is damaged.*delete .*/pictures and"):
+        dataset_files.write(
+            "x", DATASET, tmp_path / "images", stages / "alt.parquet", tmp_path / "x"
+        )
+    assert not (tmp_path / "x").exists()

@@ -159,3 +159,15 @@ def test_every_scheduler_draws(tmp_path, scheduler):
     picture = Image.open(io.BytesIO(table["image"][0]["bytes"]))
     assert picture.size == (64, 64)
     assert picture.convert("L").getextrema()[0] < picture.convert("L").getextrema()[1]
+
+
+def test_a_damaged_picture_is_drawn_again(tmp_path, pipeline):
+    first = draw(["pig"], tmp_path, lambda: pipeline)
+    for number, path in enumerate(sorted(tmp_path.rglob("*.png"))):
+        data = bytearray(path.read_bytes())
+        if number:
+            data[len(data) // 2] ^= 1
+        else:
+            data = data[:100]
+        path.write_bytes(data)
+    assert draw(["pig"], tmp_path, lambda: pipeline) == first

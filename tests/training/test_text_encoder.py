@@ -116,7 +116,8 @@ def test_merges_lie_between_both_of_the_base_and_both_of_the_fine_tune(trained, 
         expected = base[name] + alpha * (ours[name] - base[name])
         torch.testing.assert_close(tensor, expected, atol=1e-6, rtol=0)
     about = json.loads((merged / "merge.json").read_text())
-    assert about["files"].keys() == {weight_files.DIFFUSERS, file}
+    parts = {weight_files.DIFFUSERS, "config.json", file, "text_encoder/config.json"}
+    assert about["files"].keys() == parts
     encoder = sampler.load_pipeline(model, unet=merged).text_encoder
     key = next(name for name in between if name.endswith("final_layer_norm.weight"))
     assert torch.equal(encoder.get_parameter("final_layer_norm.weight"), between[key])

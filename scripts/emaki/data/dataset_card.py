@@ -28,11 +28,6 @@ LICENCES = {  # the identifiers that the card's header may use
 }
 
 
-def to_json(value: Any) -> str:
-    """The text of a JSON file."""
-    return json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
-
-
 def describe(
     name: str,
     dataset: Dataset,

@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from emaki.common import parquet_files, parquet_images
+from emaki.common import digests, parquet_files, parquet_images
 from emaki.common.arguments import read_settings
 from emaki.common.errors import UserError
 from emaki.common.files import replacing, sha256
@@ -82,7 +82,7 @@ def write(
         notes = read_notes(parquet_files.read_schema(Path(images) / "metadata.parquet"))
         table = pa.Table.from_pylist(rows)
         about = dataset_card.describe(name, dataset, table, rejects, len(held_out), notes, chosen)
-        (stage / "card.json").write_text(dataset_card.to_json(about), "utf-8")
+        (stage / "card.json").write_text(digests.to_json(about), "utf-8")
         (stage / "README.md").write_text(dataset_card.to_markdown(about), "utf-8")
         shown = contact_sheet.choose(rows)
         contact_sheet.draw([(folder / row["file"], row["text"]) for row in shown]).save(
@@ -160,7 +160,7 @@ def write_data(name: str, parts: Mapping[str, list[Row]], images: str | Path, fo
         else:
             _write_part(rows, images, path, f"{name} {part}")
     content = {part: sha256(folder / "data" / f"{part}.parquet") for part in SPLITS}
-    (folder / "content.json").write_text(dataset_card.to_json(content), "utf-8")
+    (folder / "content.json").write_text(digests.to_json(content), "utf-8")
 
 
 def _write_part(rows, images, path, label):

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from emaki.common.digests import ANEW
+from emaki.common.errors import UserError
 from emaki.data import archives, colours
 
 # Raster formats that Pillow decodes itself; EPS and the like, left out, start programs. A camera's
@@ -82,11 +84,19 @@ def is_plain(data: bytes) -> bool:
 def read_stored_bytes(folder: str | Path, row: Mapping[str, Any]) -> bytes:
     """The bytes, PNG or JPEG, of the picture that a row of the images stage's metadata describes.
 
-    They are in `folder`/pictures or, where the row says so, in an archive.
+    They are in `folder`/pictures or, where the row says so, in an archive. Raises UserError where
+    they are not those that were stored there.
     """
-    if not row.get("archive"):
-        return (Path(folder) / "pictures" / row["file"]).read_bytes()
-    return read_archived_picture(row)
+    if row.get("archive"):
+        return read_archived_picture(row)
+    path = Path(folder) / "pictures" / row["file"]
+    data = path.read_bytes()
+    if (digest := row.get("file_sha256")) and hashlib.sha256(data).hexdigest() != digest:
+        raise UserError(
+            f"{path} is damaged, its SHA-256 is not that in {Path(folder) / 'metadata.parquet'}: "
+            f"delete {path.parent} {ANEW}"
+        )
+    return data
 
 
 def read_dataset_bytes(row: Mapping[str, Any]) -> bytes:

@@ -2,7 +2,6 @@
 
 import contextlib
 import io
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from emaki.common import parquet_files, parquet_images
+from emaki.common import digests, parquet_files, parquet_images
 from emaki.common.errors import UserError
 from emaki.common.files import replacing, sha256
 from emaki.data import SPLITS, contact_sheet, dataset_card, dataset_files, decoding
@@ -48,14 +47,14 @@ def gather_dataset(name: str, dataset: Dataset, shards: list[str], output: str |
     notes = read_notes(parquet_files.read_schema(output / "shards" / shards[0] / "rows.parquet"))
     about = dataset_card.describe(name, dataset, table, rejects, held_out, notes, chosen)
     dataset_files.say(about["summary"])
-    digests: dict[str, Any] = {part: sha256(output / "data" / f"{part}.parquet") for part in SPLITS}
-    digests["shards"] = {
+    content: dict[str, Any] = {part: sha256(output / "data" / f"{part}.parquet") for part in SPLITS}
+    content["shards"] = {
         shard: sha256(output / "shards" / shard / "content.json") for shard in shards
     }
     folders = [f"shards/{shard}/data" for shard in shards]
     for file, text in (
-        ("content.json", dataset_card.to_json(digests)),
-        ("card.json", dataset_card.to_json(about)),
+        ("content.json", digests.to_json(content)),
+        ("card.json", digests.to_json(about)),
         ("README.md", dataset_card.to_markdown(about, folders, _has_places(output / folders[0]))),
     ):
         with replacing(output / file) as temporary:
@@ -86,7 +85,7 @@ def gather_latents(dataset: str | Path, shards: list[str], output: str | Path) -
                 tables.append(table.append_column("row", kept[shard]))
     table = pa.concat_tables(tables)
     paths = [output / folder / "manifest.json" for folder in folders]
-    first = json.loads(paths[0].read_text())
+    first = digests.read_json(paths[0])
     manifest = {
         **{key: first[key] for key in ("model", "resolution", "random_flip", "scaling_factor")},
         **{split: table["split"].to_pylist().count(split) for split in SPLITS},
@@ -99,7 +98,7 @@ def gather_latents(dataset: str | Path, shards: list[str], output: str | Path) -
     with replacing(output / "index.parquet") as temporary:
         parquet_files.write(table, temporary)
     with replacing(output / "manifest.json") as temporary:
-        temporary.write_text(json.dumps(manifest, indent=2, sort_keys=True) + "\n")
+        temporary.write_text(digests.to_json(manifest), "utf-8")
 
 
 def gather_references(

@@ -1,5 +1,6 @@
 """The images stage: what a source gives, as PNG or JPEG files with one table about them."""
 
+import hashlib
 import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -28,6 +29,7 @@ METADATA = pa.schema(
         ("origin", pa.string()),  # what the source's owner calls it: the name of their file
         ("split", pa.string()),  # where the owner has put it, if they have
         ("changes", pa.list_(pa.string())),
+        ("file_sha256", pa.string()),  # of the bytes in pictures/
     ]
 )
 
@@ -91,10 +93,14 @@ def _store(picture: Picture, folder: Path) -> dict[str, Any]:
     jpeg = data is not None and not data.startswith(b"\x89PNG")
     file = picture.id + (".jpg" if jpeg else ".png")
     place = {name: getattr(picture, name) for name in PLACE if hasattr(picture, name)}
+    digest = None
     if not place:
         folder.mkdir(exist_ok=True)
-        (folder / file).write_bytes(decoding.to_png(picture.image) if data is None else data)
+        whole = decoding.to_png(picture.image) if data is None else data
+        (folder / file).write_bytes(whole)
+        digest = hashlib.sha256(whole).hexdigest()
     return place | {
+        "file_sha256": digest,
         "id": picture.id,
         "file": file,
         "width": picture.image.width,

@@ -14,7 +14,7 @@ import jinja2
 from markupsafe import Markup, escape
 from PIL import Image
 
-from emaki.common.errors import UserError
+from emaki.common import digests
 from emaki.config import overrides
 from emaki.config.settings import Study
 from emaki.evaluation.metrics import Metric, metrics_of
@@ -259,10 +259,7 @@ def _scroll(study, answers, grids):
 
 def _dataset(folder):
     folder = Path(folder)
-    try:
-        card = json.loads((folder / "card.json").read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise UserError(f"{folder / 'card.json'} cannot be read: {error}") from None
+    card = digests.read_json(folder / "card.json")
     with Image.open(folder / "contact_sheet.png") as image:
         return {**card, "sheet": inline_images.embed(image)}
 

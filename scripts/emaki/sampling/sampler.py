@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import diffusers
+import PIL.Image
 import pyarrow as pa
 import torch
 from diffusers import StableDiffusionPipeline, UNet2DConditionModel
@@ -99,13 +100,13 @@ def sample(
     """Draw each prompt with each of the seeds; return a table (see `write`).
 
     `prompts` is {prompt: whether it is a caption that no run trains on, None if it is no caption}.
-    `load` returns the pipeline and is called only if a picture is missing in `store`, a folder
-    that keeps every picture under the digest of what made it: a new prompt or seed, or a job that
-    was stopped, does not draw the others again.
+    `load` returns the pipeline and is called only if a picture is missing or damaged in `store`, a
+    folder that keeps every picture under the digest of what made it: a new prompt or seed, or a job
+    that was stopped, does not draw the others again.
     """
     wanted = [(prompt, seed) for prompt in prompts for seed in sampling.seeds]
     paths = {pair: _picture_path(store, identity, *pair) for pair in wanted}
-    missing = [pair for pair in wanted if not paths[pair].exists()]
+    missing = [pair for pair in wanted if not _is_whole(paths[pair])]
     batches = [
         missing[n : n + sampling.batch_size] for n in range(0, len(missing), sampling.batch_size)
     ]
@@ -140,6 +141,16 @@ def write(columns: Mapping[str, list], output: str | Path) -> None:
 def _picture_path(store: str | Path, identity: str, prompt: str, seed: int) -> Path:
     key = hashlib.sha256(f"{identity}\n{seed}\n{prompt}".encode()).hexdigest()
     return Path(store) / key[:2] / f"{key}.png"
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether a picture is there, with the checksums that PNG has."""
+    try:
+        with PIL.Image.open(path) as image:
+            image.verify()
+    except (OSError, SyntaxError, ValueError):  # Pillow's words for a broken file
+        return False
+    return True
 
 
 def _draw(pipeline: Any, batch: list[tuple[str, int]], sampling: Sampling) -> list[Image]:

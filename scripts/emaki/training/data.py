@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,12 +10,15 @@ from typing import TYPE_CHECKING, Any
 import torch
 from safetensors import safe_open
 
+from emaki.common import digests
 from emaki.common.errors import UserError
 from emaki.training import order
 from emaki.training.settings import HyperParameters
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+LARGE = ("moments.safetensors", "text.safetensors")
 
 
 @dataclass
@@ -57,7 +59,7 @@ class Latents:
         folder = Path(folder)
         if not (folder / "manifest.json").exists():
             raise UserError(f"{folder} holds no latents (no manifest.json): make them first")
-        self.manifest = json.loads((folder / "manifest.json").read_text())
+        self.manifest = digests.read_json(folder / "manifest.json")
         if "shards" in self.manifest:
             folders = [folder / shard["folder"] for shard in self.manifest["shards"]]
             index = read_index(folder, split)
@@ -115,6 +117,20 @@ def read_index(folder: str | Path, split: str) -> pa.Table:
     from emaki.common import parquet_files
 
     return parquet_files.read(Path(folder) / "index.parquet", filters=[("split", "=", split)])
+
+
+def check(folder: str | Path) -> None:
+    """Compare the files of a latents folder, or of its shards, with their digests.
+
+    Reads all of them: about a second for a GB. Raises UserError where one is damaged.
+    """
+    folder = Path(folder)
+    manifest = digests.read_json(folder / "manifest.json")
+    own = {name: manifest[name] for name in LARGE if name in manifest}
+    for name in own:
+        digests.check(folder, {name: own[name]}, folder / "manifest.json", folder / name)
+    for shard in manifest.get("shards", []):
+        check(folder / shard["folder"])
 
 
 def _open(folder: Path, split: str, tokens: bool) -> Moments:

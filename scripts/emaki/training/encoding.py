@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 
-from emaki.common import files
+from emaki.common import digests, files
 from emaki.common.batching import filled
 from emaki.common.devices import device
 from emaki.common.errors import UserError
@@ -67,7 +67,7 @@ def encode_dataset(
         write_index(folder / "index.parquet", texts, number, lengths, text["input_ids"].shape[1])
         for name in ("moments.safetensors", "text.safetensors"):
             manifest[name] = files.sha256(folder / name)
-        (folder / "manifest.json").write_text(json.dumps(manifest, indent=2, sort_keys=True) + "\n")
+        (folder / "manifest.json").write_text(digests.to_json(manifest), "utf-8")
     shutil.rmtree(shards)
 
 

@@ -1,13 +1,12 @@
 """Weights between a base model and its fine-tune."""
 
-import json
 import shutil
 from pathlib import Path
 
 import numpy as np
 from safetensors.numpy import load_file, save_file
 
-from emaki.common import weight_files
+from emaki.common import digests, weight_files
 from emaki.common.errors import UserError
 from emaki.common.files import replacing, sha256
 
@@ -18,8 +17,9 @@ def merge(model: str | Path, tuned: str | Path, alpha: float, output: str | Path
     `model` is the base's pipeline folder, `tuned` a U-Net folder, whose text encoder is merged too
     where it was trained (text_encoder/); alpha 0 is the base, 1 the fine-tune, beyond 1
     extrapolates. Computed in float32, kept in the fine-tune's type. Raises UserError where the two
-    do not have the same tensors.
+    do not have the same tensors, or the fine-tune is damaged.
     """
+    digests.check_weights(tuned)
     model, tuned = Path(model), Path(tuned)
     parts = {weight_files.DIFFUSERS: model / weight_files.UNET}
     if (tuned / weight_files.TEXT_ENCODER).exists():
@@ -30,8 +30,9 @@ def merge(model: str | Path, tuned: str | Path, alpha: float, output: str | Path
             merged = _merge_files(base, tuned / name, alpha)
             save_file(merged, folder / name, metadata={"format": "pt"})
             shutil.copy((tuned / name).with_name("config.json"), (folder / name).parent)
-        about = {"alpha": alpha, "files": {name: sha256(folder / name) for name in parts}}
-        (folder / "merge.json").write_text(json.dumps(about, indent=1, sort_keys=True) + "\n")
+        written = sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+        about = {"alpha": alpha, "files": {str(name): sha256(folder / name) for name in written}}
+        (folder / "merge.json").write_text(digests.to_json(about), "utf-8")
 
 
 def _merge_files(base: Path, tuned: Path, alpha: float) -> dict[str, np.ndarray]:

@@ -1,18 +1,17 @@
 """A segment of a training, from one checkpoint to the next."""
 
-import json
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from emaki.common import files, weight_files
+from emaki.common import digests, files, weight_files
 from emaki.common.devices import device
 from emaki.common.errors import UserError
-from emaki.training import loop, models, processes, state
+from emaki.training import data, loop, models, processes, state
 from emaki.training.interrupt import Interrupt
-from emaki.training.settings import HyperParameters
+from emaki.training.settings import HyperParameters, Start
 from emaki.training.trainer import Trainer
 
 STOPPED = 143  # the exit status of a process that ended on SIGTERM
@@ -41,12 +40,14 @@ def run_segment(segment: Segment, run: HyperParameters) -> None:
     """Train from one step to another and write checkpoint and state.
 
     A state that an interrupted attempt has left beside the state's folder is taken up. Ends the
-    process with STOPPED where it was asked to end; raises UserError for what cannot be trained.
+    process with STOPPED where it was asked to end; raises UserError for what cannot be trained,
+    and where something that it reads is damaged.
     """
     if not 0 <= segment.from_step < segment.to_step:
         raise UserError(
             f"--from-step {segment.from_step} must lie before --to-step {segment.to_step}"
         )
+    _check_files(segment, run)
     made_with = {
         "run": run.values(),
         "model": _hash_model(segment.model, run),
@@ -70,6 +71,14 @@ def run_segment(segment: Segment, run: HyperParameters) -> None:
         step = loop.train(trainer, first, segment.to_step, f"train {segment.name}", stop, group)
         if group.rank == 0:
             _finish(segment, trainer, step, made_with, stop)
+
+
+def _check_files(segment: Segment, run: HyperParameters) -> None:
+    """Compare what this study made for the segment with its digests; a state is, once restored."""
+    data.check(segment.latents)
+    for start in (run.train_init, run.ema.init if run.ema else None):
+        if isinstance(start, Start) and start.folder:
+            digests.check_weights(start.folder)
 
 
 def _finish(
@@ -153,7 +162,8 @@ def _write_checkpoint(segment: Segment, trainer: Trainer) -> None:
         trainer.metrics.write(folder)
         weights = {
             str(path.relative_to(folder / "weights")): files.sha256(path)
-            for path in sorted((folder / "weights").rglob("*.safetensors"))
+            for path in sorted((folder / "weights").rglob("*"))
+            if path.is_file()
         }
         about = {
             "method": trainer.run.method,
@@ -161,5 +171,4 @@ def _write_checkpoint(segment: Segment, trainer: Trainer) -> None:
             "kinds": kinds,
             "weights": weights,
         }
-        text = json.dumps(about, indent=2, sort_keys=True)
-        (folder / "checkpoint.json").write_text(text + "\n")
+        (folder / "checkpoint.json").write_text(digests.to_json(about), "utf-8")

@@ -6,15 +6,15 @@ state.json with the step, the other numbers and `made_with`.
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from emaki.common import digests
 from emaki.common.errors import UserError
-from emaki.common.files import replacing
+from emaki.common.files import replacing, sha256
 from emaki.training import settings
 from emaki.training.trainer import Trainer
 
@@ -48,8 +48,8 @@ def save(folder: str | Path, trainer: Trainer, step: int, made_with: dict[str, A
     with replacing(folder) as temporary:
         temporary.mkdir()
         save_file({k: v.contiguous() for k, v in tensors.items()}, temporary / FILE)
-        text = json.dumps(about, indent=1, sort_keys=True, allow_nan=False)
-        (temporary / "state.json").write_text(text + "\n")
+        about["files"] = {FILE: sha256(temporary / FILE)}
+        (temporary / "state.json").write_text(digests.to_json(about), "utf-8")
 
 
 def read(folder: str | Path) -> dict[str, Any]:
@@ -57,7 +57,7 @@ def read(folder: str | Path) -> dict[str, Any]:
     path = Path(folder) / "state.json"
     if not path.exists():
         raise UserError(f"{folder} is no training state (no state.json)")
-    return json.loads(path.read_text())
+    return digests.read_json(path)
 
 
 def check(folder: str | Path, about: dict[str, Any], made_with: dict[str, Any]) -> None:
@@ -80,8 +80,13 @@ def differences(about: dict[str, Any], made_with: dict[str, Any]) -> list[str]:
 
 
 def restore(folder: str | Path, about: dict[str, Any], trainer: Trainer) -> None:
-    """Put the state of `folder`, whose state.json is `about`, into `trainer`."""
+    """Put the state of `folder`, whose state.json is `about`, into `trainer`.
+
+    Raises UserError where its file is damaged.
+    """
     from safetensors.torch import load_file
+
+    digests.check(folder, about.get("files", {}), Path(folder) / "state.json", Path(folder))
 
     tensors, numbers = load_file(Path(folder) / FILE), about["numbers"]
     with torch.no_grad():

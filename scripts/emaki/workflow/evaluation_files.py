@@ -1,11 +1,11 @@
 """What the jobs read that score, compare and show."""
 
 import functools
-import json
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from emaki.common import digests
 from emaki.common.errors import UserError
 from emaki.config.blocks import blocks
 from emaki.config.comparisons import grids, plans
@@ -124,8 +124,8 @@ class EvaluationFiles:
         path = Path(self.look(number))
         try:
             return _parse(path, path.stat().st_mtime_ns)
-        except (OSError, ValueError) as error:
-            raise UserError(f"{path} cannot be read: {error}") from None
+        except OSError as error:
+            raise UserError(f"{path} cannot be read: {error.strerror}") from None
 
     def references(self, experiment: str) -> dict[str, str]:
         """{measure: what it made of the real pictures of an experiment}, where it compares so."""
@@ -187,4 +187,4 @@ class EvaluationFiles:
 @functools.lru_cache(maxsize=16)
 def _parse(path: Path, _written: int) -> Look:
     """The JSON of a file that was written then: each experiment asks for it several times."""
-    return json.loads(path.read_text("utf-8"))
+    return digests.read_json(path)
