@@ -313,6 +313,27 @@ def test_a_distance_alone(made):
     )
 
 
+def test_a_measure_that_does_not_decide_is_shown_on_the_first_block(tmp_path):
+    clip = {"type": "clip-score", "model": str(tmp_path / study.FOLDER / "clip"), "margin": 3.0}
+    kid = {"type": "kid", "margin": 20.0, "decides": False}
+    config = study.build(tmp_path, measures={"clip_score": clip, "kid": kid})
+    files = EvaluationFiles(config)
+    blocks = {name: set() for name in config.measures}
+    for (name, _, _), paths in files.scores("lora").items():
+        blocks[name].add(len(paths))
+    assert blocks == {"clip_score": {1, 2}, "kid": {1}}
+    assert {name for name, _, _ in files.look_scores(1)["lora"]} == {"clip_score"}
+
+    (pair,) = headline((tmp_path / study.FOLDER, config), "lora")
+    shown, decided = pair["metrics"]["domain_kid"], pair["metrics"]["domain_clip_score"]
+    assert shown.keys() == decided.keys()
+    assert (shown["verdict"], shown["error"], shown["prompts"]) == (None, None, 32)
+    assert shown["low"] < shown["difference"] < shown["high"] < 0
+    assert (decided["verdict"], decided["prompts"]) == ("better", 128)
+    (answer,) = answers((tmp_path / study.FOLDER, config), "lora")["answers"]
+    assert "real pictures" not in answer["sentence"]
+
+
 def test_two_measures_of_a_type_are_told_apart(made):
     small, large = (
         KIND.read({"type": "clip-score", "model": name, "margin": 3.0}) for name in ("s", "l")

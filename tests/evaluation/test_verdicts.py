@@ -37,6 +37,12 @@ def test_an_experiments_error_is_shared_over_its_verdicts():
     assert trajectory is None
 
 
+def test_a_measure_that_does_not_decide_takes_no_share():
+    shown = MEASURES | {"kid": KIND.read({"type": "kid", "decides": False})}
+    found = share_error({"it": plan(("a", "base", "headline"))}, shown, 0.06)
+    assert found["it"]["pairs"][0]["errors"] == {"domain_clip": 0.03, "unrelated_clip": 0.03}
+
+
 def test_a_pair_has_the_smallest_share_of_all_its_experiments():
     alone, turned = ("a", "b", "headline"), ("b", "a", "headline")
     found = shares({"small": plan(alone), "large": plan(turned, ("c", "a", "headline"))})

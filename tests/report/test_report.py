@@ -258,6 +258,19 @@ def test_any_number_of_measures(names, tmp_path):
         assert screenshot.problems(tmp_path / study.FOLDER / "report.html") == []
 
 
+def test_a_measure_that_does_not_decide_has_numbers_and_no_verdicts(tmp_path, monkeypatch):
+    monkeypatch.setitem(MEASURES, "kid", MEASURES["kid"] | {"decides": False})
+    text, _ = build(tmp_path, ["clip_score", "kid"])
+    head = " ".join(text[text.index("<header") : text.index("<main")].split())
+    assert "4 questions, 4 comparisons, 8 measurements:" in head
+    assert "no verdict" not in head
+    table = text[text.index('<table class="answers') :]
+    cells = re.findall(r'data-title="Likeness"><div>(.*?)</div>', table, re.DOTALL)
+    assert re.search(r'<span class="figure">−\d', cells[0])
+    assert "badge" not in "".join(cells)
+    assert "Shown without a verdict: Looks like the real pictures." in " ".join(text.split())
+
+
 def test_all_measures_are_told_in_their_order(tmp_path, page):
     text, answers = build(tmp_path, ["clip_score", "kid", "cmmd", "preference"])
     for measure in ("Looks real to CLIP", "Would be preferred"):
@@ -306,7 +319,7 @@ def test_an_unbounded_interval_is_drawn_to_the_edges():
 
 def judged(**changes):
     usual = {"verdict": "the same", "prompts": 128, "wins": 0.52, "lost": 0, "to_decide": None}
-    return usual | changes
+    return usual | {"reason": ""} | changes
 
 
 @pytest.mark.parametrize(

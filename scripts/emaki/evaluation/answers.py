@@ -88,7 +88,8 @@ def scales(
                 scale = plan["variants"][pair["variant"]]["scale"]
                 if metric["verdict"]:
                     told[name].setdefault(metric["verdict"], []).append(scale)
-        too_few = all(_told(plan, metric) == TOO_FEW for metric in own[0]["metrics"].values())
+        judged = [metric for metric in own[0]["metrics"].values() if metric["verdict"]]
+        too_few = bool(judged) and all(_told(plan, metric) == TOO_FEW for metric in judged)
         entry = {
             "model": whole["name"],
             "word": "LoRA scale" if plan["methods"][whole["run"]] == "lora" else "alpha",

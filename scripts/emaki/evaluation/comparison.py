@@ -150,9 +150,8 @@ def _judge(plan, pair, name, metric: Metric, margin: Margin, scores, references)
     real = references.get(metric.measure_name)
     if name not in pair.get("errors", {}):
         common = common[: plan["first_block"][metric.role]]
-        return _describe(metric, ours, theirs, common, real, (len(common),), ERROR)[0] | {
-            "verdict": None
-        }
+        told, values, _ = _describe(metric, ours, theirs, common, real, (len(common),), ERROR)
+        return _finish(told, metric, margin, values, error=None, verdict=None, to_decide=None)
     looks, error = tuple(plan["looks"][metric.role]), pair["errors"][name]
     fewest = plan["fewest"]
     for count in [look for look in looks if fewest <= look <= len(common)] or [len(common)]:
@@ -160,14 +159,14 @@ def _judge(plan, pair, name, metric: Metric, margin: Margin, scores, references)
         verdict = _verdict(found, margin, metric.higher_is_better, fewest)
         if verdict != UNDECIDED:
             break
-    return told | {
-        "verdict": verdict,
-        "margin": _round(margin.value),
-        "reason": margin.reason,
-        "error": error,
-        "to_decide": _to_decide(found, margin, fewest) if verdict == UNDECIDED else None,
-        **_by_prompt(metric, values, margin),
-    }
+    to_decide = _to_decide(found, margin, fewest) if verdict == UNDECIDED else None
+    return _finish(told, metric, margin, values, error=error, verdict=verdict, to_decide=to_decide)
+
+
+def _finish(told, metric, margin, values, **verdict):
+    """What is told of a pair by a metric: its `error` is None where it gives no verdict."""
+    about = {"margin": _round(margin.value), "reason": margin.reason}
+    return told | verdict | about | _by_prompt(metric, values, margin)
 
 
 def _verdict(found: Interval, margin: Margin, higher_is_better, fewest):

@@ -42,6 +42,11 @@ def judged_by(measures: Mapping[str, Measure], roles: Container[str]) -> dict[st
     return {name: one for name, one in metrics_of(measures).items() if one.role in roles}
 
 
+def deciding(measures: Mapping[str, Measure], roles: Container[str]) -> dict[str, Metric]:
+    """Those of `judged_by` that give verdicts."""
+    return {n: one for n, one in judged_by(measures, roles).items() if one.measure.decides}
+
+
 def _named(texts: Texts, role: str, name: str) -> Texts:
     form = "{0} by {1}" if role == "domain" else "by {1} {0}"  # what goes on, and a whole clause
     return texts._replace(

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from emaki.evaluation.measures import Measure
-from emaki.evaluation.metrics import judged_by
+from emaki.evaluation.metrics import deciding
 from emaki.evaluation.settings import ERROR
 
 # Comparisons that an experiment is about; the others show how a training went.
@@ -20,14 +20,14 @@ def share_error(
 ) -> dict[str, dict[str, Any]]:
     """The plans {experiment: as emaki.config.comparisons has it}, with each pair's shares of error.
 
-    An experiment's verdicts, one for each of its comparisons and metrics, are wrong together at
-    most as often as `error`, so each has an equal share (Bonferroni). What several experiments
+    An experiment's verdicts, one for each of its comparisons and of the metrics that decide, are
+    wrong together at most as often as `error`, so each has an equal share (Bonferroni). What several experiments
     compare gets the smallest of its shares in all of them: one result, and no experiment's error
     grows. A pair whose metrics have no share has no `errors`, and no verdict.
     """
     smallest: dict[tuple, float] = {}
     for plan in plans.values():
-        metrics = judged_by(measures, plan["prompts"])
+        metrics = deciding(measures, plan["prompts"])
         own = [pair for pair in plan["pairs"] if pair["family"] in WITH_VERDICT]
         for pair, (name, metric) in itertools.product(own, metrics.items()):
             question, share = _question(plan, pair, name, metric.role), error / len(own)
@@ -37,7 +37,7 @@ def share_error(
 
 
 def _with_errors(plan, measures, smallest):
-    metrics, pairs = judged_by(measures, plan["prompts"]), []
+    metrics, pairs = deciding(measures, plan["prompts"]), []
     for pair in plan["pairs"]:
         questions = {n: _question(plan, pair, n, metric.role) for n, metric in metrics.items()}
         errors = {name: smallest[asked] for name, asked in questions.items() if asked in smallest}

@@ -47,6 +47,8 @@ def tables(
 
 def _sentence(metric, margin):
     measure = metric.measure
+    if not measure.decides:
+        return "Shown without a verdict."
     if margin["value"] is None:
         return f"No verdict: {margin['reason']}."
     size = f"Margin {charts.number(margin['value'])}"

@@ -121,7 +121,7 @@ def described(metric: dict[str, Any], seconds: float | None = None) -> str:
         said.append(f"better on {metric['wins']:.0%}")
     if metric["lost"]:
         said.append(f"fails on {metric['lost']}")
-    if metric["verdict"] is None:
+    if metric["reason"]:
         said.append(metric["reason"])
     if metric["verdict"] == UNDECIDED and metric["to_decide"]:
         more = max(1, metric["to_decide"] - metric["prompts"])
@@ -177,10 +177,12 @@ def _experiment(study, metrics, name, answers, grids, losses, timings):
 
 
 def _judged(metrics, families):
-    """{role: (fewest, most) prompts} that the comparisons were judged by."""
+    """{role: (fewest, most) prompts} that the comparisons were judged by, as far as they were."""
     judged: dict[str, list[int]] = {}
     for pair in (*families["headline"], *families["scale"]):
         for name, found in pair["metrics"].items():
+            if not found["error"]:
+                continue
             judged.setdefault(metrics[name].role, []).append(found["prompts"])
     return {role: (min(counts), max(counts)) for role, counts in judged.items()}
 

@@ -50,9 +50,12 @@ def _questions(answers):
 
 
 def tally(pairs: Iterable[Pair]) -> dict[str, int]:
-    """{verdict: number} of all measures on these comparisons."""
+    """{verdict: number} of all measures that decide on these comparisons."""
     said = [
-        metric["verdict"] or NO_VERDICT for pair in pairs for metric in pair["metrics"].values()
+        metric["verdict"] or NO_VERDICT
+        for pair in pairs
+        for metric in pair["metrics"].values()
+        if metric["error"]
     ]
     return {verdict: said.count(verdict) for verdict in CLASSES}
 
@@ -101,7 +104,8 @@ def rows(pairs: Iterable[Pair], scales: Iterable[dict[str, Any]]) -> list[dict[s
     """The rows of an experiment: one per baseline, then one per model at other scales.
 
     `pairs` are its headline comparisons, `scales` as its answers have them. A list of {"what",
-    "against", "cells": {metric: [(verdict, what it is about)]}}.
+    "against", "cells": {metric: [(verdict, what it is about)]}}; the verdict is "" by a metric that
+    does not decide.
     """
     by_baseline: dict[str, list[Pair]] = {}
     for pair in pairs:
@@ -115,7 +119,15 @@ def rows(pairs: Iterable[Pair], scales: Iterable[dict[str, Any]]) -> list[dict[s
 
 
 def _verdicts(pairs, metric):
-    """One verdict with its number, or how many comparisons came out how."""
+    """One verdict with its number, or how many comparisons came out how.
+
+    By a metric that does not decide, the number, or the lowest and the highest.
+    """
+    found = [pair["metrics"][metric] for pair in pairs]
+    if not found[0]["error"]:
+        found.sort(key=lambda one: one["difference"])
+        ends = dict.fromkeys((charts.difference(found[0]), charts.difference(found[-1])))
+        return [("", " to ".join(ends))]
     verdicts = [pair["metrics"][metric]["verdict"] or NO_VERDICT for pair in pairs]
     if len(pairs) == 1:
         return [(verdicts[0], charts.difference(pairs[0]["metrics"][metric]))]

@@ -94,16 +94,25 @@ class EvaluationFiles:
         }
 
     def scores(self, experiment: str) -> ScoreFiles:
-        """The scores of all that an experiment compares, each up to where it was decided."""
-        return self._blocks(experiment, self.looks.ends(experiment))
+        """The scores of all that an experiment compares, each up to where it was decided.
+
+        By a measure that decides nothing they are those of the first block.
+        """
+        first = self.plans[experiment]["first_block"]
+        ends = self.looks.ends(experiment)
+        begun = {(variant, role): first[role] for variant, role in ends}
+        return self._blocks(experiment, ends, True) | self._blocks(experiment, begun, False)
 
     def look_scores(self, number: int) -> dict[str, ScoreFiles]:
         """{experiment: the scores that look `number` judges}, of those that are not decided."""
         found = {name: self.looks.ends_of_look(name, number) for name in self.plans}
-        return {name: self._blocks(name, ends) for name, ends in found.items() if ends}
+        return {name: self._blocks(name, ends, True) for name, ends in found.items() if ends}
 
-    def _blocks(self, experiment: str, ends: Mapping[tuple[str, str], int]) -> ScoreFiles:
-        """The scores by each measure up to so many prompts: {(variant, role): prompts}."""
+    def _blocks(
+        self, experiment: str, ends: Mapping[tuple[str, str], int], decide: bool
+    ) -> ScoreFiles:
+        """The scores up to so many prompts, {(variant, role): prompts}, by each measure that
+        decides, or by each that does not."""
         sets = self.plans[experiment]["prompts"]
         return {
             (name, variant, role): [
@@ -112,7 +121,7 @@ class EvaluationFiles:
             ]
             for name, measure in self.study.measures.items()
             for (variant, role), end in ends.items()
-            if role in measure.texts
+            if measure.decides == decide and role in measure.texts
         }
 
     def look(self, number: int | str) -> str:

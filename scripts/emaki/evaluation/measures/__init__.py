@@ -62,6 +62,10 @@ class Measure(Settings):
     """Differences up to this, in the measure's unit, matter to nobody: what lies within is *the
     same*. Left out, it is what a known damage costs the base model's own pictures."""
 
+    decides: bool = True
+    """Whether it gives verdicts. If not, its numbers are shown, of the first block of prompts, and it
+    takes no share of the error."""
+
     texts: ClassVar[dict[str, Texts]] = {}
     """By the role of the prompts, "domain" or "unrelated", whose pictures the measure judges."""
     higher_is_better: ClassVar[bool] = True
@@ -92,8 +96,8 @@ class Measure(Settings):
         return []
 
     def scoring(self) -> dict[str, Any]:
-        """The settings that decide scores: all but how far they may differ."""
-        return self.model_dump(exclude={"margin"})
+        """The settings that decide scores: all but what is made of them."""
+        return self.model_dump(exclude={"margin", "decides"})
 
     def score(
         self, images: "Sequence[Image]", prompts: Sequence[str], label: str
