@@ -11,6 +11,7 @@ import pytest
 
 from emaki.common.errors import UserError
 from emaki.config import (
+    kept_steps,
     load,
     load_tiny_models,
     overrides,
@@ -20,6 +21,7 @@ from emaki.config import (
     trained,
     variants,
 )
+from emaki.config.derived import trainings, with_trainings
 from emaki.config.own_pictures import write
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
@@ -112,6 +114,36 @@ def test_a_full_run_that_extends_a_lora_has_nothing_of_a_lora(study):
     assert not {"rank", "lora_alpha", "target_modules"} & set(config.runs["a"].values())
     assert config.runs["b"].rank == 64
     assert overrides(config, "a") == {"method": ("lora", "full")}
+
+
+def test_seeds_and_a_seed_take_each_others_place(study):
+    runs = study(
+        """
+runs:
+  a: {extends: lora-r4, seeds: [3, 4]}
+  b: {extends: a}
+  c: {extends: b, seed: 5}
+"""
+    ).runs
+    assert [(run.seed, run.seeds) for run in runs.values()][-3:] == [
+        *[(3, [3, 4])] * 2,
+        (5, None),
+    ]
+    assert [runs[name].hyper_parameters().seed for name in ("a", "b", "c")] == [3, 3, 5]
+
+
+def test_a_further_training_is_its_run_by_another_seed(study):
+    config = study(
+        "runs: {lora-r4: {model: tiny, dataset: rooms, method: lora, steps: 100,"
+        " checkpoint_every: 50, resolution: 64, seeds: [3, 4, 7]}}"
+    )
+    assert trainings(config, "lora-r4") == {3: "lora-r4", 4: "lora-r4+seed4", 7: "lora-r4+seed7"}
+    every = with_trainings(config)
+    assert with_trainings(every) == every
+    one, other = (every.runs[name].hyper_parameters() for name in ("lora-r4", "lora-r4+seed7"))
+    assert other == one.model_copy(update={"seed": 7})
+    assert "lora-r4+seed7" in trained(every)
+    assert [kept_steps(every, name) for name in ("lora-r4", "lora-r4+seed7")] == [[50, 100], [100]]
 
 
 def test_overrides_tell_what_a_recipe_brings_along(workplace):
@@ -537,6 +569,17 @@ MISTAKES = {
     "infinite": (A_RUN % "learning_rate: 1e400", r"learning_rate is 1e400, which is too large a"),
     "infinite steps": (A_RUN % "steps: 1e400", r"my.yaml:3: runs.a.steps is 1e400, which is too"),
     "a huge number": (A_RUN % f"steps: {'9' * 5000}", r"is 99999999999999999999..., which is too"),
+    "a seed twice": (A_RUN % "seeds: [1, 1]", r"runs.a.seeds has 1 twice$"),
+    "a seed and seeds": (
+        A_RUN % "seeds: [1, 2], seed: 1",
+        r"^my.yaml:3: runs.a.seed is there beside seeds, which takes its place: leave one out$",
+    ),
+    "a training's name": ("runs: {a+seed1: {extends: lora-r4}}", r"runs.a\+seed1 is not a name of"),
+    "seeds that do not pair": (
+        "runs: {a: {extends: lora-r4, seeds: [0, 1]}, b: {extends: a, seeds: [1, 2]}}\n"
+        + experiment(runs=["b"], baselines=["tiny", "a"]),
+        r"my.yaml:4: .*baselines\[1\] is a, whose seeds are others than those of b: give both the",
+    ),
     "more steps than digits": (A_RUN % "steps: 10_000_000", r"but must be at most 999999$"),
     "deep": (f"runs: {'[' * 100_000}", r"my.yaml:3: runs.* has more than 50 levels of nesting$"),
     "two documents": ("---\nruns: {}", r"my.yaml:3: the file is followed by another document"),

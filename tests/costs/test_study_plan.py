@@ -83,6 +83,22 @@ def test_the_profile_says_on_what(folder):
     assert "it fits: 1000 GB (machine.disk_gb)" in done.stdout
 
 
+def test_further_trainings_cost_what_they_train_keep_and_draw(config):
+    run = config.runs["lora-r64"]
+    seeds = run.model_copy(update={"seeds": [0, 1, 2], "keep": [run.steps]})
+    runs = config.runs | {"lora-r64": seeds}
+    once = config.replace(runs=runs | {"lora-r64": seeds.model_copy(update={"seeds": None})})
+    thrice = config.replace(runs=runs)
+    text = study_plan.plan(thrice, [], 0)
+    assert re.search(r"lora-r64: 3 trainings of 150 steps in .* each", text)
+    assert "lora-r64+seed1" not in text
+    more = study_plan.hours(thrice) - study_plan.hours(once)
+    drawn = study_plan.pictures(thrice, 0) - study_plan.pictures(once, 0)
+    assert drawn == 2 * (128 + 128)  # two further trainings draw both sets up to the first look
+    assert more > 2 * run.steps * 0.1 / 3600
+    assert study_plan.disk(thrice)["checkpoints"].value > study_plan.disk(once)["checkpoints"].value
+
+
 def test_half_precision_halves_what_is_kept(config):
     whole = study_plan.disk(config)
     half = study_plan.disk(change_runs(config, save_precision="fp16"))

@@ -16,6 +16,7 @@ from PIL import Image, ImageDraw
 from emaki.config import load, save
 from emaki.config.blocks import bounds
 from emaki.config.comparisons import grids
+from emaki.config.derived import run_of
 from emaki.evaluation.calibration import DAMAGES, NONE
 from emaki.workflow.evaluation_files import EvaluationFiles
 
@@ -43,6 +44,9 @@ STEPS = {"lora-r4": 60, "lora-r64": 60, "full": 60}
 # What a run adds to the base at scale 1: CLIPScore on rooms and on unrelated prompts, and
 # how far its features move towards (positive) or away from the real pictures'.
 EFFECTS = {"lora-r4": (6, 0, 0.6), "lora-r64": (6, 0, 0.6), "full": (-6, -9, -0.8)}
+
+# How much more CLIPScore a further training has, times its seed.
+APART = 0.5
 
 CONFIG = {
     "study": "synthetic",
@@ -113,7 +117,7 @@ def build(place, **changes):
                 write_samples(place / file, plan["variants"][path], prompt_set)
         for (name, path, role), blocks in files.scores(experiment).items():
             for file in blocks:
-                variant, prompt_set = plan["variants"][path], plan["prompts"][role]
+                variant, prompt_set = variant_of(plan, path), plan["prompts"][role]
                 write_scores(place / file, variant, prompt_set, made.measures[name].type)
     for name, measure in made.measures.items():
         for prompt_set in SETS:
@@ -128,6 +132,13 @@ def build(place, **changes):
             write_benchmark(folder / f"benchmarks/runs/{run}/{step:06d}.tsv", 12.5)
     write_dataset(folder / "datasets/rooms")
     return made
+
+
+def variant_of(plan, path):
+    """A variant of a plan, or of a further training of one."""
+    training, _, rest = path.partition("/")
+    run = run_of(training)
+    return plan["variants"][f"{run}/{rest}"] | ({"run": training} if run != training else {})
 
 
 def scale_of(variant):
@@ -178,13 +189,14 @@ def write_scores(path, variant, prompt_set, measure_type):
     """
     block = slice(*(len(SEEDS) * end for end in bounds(path.stem)))
     scale = scale_of(variant)
-    effect = EFFECTS.get(variant["run"], (0, 0, 0))
+    effect = EFFECTS.get(run_of(variant["run"] or ""), (0, 0, 0))
+    apart = APART * int((variant["run"] or "").partition("+seed")[2] or 0)
     own = sum(map(ord, variant["run"] or "base")) + (variant["step"] or 0)
     shared, noise = np.random.default_rng(7), np.random.default_rng(own)
     rows = []
     for prompt, seed in keys(prompt_set):
         level = shared.normal(60, 6)
-        gain = effect[0 if prompt_set == "rooms" else 1] * scale
+        gain = effect[0 if prompt_set == "rooms" else 1] * scale + apart
         features = 0.3 * shared.normal(size=32) + 0.3 - 0.3 * effect[2] * scale
         number = level + gain + noise.normal(0, 1)
         features = (features + noise.normal(0, 0.03, 32)).tolist()

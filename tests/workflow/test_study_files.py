@@ -200,6 +200,38 @@ def test_segments_of_runs(training):
     assert training.passing == ["full/000002"]  # `keep` is empty; the last always stays
 
 
+@pytest.fixture
+def seeded():
+    lora = {**WRITTEN["runs"]["lora"], "seeds": [0, 7], "keep": "all"}
+    return make_study(runs={**WRITTEN["runs"], "lora": lora})
+
+
+def test_a_run_by_several_seeds_is_several_trainings(seeded, training):
+    every = TrainingFiles(seeded)
+    own, further = "lora/000004", "lora+seed7/000004"
+    assert set(every.segments) - set(training.segments) == {
+        f"lora+seed7/00000{step}" for step in (2, 4, 6)
+    }
+    assert every.passing == ["lora+seed7/000002", "lora+seed7/000004", "full/000002"]
+    assert every.latents(further) == every.latents(own) == training.latents(own)
+    assert every.state_before(further) == ["results/mine/states/lora+seed7/000002"]
+    assert every.hyper_parameters(own) == training.hyper_parameters(own)  # nothing is trained anew
+    one, other = (json.loads(every.hyper_parameters(name)) for name in (own, further))
+    assert other == one | {"seed": 7}
+    assert TrainingResources(seeded, gives_gpus=True).gpus("lora+seed7") == 2
+    arguments = VariantFiles(seeded).weights_arguments("lora+seed7/000006/raw/1.0")
+    assert arguments.startswith("--lora results/mine/runs/lora+seed7/000006/weights/raw ")
+
+
+def test_further_trainings_are_drawn_for_headline_comparisons_alone(seeded, evaluation):
+    added = evaluation.scores("helps")
+    every = EvaluationFiles(seeded)
+    of_further = {key: path for key, path in every.scores("helps").items() if key not in added}
+    assert {variant for _, variant, _ in of_further} == {"lora+seed7/000006/raw/1.0"}
+    assert every.scores("helps").items() >= added.items()
+    assert every.grids == evaluation.grids
+
+
 def test_what_a_segment_reads(training):
     assert training.first_step("lora/000004") == 2
     assert training.state_before("lora/000004") == ["results/mine/states/lora/000002"]

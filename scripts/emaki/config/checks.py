@@ -28,7 +28,7 @@ from emaki.data.sources import Source
 from emaki.sampling import templates
 from emaki.sampling.settings import MOST_PROMPTS, PromptSet
 from emaki.training.recipes import LORA_KEYS
-from emaki.training.settings import Run, Start
+from emaki.training.settings import SEED_KEYS, Run, Start
 
 TAKEN = (
     "hub",
@@ -269,6 +269,8 @@ def _runs(study: Study, own: Own) -> Mistakes:
                 yield (*where, key), "is for method lora, but this run's method is full"
         for key, problem in run.problems():
             yield (*where, _said(own[name], key, *GOES_WITH.get(key, ()))), problem
+        if own[name].keys() >= set(SEED_KEYS):
+            yield (*where, "seed"), "is there beside seeds, which takes its place: leave one out"
         if own[name].get("text_encoder_learning_rate") and not run.train_text_encoder:
             yield (*where, "text_encoder_learning_rate"), "goes with train_text_encoder: true"
         yield from _weights(study, name, own[name])
@@ -351,6 +353,7 @@ def _experiments(study: Study, own: Own) -> Mistakes:
         if not mistakes:
             yield from _resolutions(study, own, entry)
             yield from _samples(study, entry, where)
+            yield from _seeds(study, entry, where)
 
 
 def _is_date(text: str) -> bool:
@@ -388,6 +391,18 @@ def _resolutions(study: Study, own: Own, entry: Experiment) -> Mistakes:
                 run = own[run]["extends"]  # which may be in no experiment
             problem = f"is {size}, but its pictures are drawn at sampling.resolution {drawn}"
             yield ("runs", run, "resolution"), problem
+
+
+def _seeds(study: Study, entry: Experiment, where: tuple[str, str]) -> Mistakes:
+    """Whether runs that are compared and have several seeds have two in common."""
+    seeds = {name: set(run.seeds or []) for name, run in study.runs.items()}
+    for number, baseline in enumerate(entry.baselines):
+        for run in entry.runs:
+            ours, theirs = seeds[run], seeds.get(baseline, set())
+            if min(len(ours), len(theirs)) > 1 and len(ours & theirs) < 2:
+                problem = f"is {baseline}, whose seeds are others than those of {run}"
+                advice = "give both the same, so that trainings pair"
+                yield (*where, "baselines", number), f"{problem}: {advice}"
 
 
 def _samples(study: Study, entry: Experiment, where: tuple[str, str]) -> Mistakes:

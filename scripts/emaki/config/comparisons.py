@@ -9,7 +9,7 @@ scale      the last checkpoint at each other LoRA scale or merge alpha against i
 trajectory everything else against each baseline, on the first block alone, without a verdict
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from emaki.config.blocks import cuts, looks
@@ -17,6 +17,7 @@ from emaki.config.derived import (
     Variant,
     baseline_variants,
     spell_scale,
+    trainings,
     variants,
     weights_of,
 )
@@ -48,7 +49,9 @@ def comparisons(study: Study, experiment: str) -> dict[str, Any]:
     {variant, baseline, name, family, model}, the first two paths, `name` the baseline's and `model`
     the base model whose pictures say what matters; `looks` {role: after how many prompts is looked
     for a verdict}, none of which can be given with less than `fewest`; `first_block` {role: how
-    many prompts are drawn of everything}.
+    many prompts are drawn of everything}. A headline pair of which a side has several seeds has
+    `trainings`, a list of {seed, variant, baseline}, the first two paths by that seed; a side with
+    one training is the same for all.
     """
     entry = study.experiments[experiment]
     every = {v["path"]: v for v in variants(study, experiment)}
@@ -79,11 +82,45 @@ def comparisons(study: Study, experiment: str) -> dict[str, Any]:
             for path, v in every.items()
         },
         "pairs": [
-            dict(zip(keys, pair)) | {"model": _base_model(study, every[pair[0]], every[pair[1]])}
+            dict(zip(keys, pair))
+            | {"model": _base_model(study, every[pair[0]], every[pair[1]])}
+            | _trainings(study, pair[-1], every[pair[0]], every[pair[1]])
             for pair in pairs
             if pair[0] != pair[1]
         ],
     }
+
+
+def paths_of(pair: Mapping[str, Any]) -> list[str]:
+    """The paths of all that a pair compares, those of all trainings among them."""
+    sides = [pair, *pair.get("trainings", [])]
+    return list(dict.fromkeys(side[key] for side in sides for key in ("variant", "baseline")))
+
+
+def _trainings(study, family, variant, baseline):
+    """{"trainings": as `comparisons` has it}, or {} where there is but one."""
+    ours, theirs = _by_seed(study, variant), _by_seed(study, baseline)
+    if family != "headline" or max(len(ours), len(theirs)) < 2:
+        return {}
+    if min(len(ours), len(theirs)) > 1:
+        seeds = [seed for seed in ours if seed in theirs]
+    else:
+        seeds = list(ours if len(ours) > 1 else theirs)
+    sides = (("variant", ours, variant["path"]), ("baseline", theirs, baseline["path"]))
+    return {
+        "trainings": [
+            {"seed": seed} | {key: by_seed.get(seed, path) for key, by_seed, path in sides}
+            for seed in seeds
+        ]
+    }
+
+
+def _by_seed(study, variant):
+    """{seed: path} of a variant by all trainings of its run; {} of a base model."""
+    if variant["run"] is None:
+        return {}
+    rest = variant["path"].partition("/")[2]
+    return {seed: f"{name}/{rest}" for seed, name in trainings(study, variant["run"]).items()}
 
 
 def _base_model(study, *variants):

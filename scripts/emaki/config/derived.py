@@ -42,6 +42,34 @@ class Base(_Sampled):
 Variant = Base | Tuned
 
 
+def trainings(study: Study, run: str) -> dict[int, str]:
+    """{seed: name} of a run's trainings, one by each of its seeds.
+
+    The first has the run's own name and the others names that no run can be given, so that seeds
+    can be added later and leave what there is.
+    """
+    entry = study.runs[run]
+    first, *others = entry.seeds or [entry.seed]
+    return {first: run} | {seed: f"{run}+seed{seed}" for seed in others}
+
+
+def run_of(training: str) -> str:
+    """The name of the run that a training is of."""
+    return training.partition("+")[0]
+
+
+def with_trainings(study: Study) -> Study:
+    """The study with each training as a run of its own."""
+    runs = {
+        name: study.runs[run].model_copy(update={"seed": seed, "seeds": None})
+        if name != run
+        else study.runs[run]
+        for run in study.runs
+        for seed, name in trainings(study, run).items()
+    }
+    return study.replace(runs=runs)
+
+
 def steps_of(study: Study, run: str) -> list[int]:
     """The steps at which a run is kept: every `checkpoint_every` up to `steps`."""
     every = study.runs[run].checkpoint_every
@@ -69,19 +97,29 @@ def lineage(runs: dict[str, Run], names: Iterable[str]) -> set[str]:
 
 
 def trained(study: Study) -> list[str]:
-    """The names of the runs that experiments ask for or that those start from, in their order."""
+    """The names of the runs that experiments ask for or that those start from, in their order.
+
+    Of a study `with_trainings` also the further trainings of those that experiments ask for.
+    """
     asked = [entry.runs + entry.baselines for entry in study.experiments.values()]
-    found = lineage(study.runs, itertools.chain.from_iterable(asked))
-    return [name for name in study.runs if name in found]
+    compared = set(itertools.chain.from_iterable(asked))
+    found = lineage(study.runs, compared)
+    return [name for name in study.runs if name in found or run_of(name) in compared]
 
 
 def kept_steps(study: Study, run: str) -> list[int]:
-    """The steps of a run whose weights stay on the disk, as its `keep` says; the last always."""
+    """The steps of a run whose weights stay on the disk, as its `keep` says; the last always.
+
+    Of a further training those that headline comparisons draw.
+    """
     steps, keep = steps_of(study, run), study.runs[run].keep
-    if keep == "all":
-        return steps
     kept: set[int | None] = set()
-    if keep == "compared":
+    if run != run_of(run):
+        asked = [entry for entry in study.experiments.values() if run_of(run) in entry.runs]
+        kept.update(checkpoints(study, entry, run)[-1] for entry in asked)
+    elif keep == "all":
+        return steps
+    elif keep == "compared":
         shown = [v for name in study.experiments for v in variants(study, name)]
         kept = {variant["step"] for variant in shown if variant["run"] == run}
     else:

@@ -54,7 +54,9 @@ def _take_one(study: Study, name: str) -> dict[str, Any]:
 
 
 def _shorten_run(entry: dict[str, Any], study: Study, name: str, has_gpu: bool) -> dict[str, Any]:
-    short = entry | {"steps": STEPS, "checkpoint_every": 1, "keep": "compared"}
+    # one training tries the road as well as several
+    short = {key: value for key, value in entry.items() if key != "seeds"}
+    short |= {"steps": STEPS, "checkpoint_every": 1, "keep": "compared"}
     if isinstance(short.get("train_init"), dict) and "step" in short["train_init"]:
         short["train_init"] = short["train_init"] | {"step": STEPS}
     ema = short.get("ema")

@@ -3,12 +3,14 @@
 from typing import Any
 
 from emaki.config.reading import Document, unknown
+from emaki.training.settings import SEED_KEYS
 
 
 def inherit(document: Document) -> list[str]:
     """Give each run of a Document what it inherits, and keep what it says itself in `document.own`.
 
-    A key that a run gives replaces the inherited value whole. Returns the mistakes (sentences).
+    A key that a run gives replaces the inherited value whole, and `seed` and `seeds` each other.
+    Returns the mistakes (sentences).
     """
     runs = document.data.get("runs")
     if not isinstance(runs, dict):
@@ -22,7 +24,10 @@ def inherit(document: Document) -> list[str]:
         elif isinstance(run, dict):
             merged: dict[str, Any] = {}
             for other in reversed([name, *ancestors]):
-                merged |= document.own[other]
+                own = document.own[other]
+                if own.keys() & set(SEED_KEYS):
+                    merged = {key: value for key, value in merged.items() if key not in SEED_KEYS}
+                merged |= own
             document.data["runs"][name] = merged
     return mistakes
 

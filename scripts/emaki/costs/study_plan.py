@@ -9,8 +9,8 @@ from typing import Any
 from emaki.common.errors import UserError
 from emaki.common.messages import spell
 from emaki.config import kept_steps, read_study, trained
-from emaki.config.comparisons import plans
-from emaki.config.derived import Variant, variants
+from emaki.config.comparisons import paths_of, plans
+from emaki.config.derived import Variant, trainings, variants, with_trainings
 from emaki.config.reading import read
 from emaki.config.repositories import model_folders, raw_starts, repository, unpinned
 from emaki.config.settings import Study
@@ -24,7 +24,6 @@ GB = 1_000_000_000
 ANY_COMMIT = hashlib.sha1(usedforsecurity=False).hexdigest()
 # Assumed: a PNG of a drawn picture; kept once by itself and once in its table.
 PNG_BYTES_PER_PIXEL = 1.6
-SIDES = ("variant", "baseline")
 
 
 def plan(
@@ -78,6 +77,7 @@ def disk(study: Study) -> dict[str, Figure]:
     when its own is whole, and a checkpoint that is removed then.
     """
     checkpoints, states, peaks = 0.0, 0.0, []
+    study = with_trainings(study)
     for run in trained(study):
         checkpoint = estimates.checkpoint_bytes(study, run).value
         checkpoints += checkpoint * len(kept_steps(study, run))
@@ -139,8 +139,8 @@ def pictures(study: Study, look: int = -1) -> int:
     ends: dict[tuple[str, str], int] = {}
     for plan in plans(study).values():
         for role, name in plan["prompts"].items():
-            judged = {p[side] for p in plan["pairs"] if "errors" in p for side in SIDES}
-            for path in plan["variants"]:
+            judged = {path for p in plan["pairs"] if "errors" in p for path in paths_of(p)}
+            for path in plan["variants"].keys() | judged:
                 least = plan["first_block"][role]
                 end = plan["looks"][role][look] if path in judged else least
                 ends[path, name] = max(end, ends.get((path, name), 0))
@@ -197,7 +197,9 @@ def _runs(study: Study) -> Iterator[str]:
         step = estimates.seconds_per_step(study, run)
         minutes = step.value * entry.steps / 60
         took = f"{minutes:.1f} min" if minutes < 60 else f"{minutes / 60:.1f} h"
-        words = [f"{run}: {entry.steps:,} steps in {took}"]
+        count = len(trainings(study, run))
+        each = f"{count} trainings of " if count > 1 else ""
+        words = [f"{run}: {each}{entry.steps:,} steps in {took}{' each' if each else ''}"]
         if gpu:
             verdict = "fits" if memory.value <= gpu.memory_gb * GB else "DOES NOT FIT"
             words.append(f"{memory.value / GB:.1f} GB of GPU memory {verdict} {gpu.memory_gb:g}")
@@ -247,6 +249,7 @@ def _planned_look(study: Study) -> int:
 
 
 def _training_seconds(study: Study) -> float:
+    study = with_trainings(study)
     runs = {run: study.runs[run] for run in trained(study)}
     return sum(
         estimates.seconds_per_step(study, run).value * entry.steps * entry.num_processes

@@ -49,21 +49,21 @@ def answers(
             verdicts = tuple(
                 (name, _told(plan, metric)) for name, metric in pair["metrics"].items()
             )
-            is_run = plan["variants"][pair["baseline"]].get("run") is not None
-            against = pair["name"], is_run
+            against = pair["name"], _against(plan, pair)
             model = plan["variants"][pair["variant"]]["name"]
-            alike.setdefault((against, pair["verdict"], verdicts), []).append(model)
-    shared: dict[tuple, list[tuple[str, bool]]] = {}
-    for (baseline, verdict, verdicts), models in alike.items():
-        shared.setdefault((tuple(models), verdict, verdicts), []).append(baseline)
+            found = pair["verdict"], verdicts, _trainings(pair, "variant")
+            alike.setdefault((against, found), []).append(model)
+    shared: dict[tuple, list[tuple[str, str]]] = {}
+    for (baseline, found), models in alike.items():
+        shared.setdefault((tuple(models), found), []).append(baseline)
     return [
         {
             "verdict": verdict,
             "models": list(models),
             "baselines": [name for name, _ in baselines],
-            "sentence": _sentence(plan, metrics, models, baselines, dict(verdicts)),
+            "sentence": _sentence(plan, metrics, models, trainings, baselines, dict(verdicts)),
         }
-        for (models, verdict, verdicts), baselines in shared.items()
+        for (models, (verdict, verdicts, trainings)), baselines in shared.items()
     ]
 
 
@@ -108,16 +108,39 @@ def _told(plan, metric):
     return TOO_FEW if too_few else metric["verdict"]
 
 
-def _sentence(plan, metrics, models, baselines, verdicts):
+def _trainings(pair, side):
+    """How many trainings there are of a side of a pair."""
+    return len({training[side] for training in pair.get("trainings", [pair])})
+
+
+def _against(plan, pair):
+    """What goes before the baseline's name."""
+    ours, theirs = (_trainings(pair, side) for side in ("variant", "baseline"))
+    if plan["variants"][pair["baseline"]].get("run") is None:
+        return ""
+    if ours == theirs:
+        return "that of "
+    return f"the recipe ({theirs} trainings) of " if theirs > 1 else "one run of "
+
+
+def _subject(models, trainings):
+    """Models as runs, each trained once by one seed, or as recipes."""
+    if trainings == 1:
+        return f"{'This run' if len(models) == 1 else 'These runs'} of {_listed(models)}"
+    if len(models) == 1:
+        return f"This recipe ({trainings} trainings) of {_listed(models)}"
+    return f"These recipes ({trainings} trainings each) of {_listed(models)}"
+
+
+def _sentence(plan, metrics, models, trainings, baselines, verdicts):
     said: dict[str, list[str]] = {}
     for name, verdict in verdicts.items():
         said.setdefault(metrics[name].role, []).append(verdict)
     parts = [_clause(plan, metrics, role, verdicts, len(models)) for role in said]
     if {"domain", "unrelated"} == said.keys() and _is_contrast(said):
         parts[1] = f"but {parts[1]}"
-    against = _listed([f"that of {name}" if is_run else name for name, is_run in baselines])
-    this = "This run" if len(models) == 1 else "These runs"  # each trained once, by one seed
-    return f"{this} of {_listed(models)} against {against}: {'; '.join(parts)}."
+    against = _listed([f"{words}{name}" for name, words in baselines])
+    return f"{_subject(models, trainings)} against {against}: {'; '.join(parts)}."
 
 
 def _is_contrast(said):

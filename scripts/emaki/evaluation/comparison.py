@@ -1,8 +1,9 @@
 """An experiment's scores turned into answers: differences, intervals and verdicts."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -14,6 +15,7 @@ from emaki.evaluation.by_prompt import MINIMUM_PROMPTS
 from emaki.evaluation.calibration import Calibration, Margin, find_margins
 from emaki.evaluation.measures import Measure
 from emaki.evaluation.metrics import Metric, judged_by
+from emaki.evaluation.seeds import RecipeInterval, recipe_interval, to_decide
 from emaki.evaluation.sequential import Interval, decide, interval, prompts_to_decide
 from emaki.evaluation.settings import ERROR
 from emaki.evaluation.words import UNDECIDED
@@ -126,10 +128,11 @@ def judge(
     for pair in plan["pairs"]:
         own = {}
         for name, metric in metrics.items():
-            sides = ((metric.measure_name, pair[s], metric.role) for s in ("variant", "baseline"))
-            if all(side in scores for side in sides):
+            trainings = [_sides(training, metric, scores) for training in trainings_of(pair)]
+            if all(trainings):
                 margin = margins[name, pair["model"]]
-                own[name] = _judge(plan, pair, name, metric, margin, scores, references)
+                real = references.get(metric.measure_name)
+                own[name] = _judge(plan, pair, name, metric, margin, trainings, real)
         pairs.append({**pair, "metrics": own})
         if pair["family"] == "headline":
             pairs[-1]["verdict"] = overall(metrics, own)
@@ -141,32 +144,49 @@ def undecided(pair: Mapping[str, Any]) -> list[str]:
     return [name for name, found in pair["metrics"].items() if found["verdict"] == UNDECIDED]
 
 
-def _judge(plan, pair, name, metric: Metric, margin: Margin, scores, references):
+def trainings_of(pair: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    """What is compared by a pair, each with "variant" and "baseline": one for each seed."""
+    return pair.get("trainings", [pair])
+
+
+def _sides(training, metric, scores):
+    """The scores of both sides; None where there are none of them."""
+    keys = [(metric.measure_name, training[s], metric.role) for s in ("variant", "baseline")]
+    return [scores[key] for key in keys] if all(key in scores for key in keys) else None
+
+
+def _judge(plan, pair, name, metric: Metric, margin: Margin, trainings, real):
     """What comes out of a pair by a metric, after the first look that decides it."""
-    ours, theirs = (
-        scores[metric.measure_name, pair[side], metric.role] for side in ("variant", "baseline")
-    )
-    common = _common_prompts(ours, theirs, pair)
-    real = references.get(metric.measure_name)
+    common = _common_prompts(trainings, pair)
     if name not in pair.get("errors", {}):
         common = common[: plan["first_block"][metric.role]]
-        told, values, _ = _describe(metric, ours, theirs, common, real, (len(common),), ERROR)
-        return _finish(told, metric, margin, values, error=None, verdict=None, to_decide=None)
+        found = _describe(metric, trainings, common, real, (len(common),), ERROR)
+        return _finish(found, metric, margin, error=None, verdict=None, to_decide=None)
     looks, error = tuple(plan["looks"][metric.role]), pair["errors"][name]
     fewest = plan["fewest"]
     for count in [look for look in looks if fewest <= look <= len(common)] or [len(common)]:
-        told, values, found = _describe(metric, ours, theirs, common[:count], real, looks, error)
-        verdict = _verdict(found, margin, metric.higher_is_better, fewest)
+        found = _describe(metric, trainings, common[:count], real, looks, error)
+        verdict = _verdict(found.interval, margin, metric.higher_is_better, fewest)
         if verdict != UNDECIDED:
             break
-    to_decide = _to_decide(found, margin, fewest) if verdict == UNDECIDED else None
-    return _finish(told, metric, margin, values, error=error, verdict=verdict, to_decide=to_decide)
+    prompts, more = _to_decide(found, margin, fewest, looks, error, verdict)
+    if len(trainings) > 1:
+        return _finish(
+            found,
+            metric,
+            margin,
+            error=error,
+            verdict=verdict,
+            to_decide=prompts,
+            trainings_to_decide=more,
+        )
+    return _finish(found, metric, margin, error=error, verdict=verdict, to_decide=prompts)
 
 
-def _finish(told, metric, margin, values, **verdict):
+def _finish(found, metric, margin, **verdict):
     """What is told of a pair by a metric: its `error` is None where it gives no verdict."""
     about = {"margin": _round(margin.value), "reason": margin.reason}
-    return told | verdict | about | _by_prompt(metric, values, margin)
+    return found.told | verdict | about | _by_prompt(metric, found.values.mean(axis=0), margin)
 
 
 def _verdict(found: Interval, margin: Margin, higher_is_better, fewest):
@@ -178,29 +198,69 @@ def _verdict(found: Interval, margin: Margin, higher_is_better, fewest):
     return decide(found, margin.value, higher_is_better)
 
 
-def _to_decide(found, margin, fewest):
-    count = prompts_to_decide(found, margin.value)
-    return None if count is None else max(count, fewest)
-
-
-def _describe(metric, ours, theirs, prompts, real, looks, error):
-    """Levels, difference and interval on some prompts; the values by prompt; the Interval."""
-    ours, theirs = _only(ours, prompts), _only(theirs, prompts)
-    values = metric.measure.compare(ours["value"], theirs["value"], ours["prompt"], real)
-    if len(values) < MINIMUM_PROMPTS:
-        found = Interval(float(values.mean()), -np.inf, np.inf, len(values))
+def _to_decide(found, margin, fewest, looks, error, verdict):
+    """About how many prompts and trainings in all would decide; None for what is not known."""
+    if verdict != UNDECIDED:
+        return None, None
+    if found.recipe is None:
+        count, trainings = prompts_to_decide(found.interval, margin.value), None
     else:
-        found = interval(values, looks, error)
+        needed = to_decide(found.recipe, margin.value, len(found.values), looks, error)
+        count, trainings = needed or (None, None)
+    return None if count is None else max(count, fewest), trainings
+
+
+class _Described(NamedTuple):
+    told: dict[str, Any]
+    """Levels, difference and interval, for JSON."""
+    values: np.ndarray
+    """Differences (trainings, prompts)."""
+    interval: Interval
+    recipe: RecipeInterval | None
+    """What the interval is made of where there are several trainings."""
+
+
+def _describe(metric, trainings, prompts, real, looks, error):
+    """What some prompts tell of a metric in all trainings."""
+    sides = [(_only(ours, prompts), _only(theirs, prompts)) for ours, theirs in trainings]
+    values = np.stack(
+        [
+            metric.measure.compare(ours["value"], theirs["value"], ours["prompt"], real)
+            for ours, theirs in sides
+        ]
+    )
+    recipe = None
+    found = _interval(values.mean(axis=0), looks, error)
+    if len(values) > 1 and np.isfinite(found.high):
+        recipe = recipe_interval(values, looks, error)
+        found = recipe.whole
+    ours, theirs = (
+        np.mean([metric.measure.summarise(s["value"], s["prompt"], real) for s in side])
+        for side in zip(*sides)
+    )
     told = {
         "difference": _round(found.mean),
         "low": _round(found.low),
         "high": _round(found.high),
-        "pictures": len(ours["prompt"]),
-        "prompts": len(values),
-        "ours": _round(metric.measure.summarise(ours["value"], ours["prompt"], real)),
-        "theirs": _round(metric.measure.summarise(theirs["value"], theirs["prompt"], real)),
+        "pictures": len(sides[0][0]["prompt"]),
+        "prompts": values.shape[1],
+        "ours": _round(ours),
+        "theirs": _round(theirs),
     }
-    return told, values, found
+    if len(values) > 1:
+        each = [_interval(own, (len(own),), ERROR) for own in values]
+        told["by_training"] = [
+            {"difference": _round(own.mean), "low": _round(own.low), "high": _round(own.high)}
+            for own in each
+        ]
+    return _Described(told, values, found, recipe)
+
+
+def _interval(values, looks, error):
+    """The interval of one training's differences by prompt."""
+    if len(values) < MINIMUM_PROMPTS:
+        return Interval(float(values.mean()), -np.inf, np.inf, len(values))
+    return interval(values, looks, error)
 
 
 def _by_prompt(metric, values, margin):
@@ -216,22 +276,25 @@ def _by_prompt(metric, values, margin):
     }
 
 
-def _common_prompts(ours, theirs, pair) -> list[str]:
-    """The prompts that two variants have, in their order.
+def _common_prompts(trainings, pair) -> list[str]:
+    """The prompts that all sides of all trainings have, in their order.
 
-    Raises UserError where they are not drawn with the same seeds, or where the one with fewer
-    prompts has others than the first of the other.
+    Raises UserError where they are not drawn with the same seeds, or where one with fewer prompts
+    has others than the first of the others.
     """
-    sides = sorted((ours, theirs), key=lambda side: len(side["prompt"]))
-    fewer, more = (list(zip(side["prompt"], side["seed"])) for side in sides)
-    odd = next((key for key, other in zip(fewer, more) if key != other), None)
-    if odd or (len(fewer) < len(more) and fewer[-1][0] == more[len(fewer)][0]):
-        odd = odd or more[len(fewer)]
-        raise UserError(
-            f"{pair['variant']} and {pair['baseline']} do not pair: only one of them has a"
-            f" picture of {odd[0]!r} with seed {odd[1]}; draw both with the same prompts and seeds"
-        )
-    return list(dict.fromkeys(sides[0]["prompt"]))
+    fewest, *others = sorted(itertools.chain(*trainings), key=lambda side: len(side["prompt"]))
+    fewer = list(zip(fewest["prompt"], fewest["seed"]))
+    for other in others:
+        more = list(zip(other["prompt"], other["seed"]))
+        odd = next((key for key, same in zip(fewer, more) if key != same), None)
+        if odd or (len(fewer) < len(more) and fewer[-1][0] == more[len(fewer)][0]):
+            odd = odd or more[len(fewer)]
+            raise UserError(
+                f"{pair['variant']} and {pair['baseline']} do not pair: only one of them has a"
+                f" picture of {odd[0]!r} with seed {odd[1]}; draw both with the same prompts and"
+                " seeds"
+            )
+    return list(dict.fromkeys(fewest["prompt"]))
 
 
 def _only(scores: Scores, prompts: Sequence[str]) -> Scores:

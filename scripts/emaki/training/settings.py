@@ -19,8 +19,11 @@ from emaki.training.recipes import LORA_KEYS
 
 # Of two states these may differ: they change no number that a run is meant to have.
 FREE = ("recipe", "threads")
+# Of these a run says one.
+SEED_KEYS = ("seed", "seeds")
 
 Count = Annotated[int, Field(ge=1)]
+Seed = Annotated[int, Field(ge=0, le=4294967295)]
 
 
 class Start(Settings):
@@ -105,7 +108,7 @@ class HyperParameters(Settings):
     """Whose defaults hold where the run says nothing: those of diffusers' script or of the Lambda
     Labs notebook."""
 
-    seed: int = Field(0, ge=0, le=4294967295)
+    seed: Seed = 0
     """Fixes order, noise and all other chance."""
 
     batch_size: int = Field(16, ge=1)
@@ -247,6 +250,11 @@ class Run(HyperParameters):
     dataset: str = Field(json_schema_extra={"value": "dataset"})
     """What it is trained on."""
 
+    seeds: Maybe[Annotated[Unique[Seed], Field(min_length=1)]] = Field(
+        None, json_schema_extra={"value": "list of seeds"}
+    )
+    """In place of `seed`: one training by each. Headline comparisons then speak of the recipe."""
+
     # a checkpoint's folder has six digits
     steps: int = Field(ge=1, le=999_999)
     """Optimizer steps; a multiple of `checkpoint_every`."""
@@ -266,9 +274,22 @@ class Run(HyperParameters):
     )
     """Which checkpoints' weights stay on the disk."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _take_first_seed(cls, written: Any) -> Any:
+        """The run itself is the training by the first of its seeds."""
+        if isinstance(written, dict) and isinstance(written.get("seeds"), list):
+            return {"seed": next(iter(written["seeds"]), 0)} | written
+        return written
+
+    def values(self) -> dict[str, Any]:
+        """The settings as plain values; of `seed` and `seeds` the one that a config would say."""
+        said = "seeds" if self.seeds else "seed"
+        return {k: v for k, v in super().values().items() if k == said or k not in SEED_KEYS}
+
     def hyper_parameters(self) -> HyperParameters:
         """What decides the weights. Not among it is how far the run goes and where it stops."""
-        own = self.values().keys() & HyperParameters.model_fields.keys() - {"recipe"}
+        own = super().values().keys() & HyperParameters.model_fields.keys() - {"recipe"}
         return HyperParameters.model_validate(self.model_dump(include=own))
 
 

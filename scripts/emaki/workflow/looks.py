@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from emaki.config.blocks import cuts
+from emaki.config.comparisons import paths_of
 from emaki.config.settings import Study
 
 Look = Mapping[str, list[dict[str, Any]]]
@@ -59,9 +60,9 @@ class Looks:
         """{(variant, role): prompts} that look `number` needs of an experiment."""
         plan = self.plans[experiment]
         return {
-            (plan["pairs"][place][side], role): plan["looks"][role][number - 1]
+            (path, role): plan["looks"][role][number - 1]
             for place, role in self.open_pairs(experiment, number)
-            for side in ("variant", "baseline")
+            for path in paths_of(plan["pairs"][place])
         }
 
     def ends(self, experiment: str) -> dict[tuple[str, str], int]:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from emaki.config.derived import with_trainings
 from emaki.config.settings import Study
 from emaki.costs import estimates
 
@@ -41,7 +42,7 @@ class TrainingResources:
     """
 
     def __init__(self, study: Study, gives_gpus: bool) -> None:
-        self.study = study
+        self.study = with_trainings(study)
         self.gives_gpus = gives_gpus
 
     def gpus(self, run: str) -> int:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from emaki.common import weight_files
-from emaki.config.derived import kept_steps, starts, steps_of
+from emaki.config.derived import kept_steps, starts, steps_of, with_trainings
 from emaki.config.settings import Study
 from emaki.training.settings import Run, Start
 from emaki.workflow.model_files import ModelFiles
@@ -16,13 +16,13 @@ from emaki.workflow.parameters import as_json
 
 
 class TrainingFiles:
-    """Where the runs of a study lie, and what each segment of one reads.
+    """Where the runs of a study lie, each training by a seed as one, and what each segment reads.
 
     `sharded` has the names of the datasets that are in shards.
     """
 
     def __init__(self, study: Study, sharded: Container[str] = ()) -> None:
-        self.study = study
+        self.study = study = with_trainings(study)
         self.sharded = sharded
         self.folder = f"results/{study.study}"
         self.models = ModelFiles(study)

@@ -3,6 +3,7 @@
 A `variant` is what is sampled: base/{model} or {run}/{step}/{weights}/{scale}.
 """
 
+from emaki.config.derived import with_trainings
 from emaki.config.settings import Study
 from emaki.workflow.model_files import ModelFiles
 
@@ -11,7 +12,8 @@ class VariantFiles:
     """Where the weights of a study's variants lie, and what each job of one reads."""
 
     def __init__(self, study: Study) -> None:
-        self.study = study
+        self.study = study = with_trainings(study)
+        self.runs = list(study.runs)
         self.folder = f"results/{study.study}"
         self.models = ModelFiles(study)
         # runs whose variants of another scale than 1 are merges
