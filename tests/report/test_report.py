@@ -88,6 +88,16 @@ def test_the_browser_check_finds_what_is_wrong(tmp_path):
     assert "wider than the screen" in found
 
 
+# What a metric of two trainings has besides.
+RECIPE = {
+    **{"difference": 1.0, "low": 0.1, "high": 2.0},
+    "by_training": [
+        {"difference": 0.5, "low": 0.25, "high": 0.75},
+        {"difference": 1.5, "low": 1.25, "high": 1.75},
+    ],
+}
+
+
 def test_the_page_needs_nothing_else(page):
     parsed = Page(page)
     assert all(source.startswith("data:image/") for source in parsed.sources)
@@ -317,6 +327,19 @@ def test_an_unbounded_interval_is_drawn_to_the_edges():
     assert '<rect class="margin" x="58.3" y="0" width="103.4"' in svg
 
 
+def test_a_recipe_shows_each_of_its_trainings():
+    metric = judged(margin=0.5, **RECIPE)
+    svg = charts.forest(metric, 2.0, higher_is_better=False)
+    dots = re.findall(r'<circle class="training" cx="([\d.]+)"', svg)
+    assert [float(x) for x in dots] == pytest.approx([84.2, 32.5], abs=0.1)
+    points = [(20, {"score": {"difference": 3.0}}), (40, {"score": metric})]
+    pairs = [
+        {"name": "tiny", "family": "headline", "variant": str(step), "metrics": metrics}
+        for step, metrics in points
+    ]
+    assert [curves._of_first_training(pair)["score"]["difference"] for pair in pairs] == [3.0, 0.5]
+
+
 def judged(**changes):
     usual = {"verdict": "the same", "prompts": 128, "wins": 0.52, "lost": 0, "to_decide": None}
     return usual | {"reason": ""} | changes
@@ -331,6 +354,21 @@ def judged(**changes):
         (
             judged(verdict="not decided yet", to_decide=428),
             "128 prompts; better on 52%; about 300 more (20 min 0 s) would decide",
+        ),
+        (judged(wins=None, **RECIPE), "2 trainings: +0.50, +1.50; 128 prompts"),
+        (
+            judged(wins=None, verdict="not decided yet", to_decide=153, **RECIPE),
+            "2 trainings: +0.50, +1.50; 128 prompts; about 25 more (3 min 20 s) would decide",
+        ),
+        (
+            judged(
+                wins=None,
+                verdict="not decided yet",
+                to_decide=128,
+                trainings_to_decide=5,
+                **RECIPE,
+            ),
+            "2 trainings: +0.50, +1.50; 128 prompts; about 3 more trainings would decide",
         ),
         (
             judged(verdict=None, reason="it does not see blur here"),
@@ -410,6 +448,7 @@ def test_timings_come_from_benchmark_files(tmp_path):
         ("runs", 3, 27),
     ]
     assert costs.of_run(timings, "a")["runs"] == 22
+    assert costs.of_run(timings, "a", "b")["runs"] == 27
 
 
 def test_a_wrong_argument_is_one_line(tmp_path):

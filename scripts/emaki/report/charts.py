@@ -41,6 +41,12 @@ def difference(metric: Mapping[str, Any]) -> str:
     return _signed(metric["difference"], _decimals(metric))
 
 
+def of_trainings(metric: Mapping[str, Any]) -> str:
+    """The difference of each of a recipe's trainings, with as many decimals as its interval."""
+    places = _decimals(metric)
+    return ", ".join(_signed(each["difference"], places) for each in metric["by_training"])
+
+
 def cost(step: Mapping[str, Any]) -> str:
     """What a damage changes, with as many decimals as its standard error needs."""
     error = step["error"] or abs(step["difference"]) or 1.0
@@ -79,7 +85,8 @@ def forest(metric: Mapping[str, Any], limit: float, higher_is_better: bool) -> M
     """A difference and its interval as a dot on a line; right of the middle is better.
 
     `metric` has difference, low, high (None: unbounded), prompts, verdict and margin, which is a
-    band; `limit` is the distance from the middle to either end, in the metric's unit.
+    band, and of a recipe `by_training`, a small dot each; `limit` is the distance from the middle
+    to either end, in the metric's unit.
     """
     sign = 1 if higher_is_better else -1
 
@@ -95,6 +102,10 @@ def forest(metric: Mapping[str, Any], limit: float, higher_is_better: bool) -> M
     verdict = metric["verdict"] or NO_VERDICT
     about = f"{verdict}: {difference(metric)} ({interval(metric)})"
     band = place(metric["margin"] or 0) - place(-(metric["margin"] or 0))
+    dots = "".join(
+        f'<circle class="training" cx="{place(training["difference"]):.1f}" cy="{middle:g}" r="2"/>'
+        for training in metric.get("by_training", [])
+    )
     return Markup(
         f'<svg class="forest {CLASSES[verdict]}" viewBox="0 0 {FOREST_WIDTH} {FOREST_HEIGHT}"'
         ' role="img">'
@@ -105,7 +116,7 @@ def forest(metric: Mapping[str, Any], limit: float, higher_is_better: bool) -> M
         f' y2="{FOREST_HEIGHT}"/>'
         f'<line class="range" x1="{min(ends):.1f}" x2="{max(ends):.1f}" y1="{middle:g}"'
         f' y2="{middle:g}"/>'
-        f'<circle cx="{dot:.1f}" cy="{middle:g}" r="4.5"/></svg>'
+        f'<circle cx="{dot:.1f}" cy="{middle:g}" r="4.5"/>{dots}</svg>'
     )
 
 

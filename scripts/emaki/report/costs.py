@@ -46,12 +46,15 @@ def by_stage(timings: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
-def of_run(timings: Iterable[dict[str, Any]], run: str) -> dict[str, float]:
-    """Seconds that training, drawing and scoring a run took: {"runs", "samples", "scores"}."""
+def of_run(timings: Iterable[dict[str, Any]], *trainings: str) -> dict[str, float]:
+    """Seconds that training, drawing and scoring a run took: {"runs", "samples", "scores"}.
+
+    `trainings` are the names of its trainings.
+    """
     found = {"runs": 0.0, "samples": 0.0, "scores": 0.0}
     for timing in timings:
         place = 1 if timing["stage"] == "scores" else 0  # scores lie in folders of measures
-        if timing["stage"] in found and timing["parts"][place] == run:
+        if timing["stage"] in found and timing["parts"][place] in trainings:
             found[timing["stage"]] += timing["seconds"]
     return found
 

@@ -20,7 +20,7 @@ def differences(
 ) -> list[dict[str, Any]]:
     """Charts of the differences from a baseline: one over steps, one over scales, or neither."""
     pairs = [p for p in answers["pairs"] if p["name"] == baseline and p["family"] != "scale"]
-    found = [(answers["variants"][pair["variant"]], pair["metrics"]) for pair in pairs]
+    found = [(answers["variants"][pair["variant"]], _of_first_training(pair)) for pair in pairs]
     last: dict[str, int] = {}
     for variant, _ in found:
         last[variant["run"]] = max(last.get(variant["run"], 0), variant["step"])
@@ -46,6 +46,14 @@ def differences(
         # nothing and scale 1 alone are no trajectory
         if any(len(points) > 1 and points.keys() - {0, 1} for points in lines.values())
     ]
+
+
+def _of_first_training(pair):
+    """The metrics of a pair, of a recipe those of its first training, whose way is drawn."""
+    return {
+        name: metric | metric["by_training"][0] if "by_training" in metric else metric
+        for name, metric in pair["metrics"].items()
+    }
 
 
 def _starts_plain(run, weights):

@@ -16,6 +16,7 @@ from PIL import Image
 
 from emaki.common import digests
 from emaki.config import overrides
+from emaki.config.derived import trainings
 from emaki.config.settings import Study
 from emaki.evaluation.metrics import Metric, metrics_of
 from emaki.evaluation.words import UNDECIDED
@@ -116,7 +117,9 @@ def described(metric: dict[str, Any], seconds: float | None = None) -> str:
 
     `seconds` are those that a prompt of one model takes, if known.
     """
-    said = [f"{metric['prompts']} prompts"]
+    trainings = len(metric.get("by_training", []))
+    said = [f"{trainings} trainings: {charts.of_trainings(metric)}"] if trainings else []
+    said.append(f"{metric['prompts']} prompts")
     if metric["wins"] is not None:
         said.append(f"better on {metric['wins']:.0%}")
     if metric["lost"]:
@@ -124,10 +127,24 @@ def described(metric: dict[str, Any], seconds: float | None = None) -> str:
     if metric["reason"]:
         said.append(metric["reason"])
     if metric["verdict"] == UNDECIDED and metric["to_decide"]:
-        more = max(1, metric["to_decide"] - metric["prompts"])
-        took = f" ({duration(2 * more * seconds)})" if seconds else ""
-        said.append(f"about {charts.number(more, 2)} more{took} would decide")
+        said.append(f"about {_missing(metric, trainings or 1, seconds)} would decide")
     return "; ".join(said)
+
+
+def _missing(metric, count, seconds):
+    """What would decide in words: more prompts and what they take, more trainings, or both.
+
+    There are `count` trainings.
+    """
+    more = metric["to_decide"] - metric["prompts"]
+    further = (metric.get("trainings_to_decide") or count) - count
+    if further:
+        words = f"{further} more training{'s' if further > 1 else ''}"
+        return f"{words} and {charts.number(more, 2)} more prompts" if more > 0 else words
+    more = max(1, more)
+    # at most: a baseline that all trainings have in common is drawn once
+    took = f" ({duration(2 * count * more * seconds)})" if seconds else ""
+    return f"{charts.number(more, 2)} more{took}"
 
 
 def _metrics(study, answers):
@@ -216,7 +233,7 @@ def _run(study, name, timings):
         "extends": run.extends,
         "overrides": _flat(overrides(study, name)),
         "settings": {k: value for k, value in sorted(run.values().items()) if k != "extends"},
-        "seconds": costs.of_run(timings, name),
+        "seconds": costs.of_run(timings, *trainings(study, name).values()),
     }
 
 
