@@ -39,6 +39,31 @@ rule grid:
         " --output {output:q}"
 
 
+# How far trainings lie apart, from all runs by several seeds.
+rule spread:
+    input:
+        script="scripts/spread.py",
+        modules=evaluation.code("scripts/spread.py"),
+        scores=files_in(evaluation.spread_scores().values()),
+        references=[
+            path
+            for experiment in evaluation.recipes
+            for path in evaluation.references(experiment).values()
+        ],
+    output:
+        f"{STUDY}/spreads.json",
+    log:
+        f"{LOGS}/spreads.log",
+    localrule: True
+    conda:
+        "../envs/report.yaml"
+    params:
+        plan=as_json(evaluation.spread_parameters()),
+    shell:
+        'python scripts/jobs/run.py --warm --log {log} {input.script} --study "$EMAKI_STUDY"'
+        " --output {output:q}"
+
+
 # After so many prompts: what is decided, and what is drawn further. Not after the last, when
 # nothing is. One for the whole study, since Snakemake plans anew after each.
 checkpoint look:
@@ -57,6 +82,7 @@ checkpoint look:
             for experiment in evaluation.look_scores(int(w.look))
             for path in evaluation.calibrations(experiment).values()
         ],
+        spreads=lambda w: evaluation.spreads(*evaluation.look_scores(int(w.look))),
     output:
         evaluation.look("{look}"),
     log:
@@ -81,6 +107,7 @@ rule compare:
         scores=lambda w: files_in([evaluation.scores(w.experiment)]),
         references=lambda w: evaluation.references(w.experiment).values(),
         calibrations=lambda w: evaluation.calibrations(w.experiment).values(),
+        spreads=lambda w: evaluation.spreads(w.experiment),
     output:
         f"{STUDY}/experiments/{{experiment}}.json",
     log:

@@ -12,7 +12,7 @@ from emaki.common.errors import friendly
 from emaki.common.files import replacing
 from emaki.config import read_saved
 from emaki.evaluation.calibration import read_calibration
-from emaki.evaluation.comparison import compare, read_reference, read_scores
+from emaki.evaluation.comparison import compare, read_reference, read_scores, read_spreads
 from emaki.evaluation.recommendation import recommend
 from emaki.workflow.evaluation_files import EvaluationFiles
 
@@ -28,7 +28,8 @@ def main() -> None:
     calibrations = {
         k: read_calibration(path) for k, path in files.calibrations(arguments.experiment).items()
     }
-    answers = compare(plan, study.measures, scores, references, calibrations)
+    spreads = read_spreads(*files.spreads(arguments.experiment))
+    answers = compare(plan, study.measures, scores, references, calibrations, spreads)
     answers["recommendation"] = recommend(
         plan, study.measures, scores, references, answers, study.evaluation.error
     )

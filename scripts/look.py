@@ -12,7 +12,13 @@ from emaki.common.errors import friendly
 from emaki.common.files import replacing
 from emaki.config import read_saved
 from emaki.evaluation.calibration import find_margins, read_calibration
-from emaki.evaluation.comparison import judge, read_reference, read_scores, undecided
+from emaki.evaluation.comparison import (
+    judge,
+    read_reference,
+    read_scores,
+    read_spreads,
+    undecided,
+)
 from emaki.evaluation.metrics import metrics_of
 from emaki.workflow.evaluation_files import EvaluationFiles
 
@@ -37,7 +43,8 @@ def look(files: EvaluationFiles, experiment: str, number: int) -> list[dict[str,
     calibrations = {k: read_calibration(p) for k, p in files.calibrations(experiment).items()}
     plan = files.look_plan(experiment, number)
     margins = find_margins(plan, measures, references, calibrations)
-    pairs = judge(plan, measures, scores, references, margins)
+    spreads = read_spreads(*files.spreads(experiment))
+    pairs = judge(plan, measures, scores, references, margins, spreads)
     roles = {name: metric.role for name, metric in metrics_of(measures).items()}
     return [
         {

@@ -5,8 +5,9 @@ import study
 from test_comparison import headline, material
 
 from emaki.evaluation.calibration import find_margins
-from emaki.evaluation.comparison import compare, judge
+from emaki.evaluation.comparison import compare, find_spreads, judge
 from emaki.evaluation.words import UNDECIDED
+from emaki.workflow.evaluation_files import EvaluationFiles
 
 RUNS = study.CONFIG["runs"]
 
@@ -87,6 +88,29 @@ def test_where_trainings_lie_apart_more_of_them_would_decide(both):
     assert score["verdict"] == UNDECIDED
     assert score["to_decide"] == score["prompts"] == 128
     assert 3 < score["trainings_to_decide"] < 20
+
+
+def test_a_kind_of_recipe_has_one_spread(both):
+    _, config = both
+    files = EvaluationFiles(config)
+    scores = {name: material(both, name)[2] for name in files.recipes}
+    references = {name: material(both, name)[3] for name in files.recipes}
+    spreads = find_spreads(files.recipes, config.measures, scores, references)
+    where = ("tiny", "domain_clip_score", "rooms", "rooms", "rooms")
+    against_base = spreads["lora raw", *where]
+    assert against_base.degrees == 4  # two recipes of three trainings
+    assert against_base.variance == pytest.approx(study.APART**2, rel=0.3)
+    paired = spreads["lora raw and lora raw", *where]
+    assert paired.degrees == 2
+    assert paired.variance < 0.1
+
+    plan, measures, own, real, calibrations = material(both, "lora")
+    widths = []
+    for found in ({}, spreads):
+        pairs = compare(plan, measures, own, real, calibrations, found)["pairs"]
+        (score,) = [pair["metrics"]["domain_clip_score"] for pair in pairs if "trainings" in pair]
+        widths.append(score["high"] - score["low"])
+    assert widths[1] < 0.6 * widths[0]
 
 
 def test_a_look_judges_recipes_as_the_answers_do(both):

@@ -278,6 +278,8 @@ def commands(made):
     They are to be run in the place that it was built in.
     """
     found = []
+    spread = ["--study", f"{FOLDER}/config.json", "--output", f"{FOLDER}/spreads.json"]
+    found += [["spread.py", *spread]] if EvaluationFiles(made).recipes else []
     for name in made.experiments:
         asked = ["--study", f"{FOLDER}/config.json", "--experiment", name]
         found.append(["compare.py", *asked, "--output", f"{FOLDER}/experiments/{name}.json"])

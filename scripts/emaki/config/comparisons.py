@@ -50,8 +50,9 @@ def comparisons(study: Study, experiment: str) -> dict[str, Any]:
     the base model whose pictures say what matters; `looks` {role: after how many prompts is looked
     for a verdict}, none of which can be given with less than `fewest`; `first_block` {role: how
     many prompts are drawn of everything}. A headline pair of which a side has several seeds has
-    `trainings`, a list of {seed, variant, baseline}, the first two paths by that seed; a side with
-    one training is the same for all.
+    `trainings`, a list of {seed, variant, baseline}, the latter two paths by that seed; a side with
+    one training is the same for all; and `kind`, which pairs have whose trainings are taken to lie
+    as far apart.
     """
     entry = study.experiments[experiment]
     every = {v["path"]: v for v in variants(study, experiment)}
@@ -98,7 +99,7 @@ def paths_of(pair: Mapping[str, Any]) -> list[str]:
 
 
 def _trainings(study, family, variant, baseline):
-    """{"trainings": as `comparisons` has it}, or {} where there is but one."""
+    """{"trainings", "kind"} as `comparisons` has them, or {} where there is but one training."""
     ours, theirs = _by_seed(study, variant), _by_seed(study, baseline)
     if family != "headline" or max(len(ours), len(theirs)) < 2:
         return {}
@@ -106,12 +107,19 @@ def _trainings(study, family, variant, baseline):
         seeds = [seed for seed in ours if seed in theirs]
     else:
         seeds = list(ours if len(ours) > 1 else theirs)
-    sides = (("variant", ours, variant["path"]), ("baseline", theirs, baseline["path"]))
+    sides = (("variant", ours, variant), ("baseline", theirs, baseline))
     return {
         "trainings": [
-            {"seed": seed} | {key: by_seed.get(seed, path) for key, by_seed, path in sides}
+            {"seed": seed} | {key: by_seed.get(seed, v["path"]) for key, by_seed, v in sides}
             for seed in seeds
-        ]
+        ],
+        "kind": " and ".join(
+            sorted(
+                f"{study.runs[v['run']].method} {v['weights']}"
+                for _, by_seed, v in sides
+                if len(by_seed) > 1
+            )
+        ),
     }
 
 

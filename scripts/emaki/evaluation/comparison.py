@@ -1,8 +1,10 @@
 """An experiment's scores turned into answers: differences, intervals and verdicts."""
 
 import itertools
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,13 +17,22 @@ from emaki.evaluation.by_prompt import MINIMUM_PROMPTS
 from emaki.evaluation.calibration import Calibration, Margin, find_margins
 from emaki.evaluation.measures import Measure
 from emaki.evaluation.metrics import Metric, judged_by
-from emaki.evaluation.seeds import RecipeInterval, recipe_interval, to_decide
+from emaki.evaluation.seeds import (
+    RecipeInterval,
+    Spread,
+    pool,
+    recipe_interval,
+    spread_of,
+    to_decide,
+)
 from emaki.evaluation.sequential import Interval, decide, interval, prompts_to_decide
 from emaki.evaluation.settings import ERROR
 from emaki.evaluation.words import UNDECIDED
 
 Scores = dict[str, np.ndarray]
 """What `read_scores` returns."""
+Spreads = Mapping[tuple[str, ...], Spread]
+"""What `find_spreads` returns."""
 
 
 def read_scores(*paths: str | Path) -> Scores:
@@ -74,6 +85,7 @@ def compare(
     scores: Mapping[tuple[str, str, str], Scores],
     references: Mapping[str, np.ndarray],
     calibrations: Mapping[tuple[str, str, str], Calibration],
+    spreads: Spreads = MappingProxyType({}),
 ) -> dict[str, Any]:
     """The answers of one experiment, ready for JSON.
 
@@ -82,13 +94,13 @@ def compare(
     role of its prompts that the measure judges, of which variants may have different numbers of
     prompts; `references` is {measure: as read_reference returns} for those that compare with real
     pictures; `calibrations` {(measure, base model, role): as read_calibration returns} for those
-    that need one.
+    that need one; `spreads` are those of `find_spreads`.
     """
     metrics = judged_by(measures, plan["prompts"])
     if not metrics:
         raise UserError(f"no measure judges {' or '.join(plan['prompts'])} prompts; add one")
     margins = find_margins(plan, measures, references, calibrations)
-    pairs = judge(plan, measures, scores, references, margins)
+    pairs = judge(plan, measures, scores, references, margins, spreads)
     levels = {
         path: {
             name: _level(plan, metric, path, scores, references) for name, metric in metrics.items()
@@ -117,6 +129,7 @@ def judge(
     scores: Mapping[tuple[str, str, str], Scores],
     references: Mapping[str, np.ndarray],
     margins: Mapping[tuple[str, str], Margin],
+    spreads: Spreads = MappingProxyType({}),
 ) -> list[dict[str, Any]]:
     """The plan's pairs with `metrics`, {metric: what came out}, as far as there are scores of them.
 
@@ -132,7 +145,8 @@ def judge(
             if all(trainings):
                 margin = margins[name, pair["model"]]
                 real = references.get(metric.measure_name)
-                own[name] = _judge(plan, pair, name, metric, margin, trainings, real)
+                pooled = spreads.get(_kind(plan, pair, name, metric))
+                own[name] = _judge(plan, pair, name, metric, margin, trainings, real, pooled)
         pairs.append({**pair, "metrics": own})
         if pair["family"] == "headline":
             pairs[-1]["verdict"] = overall(metrics, own)
@@ -149,13 +163,51 @@ def trainings_of(pair: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
     return pair.get("trainings", [pair])
 
 
+def find_spreads(
+    plans: Mapping[str, dict[str, Any]],
+    measures: Mapping[str, Measure],
+    scores: Mapping[str, Mapping[tuple[str, str, str], Scores]],
+    references: Mapping[str, Mapping[str, np.ndarray]],
+) -> dict[tuple[str, ...], Spread]:
+    """How far the trainings of each kind of pair lie apart by a metric at the first look.
+
+    All are {experiment: as in `compare`}; only pairs with several trainings count, each once. The
+    keys are those that `compare` looks for.
+    """
+    found: dict[tuple[str, ...], dict[frozenset[str], Spread]] = {}
+    for experiment, plan in plans.items():
+        metrics = judged_by(measures, plan["prompts"])
+        recipes = [pair for pair in plan["pairs"] if "trainings" in pair]
+        for pair, (name, metric) in itertools.product(recipes, metrics.items()):
+            trainings = [_sides(t, metric, scores[experiment]) for t in pair["trainings"]]
+            prompts = _common_prompts(trainings, pair)[: plan["looks"][metric.role][0]]
+            real = references[experiment].get(metric.measure_name)
+            _, values = _pair_up(metric, trainings, prompts, real)
+            models = frozenset((pair["variant"], pair["baseline"]))
+            found.setdefault(_kind(plan, pair, name, metric), {})[models] = spread_of(values)
+    return {kind: pool(spreads.values()) for kind, spreads in found.items()}
+
+
+def _kind(plan, pair, name, metric):
+    """What pairs have in common whose trainings are taken to lie as far apart by a metric."""
+    sets = plan["prompts"]
+    what = (pair.get("kind", ""), pair["model"], name, sets["domain"], sets[metric.role])
+    return (*what, plan["reference"])
+
+
+def read_spreads(*paths: str | Path) -> dict[tuple[str, ...], Spread]:
+    """What scripts/spread.py wrote, if anything."""
+    rows = [row for path in paths for row in json.loads(Path(path).read_text("utf-8"))]
+    return {tuple(row["kind"]): Spread(row["variance"], row["degrees"]) for row in rows}
+
+
 def _sides(training, metric, scores):
     """The scores of both sides; None where there are none of them."""
     keys = [(metric.measure_name, training[s], metric.role) for s in ("variant", "baseline")]
     return [scores[key] for key in keys] if all(key in scores for key in keys) else None
 
 
-def _judge(plan, pair, name, metric: Metric, margin: Margin, trainings, real):
+def _judge(plan, pair, name, metric: Metric, margin: Margin, trainings, real, pooled):
     """What comes out of a pair by a metric, after the first look that decides it."""
     common = _common_prompts(trainings, pair)
     if name not in pair.get("errors", {}):
@@ -165,7 +217,7 @@ def _judge(plan, pair, name, metric: Metric, margin: Margin, trainings, real):
     looks, error = tuple(plan["looks"][metric.role]), pair["errors"][name]
     fewest = plan["fewest"]
     for count in [look for look in looks if fewest <= look <= len(common)] or [len(common)]:
-        found = _describe(metric, trainings, common[:count], real, looks, error)
+        found = _describe(metric, trainings, common[:count], real, looks, error, pooled)
         verdict = _verdict(found.interval, margin, metric.higher_is_better, fewest)
         if verdict != UNDECIDED:
             break
@@ -220,19 +272,23 @@ class _Described(NamedTuple):
     """What the interval is made of where there are several trainings."""
 
 
-def _describe(metric, trainings, prompts, real, looks, error):
-    """What some prompts tell of a metric in all trainings."""
+def _pair_up(metric, trainings, prompts, real):
+    """Both sides of each training on some prompts, and their differences (trainings, prompts)."""
     sides = [(_only(ours, prompts), _only(theirs, prompts)) for ours, theirs in trainings]
-    values = np.stack(
-        [
-            metric.measure.compare(ours["value"], theirs["value"], ours["prompt"], real)
-            for ours, theirs in sides
-        ]
-    )
+    values = [
+        metric.measure.compare(ours["value"], theirs["value"], ours["prompt"], real)
+        for ours, theirs in sides
+    ]
+    return sides, np.stack(values)
+
+
+def _describe(metric, trainings, prompts, real, looks, error, pooled=None):
+    """What some prompts tell of a metric in all trainings."""
+    sides, values = _pair_up(metric, trainings, prompts, real)
     recipe = None
     found = _interval(values.mean(axis=0), looks, error)
     if len(values) > 1 and np.isfinite(found.high):
-        recipe = recipe_interval(values, looks, error)
+        recipe = recipe_interval(values, looks, error, pooled)
         found = recipe.whole
     ours, theirs = (
         np.mean([metric.measure.summarise(s["value"], s["prompt"], real) for s in side])

@@ -8,7 +8,7 @@ from typing import Any
 from emaki.common import digests
 from emaki.common.errors import UserError
 from emaki.config.blocks import blocks
-from emaki.config.comparisons import grids, plans
+from emaki.config.comparisons import grids, paths_of, plans
 from emaki.config.derived import steps_of, trained
 from emaki.config.settings import Study
 from emaki.evaluation.calibration import calibrated
@@ -36,6 +36,12 @@ class EvaluationFiles:
         self.study = study
         self.folder = f"results/{study.study}"
         self.plans = plans(study)
+        # {experiment: its plan, with those pairs alone that have several trainings}
+        self.recipes = {
+            name: {**plan, "pairs": pairs}
+            for name, plan in self.plans.items()
+            if (pairs := [pair for pair in plan["pairs"] if "trainings" in pair])
+        }
         self.looks = Looks(study, self.plans, find_look or self.read_look)
         # {experiment: names of its grids}
         self.grids = {name: list(grids(study, name)) for name in study.experiments}
@@ -123,6 +129,30 @@ class EvaluationFiles:
             for (variant, role), end in ends.items()
             if measure.decides == decide and role in measure.texts
         }
+
+    def spreads(self, *experiments: str) -> list[str]:
+        """The file of how far trainings lie apart, if such an experiment has several of a run."""
+        recipes = any(name in self.recipes for name in experiments)
+        return [f"{self.folder}/spreads.json"] if recipes else []
+
+    def spread_scores(self) -> dict[str, ScoreFiles]:
+        """{experiment: the scores of its trainings up to the first look}."""
+        return {
+            name: self._blocks(
+                name,
+                {
+                    (path, role): found[0]
+                    for pair in plan["pairs"]
+                    for path in paths_of(pair)
+                    for role, found in plan["looks"].items()
+                },
+            )
+            for name, plan in self.recipes.items()
+        }
+
+    def spread_parameters(self) -> dict[str, Any]:
+        """What is compared for that, and by which measures."""
+        return {"plans": self.recipes, "measures": self._measures()}
 
     def look(self, number: int | str) -> str:
         """The file of what a look found."""
