@@ -16,7 +16,7 @@ from emaki.evaluation.answers import answers, overall, scales
 from emaki.evaluation.by_prompt import MINIMUM_PROMPTS
 from emaki.evaluation.calibration import Calibration, Margin, find_margins
 from emaki.evaluation.measures import Measure
-from emaki.evaluation.metrics import Metric, judged_by
+from emaki.evaluation.metrics import Metric, deciding, judged_by
 from emaki.evaluation.seeds import (
     RecipeInterval,
     Spread,
@@ -176,7 +176,7 @@ def find_spreads(
     """
     found: dict[tuple[str, ...], dict[frozenset[str], Spread]] = {}
     for experiment, plan in plans.items():
-        metrics = judged_by(measures, plan["prompts"])
+        metrics = deciding(measures, plan["prompts"])
         recipes = [pair for pair in plan["pairs"] if "trainings" in pair]
         for pair, (name, metric) in itertools.product(recipes, metrics.items()):
             trainings = [_sides(t, metric, scores[experiment]) for t in pair["trainings"]]

@@ -21,9 +21,9 @@ def share_error(
     """The plans {experiment: as emaki.config.comparisons has it}, with each pair's shares of error.
 
     An experiment's verdicts, one for each of its comparisons and of the metrics that decide, are
-    wrong together at most as often as `error`, so each has an equal share (Bonferroni). What several experiments
-    compare gets the smallest of its shares in all of them: one result, and no experiment's error
-    grows. A pair whose metrics have no share has no `errors`, and no verdict.
+    wrong together at most as often as `error`, so each has an equal share (Bonferroni). What
+    several experiments compare gets the smallest of its shares in all of them: one result, and no
+    experiment's error grows. A pair whose metrics have no share has no `errors`, and no verdict.
     """
     smallest: dict[tuple, float] = {}
     for plan in plans.values():

@@ -146,6 +146,7 @@ class EvaluationFiles:
                     for path in paths_of(pair)
                     for role, found in plan["looks"].items()
                 },
+                True,
             )
             for name, plan in self.recipes.items()
         }

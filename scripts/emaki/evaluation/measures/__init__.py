@@ -63,8 +63,8 @@ class Measure(Settings):
     same*. Left out, it is what a known damage costs the base model's own pictures."""
 
     decides: bool = True
-    """Whether it gives verdicts. If not, its numbers are shown, of the first block of prompts, and it
-    takes no share of the error."""
+    """Whether it gives verdicts. If not, its numbers are shown, of the first block of prompts, and
+    it takes no share of the error."""
 
     texts: ClassVar[dict[str, Texts]] = {}
     """By the role of the prompts, "domain" or "unrelated", whose pictures the measure judges."""
