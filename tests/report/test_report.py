@@ -14,8 +14,9 @@ import screenshot
 import study
 
 from emaki.config import read_saved
+from emaki.evaluation.measures import KIND
 from emaki.evaluation.metrics import metrics_of
-from emaki.report import charts, costs, curves
+from emaki.report import charts, costs, curves, recommended
 from emaki.report import page as page_of
 from emaki.training.settings import Start
 
@@ -204,6 +205,37 @@ def test_a_trajectory_begins_at_nothing_only_from_the_baselines_weights(made, ch
     whole = [pair for pair in answers["pairs"] if variants[pair["variant"]]["scale"] == 1]
     assert len(drawn(answers | {"pairs": whole})) == 1, "no alphas"
     assert drawn(answers, model="other")[0]["panels"][0]["svg"].count("<circle") == 3
+
+
+def test_an_entry_says_which_model_to_take_and_shows_it_beside_the_base(page):
+    def entry(name):
+        start = page.index(f'id="{name}"')
+        text = page[start : page.index("</section>", start)]
+        start = text.index("Which one to take")
+        return " ".join(text[start : text.index('<figure class="grid"', start)].split())
+
+    lora = entry("lora")
+    assert "Take lora-r4, 60 steps: of 4 models it is surest that" in lora
+    assert lora.count('alt="a living room') == 8
+    assert lora.count(", by tiny") == lora.count(", by lora-r4, 60 steps") == 4
+    assert lora.count('class="ring"') == 1
+    assert '<tr class="taken"><th scope="row">lora-r4, 60 steps<small>to take</small>' in lora
+    full = entry("full")
+    assert "Take tiny: none of 5 models is clearly better" in full
+    assert "<img" not in full
+    assert full.count('class="ring"') == 0
+    assert full.count('<g class="dot-of') == 5
+    strip = page[page.index('<div class="scroll"') : page.index('<div class="page"')]
+    assert "<span>lora-r4</span>" in strip
+
+
+def test_better_is_up_and_right_whichever_way_a_measure_counts():
+    """A distance is better where it is smaller, and its interval turns over with it."""
+    measures = {"kid": KIND.read({"type": "kid"})}
+    (metric,) = metrics_of(measures).values()
+    told = {"difference": -20.0, "low": -30.0, "high": -10.0}
+    assert recommended.ranged(metric, told) == (20.0, 10.0, 30.0)
+    assert recommended.ranged(metric, told | {"low": None}) == (20.0, 10.0, None)
 
 
 def test_what_differs_from_the_run_that_it_extends(page):

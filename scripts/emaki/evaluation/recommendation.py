@@ -10,7 +10,7 @@ import numpy as np
 
 from emaki.evaluation.by_prompt import MINIMUM_PROMPTS
 from emaki.evaluation.measures import Measure
-from emaki.evaluation.metrics import Metric, judged_by
+from emaki.evaluation.metrics import Metric, deciding
 from emaki.evaluation.sequential import interval
 from emaki.evaluation.verdicts import WITH_VERDICT
 from emaki.evaluation.words import BETTER
@@ -39,7 +39,7 @@ def recommend(
     {variant, gain, kept, front, clear}, the middle two as Difference; `sentence`; `advice`, what to
     do next, perhaps empty.
     """
-    metrics = judged_by(measures, plan["prompts"])
+    metrics = deciding(measures, plan["prompts"])
     baseline = plan["pairs"][0]["baseline"]
     pairs = [p for p in answers["pairs"] if p["baseline"] == baseline and p["family"] != "scale"]
     margins = _margins(answers, {pair["model"] for pair in pairs})

@@ -153,6 +153,66 @@ def lines(
     )
 
 
+def front(
+    points: Sequence[dict[str, Any]],
+    x_label: str,
+    origin: str,
+    margin: float,
+    caption: str,
+) -> Markup:
+    """What models gain (upwards) against what they keep (to the right), the baseline at zero.
+
+    `points` are {"x", "y": (value, low, high), positive where it is better, the last two None
+    without an interval; "colour" (0..5), "label", "short" (beside the dot), "front", "taken"}; of
+    what is taken the intervals are drawn. `origin` is the name of the baseline; gains with losses
+    within `margin` are tinted.
+    """
+    ends = [[0.0, *(p[axis][0] for p in points)] for axis in ("x", "y")]
+    for axis, values in zip(("x", "y"), ends):
+        values += [v for p in points if p["taken"] for v in p[axis][1:] if v is not None]
+    x_ticks, y_ticks = (ticks(min(values), max(values), 5) for values in ends)
+    x_of = _scale(x_ticks[0], x_ticks[-1], LEFT, WIDTH - RIGHT)
+    y_of = _scale(y_ticks[0], y_ticks[-1], HEIGHT - BOTTOM, TOP)
+    kept = max(x_of(-margin), LEFT)
+    shapes = [
+        f'<rect class="good" x="{kept:.1f}" y="{TOP}" width="{WIDTH - RIGHT - kept:.1f}"'
+        f' height="{max(0, y_of(0) - TOP):.1f}"/>',
+        *_axes(x_of, y_of, x_ticks, y_ticks, f"{x_label} →"),
+        _line("zero", x_of(0), TOP, x_of(0), HEIGHT - BOTTOM),
+        *_zero(y_of, ""),
+        *_beside("", x_of(0), y_of(0), origin),
+        f'<path class="base" d="M{x_of(0) - 4:.1f},{y_of(0):.1f}h8m-4,-4v8"/>',
+    ]
+    for point in sorted(points, key=lambda one: (one["taken"], one["front"])):
+        shapes += _dot(point, x_of, y_of)
+    return Markup(
+        f'<svg class="chart scatter" viewBox="0 0 {WIDTH} {HEIGHT}" role="img">'
+        f"<title>{escape(caption)}</title>{''.join(shapes)}</svg>"
+    )
+
+
+def _dot(point, x_of, y_of):
+    """A model of `front`, with a ring and its intervals where it is taken."""
+    (x, *x_range), (y, *y_range) = point["x"], point["y"]
+    kind = " ".join(name for name in ("front", "taken") if point[name])
+    yield f'<g class="dot-of c{point["colour"] % 6} {kind}"><title>{escape(point["label"])}</title>'
+    if point["taken"] and None not in (*x_range, *y_range):
+        yield _line("range", x_of(x_range[0]), y_of(y), x_of(x_range[1]), y_of(y))
+        yield _line("range", x_of(x), y_of(y_range[0]), x_of(x), y_of(y_range[1]))
+    if point["taken"]:
+        yield f'<circle class="ring" cx="{x_of(x):.1f}" cy="{y_of(y):.1f}" r="7.5"/>'
+    yield f'<circle cx="{x_of(x):.1f}" cy="{y_of(y):.1f}" r="3.6"/>'
+    if point["front"] or point["taken"]:
+        yield from _beside("", x_of(x), y_of(y), point["short"])
+    yield "</g>"
+
+
+def _beside(name, x, y, text):
+    """A text on that side of a point that has room."""
+    near = x > WIDTH - RIGHT - 60
+    yield _text(name, x - 9 if near else x + 9, y - 6, "end" if near else "start", text)
+
+
 def ticks(low: float, high: float, most: int) -> list[float]:
     """Round numbers from at or below `low` to at or above `high`, about `most` of them."""
     if high <= low:

@@ -49,11 +49,26 @@ def cells(path: str | Path, number: int, variants: Sequence[str]) -> dict[str, A
     """
     with Image.open(path) as image:
         layout = layout_of(image)
-        rows = [row for row in layout["rows"] if row["set"] == layout["rows"][0]["set"]]
-        row = rows[number % len(rows)]
-        found = []
-        for variant in variants:
-            left, top = row["corners"][layout["variants"].index(variant)]
-            side = layout["cell"]
-            found.append(embed(image.crop((left, top, left + side, top + side))))
-        return {"prompt": row["prompt"], "pictures": found}
+        rows = _first_rows(layout)
+        return _cells(image, layout, rows[number % len(rows)], variants)
+
+
+def rows_of(path: str | Path, most: int, variants: Sequence[str]) -> list[dict[str, Any]]:
+    """As `cells`, of the first rows of a grid, at most so many."""
+    with Image.open(path) as image:
+        layout = layout_of(image)
+        return [_cells(image, layout, row, variants) for row in _first_rows(layout)[:most]]
+
+
+def _first_rows(layout):
+    """The rows of the first set of prompts."""
+    return [row for row in layout["rows"] if row["set"] == layout["rows"][0]["set"]]
+
+
+def _cells(image, layout, row, variants):
+    found = []
+    for variant in variants:
+        left, top = row["corners"][layout["variants"].index(variant)]
+        side = layout["cell"]
+        found.append(embed(image.crop((left, top, left + side, top + side))))
+    return {"prompt": row["prompt"], "pictures": found}

@@ -20,7 +20,7 @@ from emaki.config.derived import trainings
 from emaki.config.settings import Study
 from emaki.evaluation.metrics import Metric, metrics_of
 from emaki.evaluation.words import UNDECIDED
-from emaki.report import charts, costs, curves, inline_images, margins, summary
+from emaki.report import charts, costs, curves, inline_images, margins, recommended, summary
 
 ENTRY_TEXTS = ("date", "title", "question", "expected", "observed")
 TEMPLATES = Path(__file__).parent / "templates"
@@ -184,6 +184,7 @@ def _experiment(study, metrics, name, answers, grids, losses, timings):
         "summary": summary.rows(families["headline"], answers["scales"]),
         "answers": [] if asked_by else answers["answers"],
         "scales": answers["scales"],
+        "recommended": recommended.recommended(study, metrics, answers, grids),
         "runs": [_run(study, run, timings) for run in entry.runs],
         "charts": [
             *curves.differences(study.runs, metrics, answers, entry.baselines[0]),
@@ -261,16 +262,18 @@ def _grids(paths):
 
 
 def _scroll(study, answers, grids):
-    """Before and after of every experiment: the strip of pictures at the head of the page."""
+    """Before and after of every experiment: the strip of pictures at the head of the page.
+
+    After is the model that is recommended, or the first of those that the experiment is about.
+    """
     panels = []
     for number, name in enumerate(answers):
         first = summary.headline(answers[name])[0]
-        tuned = answers[name]["variants"][first["variant"]]
-        grid = f"{tuned['run']}-{tuned['weights']}-{tuned['step']:06d}"
-        found = inline_images.cells(
-            grids[name][grid], number, [first["baseline"], first["variant"]]
-        )
-        labels = [first["name"], tuned["name"]]
+        shown = recommended.beside(answers[name]) or (first["baseline"], first["variant"])
+        before, after = (answers[name]["variants"][path] for path in shown)
+        grid = grids[name][recommended.grid_of(study, after)]
+        found = inline_images.cells(grid, number, shown)
+        labels = [before["name"], after["name"]]
         title = study.experiments[name].title
         panels.append({**found, "labels": labels, "name": name, "title": title})
     return panels
