@@ -96,6 +96,8 @@ def test_a_kind_of_recipe_has_one_spread(both):
     scores = {name: material(both, name)[2] for name in files.recipes}
     references = {name: material(both, name)[3] for name in files.recipes}
     spreads = find_spreads(files.recipes, config.measures, scores, references)
+    read = files.spread_scores()
+    assert {name for own in read.values() for name, _, _ in own} == set(config.measures)
     where = ("tiny", "domain_clip_score", "rooms", "rooms", "rooms")
     against_base = spreads["lora raw", *where]
     assert against_base.degrees == 4  # two recipes of three trainings
