@@ -221,7 +221,7 @@ def _judge(plan, pair, name, metric: Metric, margin: Margin, trainings, real, po
         verdict = _verdict(found.interval, margin, metric.higher_is_better, fewest)
         if verdict != UNDECIDED:
             break
-    prompts, more = _to_decide(found, margin, fewest, looks, error, verdict)
+    prompts, more = _to_decide(found, margin, fewest, error, verdict)
     if len(trainings) > 1:
         return _finish(
             found,
@@ -250,14 +250,14 @@ def _verdict(found: Interval, margin: Margin, higher_is_better, fewest):
     return decide(found, margin.value, higher_is_better)
 
 
-def _to_decide(found, margin, fewest, looks, error, verdict):
+def _to_decide(found, margin, fewest, error, verdict):
     """About how many prompts and trainings in all would decide; None for what is not known."""
     if verdict != UNDECIDED:
         return None, None
     if found.recipe is None:
         count, trainings = prompts_to_decide(found.interval, margin.value), None
     else:
-        needed = to_decide(found.recipe, margin.value, len(found.values), looks, error)
+        needed = to_decide(found.recipe, margin.value, len(found.values), error)
         count, trainings = needed or (None, None)
     return None if count is None else max(count, fewest), trainings
 

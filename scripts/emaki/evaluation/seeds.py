@@ -19,6 +19,7 @@ import numpy as np
 from emaki.evaluation.sequential import Interval, student_quantile
 
 MOST_TRAININGS = 30  # beyond so many, nobody is told to train more
+ONE_LOOK = (1,)  # of the trainings there is one look: all looks at the prompts have the same
 
 
 class Spread(NamedTuple):
@@ -58,13 +59,12 @@ def recipe_interval(
 ) -> RecipeInterval:
     """The interval of the mean of `differences` (trainings, prompts) at one of the looks.
 
-    Two trainings and two prompts or more. `pooled` is the spread of its kind of recipe. The looks
-    have their trainings in common, so that Pocock's constant is on the safe side.
+    Two trainings and two prompts or more. `pooled` is the spread of its kind of recipe.
     """
     trainings, prompts = differences.shape
     own = spread_of(differences)
     spread = Spread(max(own.variance, pooled.variance), pooled.degrees) if pooled else own
-    by_trainings = student_quantile(spread.degrees, looks, error) * np.sqrt(
+    by_trainings = student_quantile(spread.degrees, ONE_LOOK, error) * np.sqrt(
         spread.variance / trainings
     )
     by_prompts = student_quantile(prompts - 1, looks, error) * np.sqrt(
@@ -88,7 +88,7 @@ def _shared_variance(differences: np.ndarray) -> float:
 
 
 def to_decide(
-    found: RecipeInterval, margin: float, trainings: int, looks: tuple[int, ...], error: float
+    found: RecipeInterval, margin: float, trainings: int, error: float
 ) -> tuple[int, int] | None:
     """About how many prompts and trainings in all would decide what is undecided, or None.
 
@@ -107,7 +107,7 @@ def to_decide(
     more_prompts = int(np.ceil(prompts * found.by_prompts**2 / left)) if left else prompts
     for more in range(trainings, MOST_TRAININGS + 1):
         degrees = found.spread.degrees * (more - 1) // (trainings - 1)
-        quantile = student_quantile(degrees, looks, error)
+        quantile = student_quantile(degrees, ONE_LOOK, error)
         if quantile**2 * found.spread.variance / more <= allowed - left:
             return more_prompts, more
     return None
