@@ -625,7 +625,7 @@ def test_a_mistake_is_told_in_one_sentence(name, study):
 
 def test_steps_that_pndm_cannot_do_with_a_model(study, workplace):
     folder = workplace / "resources/tiny-sd/scheduler"
-    folder.mkdir()
+    (folder / "scheduler_config.json").unlink()
     (folder / "scheduler_config.json").write_text("{}")
     study("sampling: {scheduler: pndm, steps: 4}")
     study("sampling: {scheduler: ddim, steps: 3}")

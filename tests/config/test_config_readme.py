@@ -95,6 +95,8 @@ def test_example_is_a_valid_config(number, workplace):
         example = f"extends: ../config/config.yaml\nstudy: example\n{example}"
     for folder in ("pictures", "llava", "clip-vit-large-patch14", "dinov2-base", "pickscore"):
         (workplace / "my" / folder).mkdir(parents=True)
+        for file in ("config.json", "model.safetensors"):
+            (workplace / "my" / folder / file).touch()
     (workplace / "my" / "captions.csv").write_text("file,text\n")
     (workplace / "my" / "shards").mkdir()
     for shard in range(2):

@@ -6,6 +6,7 @@ fine-tune is worse and forgets.
 
 import io
 import json
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -20,6 +21,7 @@ from emaki.config.derived import run_of
 from emaki.evaluation.calibration import DAMAGES, NONE
 from emaki.workflow.evaluation_files import EvaluationFiles
 
+RESOURCES = Path(__file__).parents[2] / "resources"
 COLOURS = ["red", "blue", "green", "orange", "purple", "teal", "brown", "pink"]
 FLOORS = ["oak", "pine", "stone", "cork", "slate", "brick", "tiled", "carpet"]
 PLACES = ["by a window", "in a corner"]
@@ -94,10 +96,9 @@ FOLDER = "results/synthetic"
 def build(place, **changes):
     """Write a study, with sections changed, and its results into FOLDER of a place: the Study."""
     folder = place / FOLDER
+    folder.mkdir(parents=True)
     for name in ("sd", "clip"):
-        (folder / name).mkdir(parents=True)
-        (folder / name / "model_index.json").write_text("{}")
-        (folder / name / "config.json").write_text("{}")
+        (folder / name).symlink_to(RESOURCES / f"tiny-{name}")
     config = CONFIG | {
         "models": {"tiny": {"path": str(folder / "sd")}},
         "measures": {

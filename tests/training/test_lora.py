@@ -66,7 +66,7 @@ def test_unknown_target_modules_are_named(model, latents):
     from emaki.common.errors import UserError
 
     with pytest.raises(UserError, match="nothing_like_this"):
-        a_trainer({"target_modules": ["nothing_like_this"]}, model, latents)
+        a_trainer({"target_modules": ["to_q", "nothing_like_this"]}, model, latents)
 
 
 def test_a_trained_text_encoder_is_in_the_file(tmp_path, model, latents):

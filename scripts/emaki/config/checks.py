@@ -13,8 +13,8 @@ from emaki.common import weight_files
 from emaki.common.errors import UserError, nearest
 from emaki.common.files import is_special
 from emaki.common.messages import KeyPath
-from emaki.common.settings import Settings
-from emaki.config import repositories
+from emaki.common.settings import ModelFolder, Settings
+from emaki.config import pipelines, repositories
 from emaki.config.derived import (
     lineage,
     started_from,
@@ -86,14 +86,13 @@ def _names(study: Study) -> Mistakes:
 
 def _files(study: Study) -> Mistakes:
     for name, model in study.models.items():
-        if model.repo is None and not Path(model.folder).is_dir():
-            yield ("models", name, "path"), f"is {model.folder}, which is no folder"
-        elif model.repo is None and not Path(model.folder, "model_index.json").is_file():
-            problem = "which is no diffusers pipeline: it has no model_index.json"
-            yield ("models", name, "path"), f"is {model.folder}, {problem}"
+        for problem in pipelines.problems(model.folder) if model.repo is None else ():
+            yield ("models", name, "path"), problem
     for path, folder in repositories.model_folders(study):
         if folder.pinned is None and not Path(folder).is_dir():
             yield path, f"is {folder}, which is no folder"
+        else:
+            yield from ((path, f"is {folder}, {lack}") for lack in _lacking(study, path, folder))
     sections: dict[str, Mapping[str, Settings]] = {
         "captions": study.captions,
         "sources": study.sources,
@@ -103,6 +102,14 @@ def _files(study: Study) -> Mistakes:
         for name, entry in entries.items():
             for key, problem in entry.problems():
                 yield (section, name, key), problem
+
+
+def _lacking(study: Study, path: KeyPath, folder: ModelFolder) -> Iterator[str]:
+    """What a captioner or measure reads of a model in a folder of the user's, and is not there."""
+    entry = getattr(study, str(path[0]))[path[1]]
+    files = [Path(file) for file in entry.files()] if folder.pinned is None else []
+    missing = [file for file in files if file.is_relative_to(folder) and not file.exists()]
+    yield from (pipelines.missing_file(Path(folder), file) for file in missing[:1])
 
 
 def _models(study: Study) -> Mistakes:
@@ -273,6 +280,10 @@ def _runs(study: Study, own: Own) -> Mistakes:
             yield (*where, "seed"), "is there beside seeds, which takes its place: leave one out"
         if own[name].get("text_encoder_learning_rate") and not run.train_text_encoder:
             yield (*where, "text_encoder_learning_rate"), "goes with train_text_encoder: true"
+        if run.method == "lora" and run.model in study.models:
+            key = _said(own[name], "target_modules", "model")
+            found = pipelines.unknown_layers(study.models[run.model].folder, run.target_modules)
+            yield from (((*where, key), problem) for problem in found)
         yield from _weights(study, name, own[name])
         for key, start in starts(run).items():
             if isinstance(start, Start):  # no file of its model

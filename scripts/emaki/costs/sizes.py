@@ -3,11 +3,11 @@
 import functools
 import json
 import math
-import struct
 from pathlib import Path
 from typing import NamedTuple
 
 from emaki.common import weight_files
+from emaki.common.safetensors_header import read_shapes
 from emaki.config.settings import Model
 
 PARTS = {
@@ -58,7 +58,7 @@ def size_of(model: Model) -> Size:
 
 @functools.cache
 def _counted(folder: Path) -> Size:
-    shapes = {part: _shapes(folder / file) for part, file in PARTS.items()}
+    shapes = {part: read_shapes(folder / file) for part, file in PARTS.items()}
     layers = {
         name.removesuffix(".weight"): shape
         for name, shape in shapes["unet"].items()
@@ -74,11 +74,3 @@ def _counted(folder: Path) -> Size:
         width=text["hidden_size"],
         source=f"counted in {folder}",
     )
-
-
-def _shapes(path: Path) -> dict[str, list[int]]:
-    """{tensor: shape} from the header of a safetensors file."""
-    with open(path, "rb") as file:
-        (length,) = struct.unpack("<Q", file.read(8))
-        header = json.loads(file.read(length))
-    return {name: entry["shape"] for name, entry in header.items() if name != "__metadata__"}

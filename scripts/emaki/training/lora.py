@@ -31,8 +31,12 @@ def add_lora(model: Any, run: HyperParameters, modules: Sequence[str]) -> None:
 
     A starts normal with standard deviation 1 / rank, from the run's seed, and B starts at 0, so
     the model is unchanged at first. Layers are scaled by lora_alpha / rank. Raises UserError where
-    the model has no such layers.
+    the model lacks one of these layers.
     """
+    names = [f".{name}" for name, _ in model.named_modules()]
+    for module in modules:
+        if not any(name.endswith(f".{module}") for name in names):
+            raise UserError(f"target_modules has {module!r}, but no layer's name ends so")
     config = LoraConfig(
         r=run.rank,
         lora_alpha=run.lora_alpha,  # type: ignore[arg-type]  # peft takes any number

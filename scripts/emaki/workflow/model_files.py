@@ -2,22 +2,11 @@
 
 from collections.abc import Iterable, Mapping
 
-from emaki.common import weight_files
+from emaki.config.pipelines import NEEDED, PIPELINE_FILES
 from emaki.config.settings import Study
 
-PIPELINE_FILES = {
-    "unet": ["unet/config.json", weight_files.UNET],
-    "non_ema": [weight_files.NON_EMA_UNET],
-    "vae": ["vae/config.json", weight_files.VAE],
-    "text_encoder": ["text_encoder/config.json", weight_files.TEXT_ENCODER],
-    "tokenizer": ["tokenizer/tokenizer_config.json"],
-    "scheduler": ["scheduler/scheduler_config.json"],
-}
 # Of a pipeline on the hub, but for its raw weights, which few runs need.
-HUB_PIPELINE_FILES = [
-    "model_index.json",
-    *(file for part, files in PIPELINE_FILES.items() if part != "non_ema" for file in files),
-]
+HUB_PIPELINE_FILES = ["model_index.json", *NEEDED]
 
 
 class ModelFiles:
