@@ -1,10 +1,17 @@
 # Before the first job.
-from emaki.costs.preflight import TO_DO, check_study, page
+from emaki.costs.preflight import TO_DO, check_study, page, refuse_runs
 from emaki.costs.study_plan import refuse
 
 
 onstart:
     snakemake_internals.lift_job_rate_limit(workflow)
+    jobs = snakemake_internals.jobs_to_run(workflow)
+    if not snakemake_internals.runs_elsewhere(workflow):
+        segments = [wildcards["segment"] for rule, wildcards in jobs if rule.startswith("train")]
+        try:
+            refuse_runs(study, dict.fromkeys(map(run_name, segments)))
+        except UserError as error:
+            sys.exit(f"error: {error}")
     # What cannot fit on the disk is refused; one target alone may well fit.
     whole = {"all", "results/report.html", f"{STUDY}/report.html"}
     if snakemake_internals.requested_targets(workflow) <= whole:
@@ -13,7 +20,7 @@ onstart:
         except UserError as error:
             sys.exit(f"error: {error}")
         # Before the first download all else is looked at as well.
-        if models.download(snakemake_internals.jobs_to_run(workflow)):
+        if models.download(jobs):
             checks = list(check_study(study, snakemake_internals.runs_elsewhere(workflow)))
             print(page(checks), file=sys.stderr)
             if any(check.verdict == TO_DO for check in checks):

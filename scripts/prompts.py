@@ -5,7 +5,7 @@ import itertools
 import json
 from pathlib import Path
 
-from emaki.common.errors import friendly
+from emaki.common.errors import UserError, friendly
 from emaki.common.progress import tell
 from emaki.config.blocks import bounds
 from emaki.evaluation.settings import Evaluation
@@ -19,6 +19,11 @@ def main() -> None:
     study = json.loads(arguments.study.read_bytes())
     entry = PromptSet.model_validate(study["prompts"][arguments.prompts])
     found = prompts.choose_prompts(entry, arguments.dataset)
+    if len(found) * len(study["sampling"]["seeds"]) < 2:
+        raise UserError(
+            f"prompts {arguments.prompts}: the dataset has one caption, drawn with one seed, and a "
+            "comparison needs two pictures or more: add pictures, or sampling.seeds"
+        )
     first, last = bounds(arguments.block)
     if first == 0:  # once for a set
         fewest = min(Evaluation.model_validate(study.get("evaluation", {})).looks)

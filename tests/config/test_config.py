@@ -541,6 +541,11 @@ MISTAKES = {
         r"prompts.a.count is 2, but there are 1 prompts",
     ),
     "no count": ("prompts: {a: {dataset: rooms}}", r"prompts.a.count is missing"),
+    "one picture": (
+        "sampling: {seeds: [0]}\nprompts: {one: {texts: [x]}}\n"
+        + experiment(runs=["lora-r4"], prompts={"domain": "one"}),
+        r"prompts.domain is one, one prompt drawn with one seed: a comparison needs two pictures",
+    ),
     "no such day": (
         "experiments: {lora: {title: a, question: b, runs: [lora-r4], baselines: [tiny],"
         " prompts: {domain: rooms}, date: 2026-02-31}}",

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from emaki.common.errors import UserError
 from emaki.config import load
 from emaki.config.machine import Machine
 from emaki.costs import preflight
@@ -45,6 +46,22 @@ def test_gpus(study, monkeypatch):
     )
     lines = gpu_lines(study.replace(machine=Machine()), monkeypatch)
     assert lines["GPU"].verdict == PASSED
+
+
+def test_runs_that_need_a_gpu_are_refused_without_one(study, monkeypatch):
+    monkeypatch.setattr(preflight, "find_gpus", list)
+    with pytest.raises(
+        UserError, match=r"runs.lora-r4 has mixed_precision fp16, which needs a GPU"
+    ):
+        preflight.refuse_runs(study, ["lora-r4"])
+    on_cpu = study.runs["lora-r4"].model_copy(update={"mixed_precision": "bf16"})
+    study = study.replace(runs=study.runs | {"lora-r4": on_cpu})
+    preflight.refuse_runs(study, ["lora-r4"])
+    several = study.replace(runs={"a": on_cpu.model_copy(update={"num_processes": 2})})
+    preflight.refuse_runs(several, ["a"])  # two processes may share a CPU
+    monkeypatch.setattr(preflight, "find_gpus", lambda: [A6000])
+    with pytest.raises(UserError, match=r"runs.a has num_processes 2, .* shows 1$"):
+        preflight.refuse_runs(several, ["a"])
 
 
 def test_licences_are_told_once_and_all_repositories_are_asked_for(study):

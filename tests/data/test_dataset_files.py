@@ -280,3 +280,15 @@ def test_a_picture_that_was_damaged_is_named(stages, tmp_path):
             "x", DATASET, tmp_path / "images", stages / "alt.parquet", tmp_path / "x"
         )
     assert not (tmp_path / "x").exists()
+
+
+def test_two_pictures_are_too_few_for_a_distance_which_is_said(tmp_path, capsys):
+    pair = [Picture(n, Image.new("RGB", (8, 8), n), n, "CC0-1.0", "me") for n in ("red", "blue")]
+    images.write(pair, tmp_path / "images")
+    write_captions(Alt().caption_pictures(tmp_path / "images", []), tmp_path / "alt.parquet")
+    folders = (tmp_path / "images", tmp_path / "alt.parquet", tmp_path / "out")
+    dataset_files.write("two", DATASET, *folders)
+    assert "with one picture to train on no distance from the real" in capsys.readouterr().out
+    none_held_out = DATASET.model_copy(update={"validation": 0.0})
+    dataset_files.write("two", none_held_out, *folders)
+    assert "no distance" not in capsys.readouterr().out

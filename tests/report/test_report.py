@@ -9,6 +9,7 @@ from html import escape
 from html.parser import HTMLParser
 from pathlib import Path
 
+import pyarrow.parquet as parquet
 import pytest
 import screenshot
 import study
@@ -265,6 +266,24 @@ def test_the_smallest_study(tmp_path, monkeypatch):
     assert "With fewer than 128 prompts nothing is decided" in page
     assert '<span class="badge undecided">2 not decided yet' in " ".join(page.split())
     assert "The notebook saw" not in page
+
+
+def test_without_held_out_and_real_pictures_there_is_a_report(tmp_path):
+    """No validation losses and one real picture: the curve and the distance's verdicts are out."""
+    built = study.build(tmp_path, experiments={"lora": study.EXPERIMENTS["lora"]})
+    folder = tmp_path / study.FOLDER
+    for path in folder.glob("runs/*/*/metrics.parquet"):
+        parquet.write_table(parquet.read_table(path).drop(["validation_loss"]), path)
+    reference = folder / "references/kid/rooms.parquet"
+    parquet.write_table(parquet.read_table(reference).slice(0, 1), reference)
+    page = (run_scripts(tmp_path, built) / "report.html").read_text("utf-8")
+    assert "Training loss" in page
+    assert "Validation loss" not in page
+    assert "the dataset has one real picture, and a distance needs two" in page
+    answers = json.loads((folder / "experiments/lora.json").read_text())
+    (pair,) = [pair for pair in answers["pairs"] if pair["family"] == "headline"]
+    assert pair["metrics"]["domain_kid"]["verdict"] is None
+    assert pair["metrics"]["domain_clip_score"]["verdict"] == "better"
 
 
 MEASURES = {

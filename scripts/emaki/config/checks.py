@@ -362,6 +362,7 @@ def _experiments(study: Study, own: Own) -> Mistakes:
         if entry.date is not None and not _is_date(entry.date):
             yield (*where, "date"), f"is {entry.date}, a day that there is not"
         if not mistakes:
+            yield from _pictures(study, entry, where)
             yield from _resolutions(study, own, entry)
             yield from _samples(study, entry, where)
             yield from _seeds(study, entry, where)
@@ -390,6 +391,16 @@ def _references(study: Study, entry: Experiment, where: tuple[str, str]) -> Mist
             yield (*where, "prompts", role), unknown("set of prompts", prompt_set, prompts)
     if entry.reference is not None and entry.reference not in datasets:
         yield (*where, "reference"), unknown("dataset", entry.reference, datasets)
+
+
+def _pictures(study: Study, entry: Experiment, where: tuple[str, str]) -> Mistakes:
+    """Whether each model draws two pictures or more, without which nothing can be compared."""
+    for role, name in entry.prompts.by_role().items():
+        prompts = study.prompts[name]
+        only_one = prompts.count == 1 or (prompts.texts is not None and len(prompts.texts) == 1)
+        if only_one and len(study.sampling.seeds) == 1:
+            needs = "a comparison needs two pictures or more: add prompts, or sampling.seeds"
+            yield (*where, "prompts", role), f"is {name}, one prompt drawn with one seed: {needs}"
 
 
 def _resolutions(study: Study, own: Own, entry: Experiment) -> Mistakes:

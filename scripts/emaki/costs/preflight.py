@@ -15,6 +15,7 @@ from emaki.config.repositories import model_folders
 from emaki.config.settings import Study
 from emaki.costs import estimates, study_plan
 from emaki.costs.estimates import gpu_of
+from emaki.training.settings import Run
 
 # CUDA 13, for which the locked PyTorch is built, runs on no older driver (NVIDIA's release notes).
 OLDEST_DRIVER = 580
@@ -161,6 +162,33 @@ def _gpus(study: Study) -> Iterator[Check]:
     enough = needed <= free
     advice = "" if enough else ": end what else runs there, or take a larger GPU"
     yield Check("GPU memory", PASSED if enough else TO_DO, text + advice)
+
+
+def refuse_runs(study: Study, runs: Iterable[str]) -> None:
+    """Raise UserError where one of these runs cannot be trained on this machine's GPUs, or CPU."""
+    asking = [name for name in runs if needs_gpu(study.runs[name])]
+    processes = [name for name in runs if study.runs[name].num_processes > 1]
+    found = find_gpus() if asking or processes else []
+    if asking and not found:
+        run = study.runs[asking[0]]
+        half = run.mixed_precision == "fp16"
+        key = "mixed_precision fp16" if half else "attention xformers"
+        instead = "mixed_precision bf16 or no" if half else "attention sdpa"
+        raise UserError(
+            f"runs.{asking[0]} has {key}, which needs a GPU, and `nvidia-smi` shows none here: "
+            f"on a CPU use {instead}"
+        )
+    for name in processes if found else ():
+        if study.runs[name].num_processes > len(found):
+            raise UserError(
+                f"runs.{name} has num_processes {study.runs[name].num_processes}, a GPU each, and "
+                f"`nvidia-smi` shows {len(found)}"
+            )
+
+
+def needs_gpu(run: Run) -> bool:
+    """Whether a run cannot be trained on a CPU."""
+    return run.mixed_precision == "fp16" or run.attention == "xformers"
 
 
 def find_gpus() -> list[tuple[str, int, str]]:

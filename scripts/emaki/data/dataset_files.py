@@ -89,6 +89,16 @@ def write(
             stage / "contact_sheet.png"
         )
     say(about["summary"])
+    say_too_few(name, len(rows) - len(held_out))
+
+
+def say_too_few(name: str, train: int) -> None:
+    """Tell what cannot be measured with a single picture to train on."""
+    if train == 1:
+        say(
+            f"dataset {name}: with one picture to train on no distance from the real pictures can "
+            "be measured (KID, CMMD): those verdicts will be left out"
+        )
 
 
 def say(summary: str) -> None:

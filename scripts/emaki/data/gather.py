@@ -47,6 +47,7 @@ def gather_dataset(name: str, dataset: Dataset, shards: list[str], output: str |
     notes = read_notes(parquet_files.read_schema(output / "shards" / shards[0] / "rows.parquet"))
     about = dataset_card.describe(name, dataset, table, rejects, held_out, notes, chosen)
     dataset_files.say(about["summary"])
+    dataset_files.say_too_few(name, len(table) - held_out)
     content: dict[str, Any] = {part: sha256(output / "data" / f"{part}.parquet") for part in SPLITS}
     content["shards"] = {
         shard: sha256(output / "shards" / shard / "content.json") for shard in shards

@@ -146,6 +146,8 @@ def find_margin(
     0 for a measure that has neither; `calibration` is None for what needs none (see
     `needs_calibration`).
     """
+    if reference is not None and len(reference) < 2:
+        return Margin(None, "the dataset has one real picture, and a distance needs two", [])
     if not needs_calibration(measure):
         return Margin(measure.margin or 0.0, "", [])
     assert calibration is not None

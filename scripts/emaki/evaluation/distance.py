@@ -45,6 +45,8 @@ class Distance(Measure):
         from emaki.evaluation.mmd import mmd
 
         assert reference is not None  # it compares_with_real
+        if len(reference) < 2:
+            return float("nan")
         return SCALE * mmd(values, reference, prompts, self.kernel)
 
     def compare(

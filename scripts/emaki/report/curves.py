@@ -100,12 +100,19 @@ def _point(x, metric):
 
 
 def read_losses(paths: Iterable[str | Path]) -> dict[str, list[tuple[int, float]]]:
-    """Steps, losses and validation losses of a run from its segments, in order."""
+    """Steps, losses and validation losses of a run from its segments, in order.
+
+    Of a run without held-out pictures there are no validation losses.
+    """
     tables = [parquet_files.read(path).to_pydict() for path in paths]
     rows = sorted(
         (step, loss, validation)
         for table in tables
-        for step, loss, validation in zip(table["step"], table["loss"], table["validation_loss"])
+        for step, loss, validation in zip(
+            table["step"],
+            table["loss"],
+            table.get("validation_loss") or [None] * len(table["step"]),
+        )
     )
     return {
         "loss": [(step, loss) for step, loss, _ in rows],
