@@ -30,9 +30,10 @@ def main():
 def make_step(model, run):
     """A function that trains one step of `run` on the pipeline folder `model`."""
     from emaki.common.devices import dtype
+    from emaki.families import find
     from emaki.training import models, optimizers
 
-    unet = models.load_unet(model, run, torch.device("cpu"))
+    unet = models.load_denoiser(find(model), run, torch.device("cpu"))
     precision = dtype(run.mixed_precision)
     if run.method == "lora":
         from emaki.training import lora

@@ -22,12 +22,14 @@ from transformers import CLIPTextConfig, CLIPTextModel
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "scripts"))
 from emaki.common import weight_files
+from emaki.families.stable_diffusion import StableDiffusion
 from emaki.training import lora
 from emaki.training.settings import HyperParameters
 
 RUN = HyperParameters(method="lora", rank=4, lora_alpha=3.0)
 CLIP = {"hidden_size": 768, "intermediate_size": 3072, "num_attention_heads": 12}
 PARTS = ("unet", "text_encoder")
+FAMILY = StableDiffusion("")
 
 
 def main():
@@ -73,13 +75,13 @@ def make_lora(models, layers, folder):
     """Write a LoRA of `models`, with an alpha that is not its rank."""
     folder.mkdir()
     weights = {}
-    for part, own in zip(PARTS, (layers, lora.TEXT_ENCODER_MODULES)):
+    for part, own in zip(PARTS, (layers, FAMILY.encoder_layers)):
         lora.add_lora(models[part], RUN, own)
         prefix = "" if part == "unet" else f"{part}."
         for name, parameter in models[part].named_parameters():
             if parameter.requires_grad:
                 weights[prefix + name] = torch.nn.init.normal_(parameter.detach(), std=0.1)
-    lora.save(models, weights, folder, "fp32")
+    lora.save(FAMILY, models, weights, folder, "fp32")
 
 
 def by_diffusers(models, folder, strength):

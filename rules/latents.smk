@@ -1,11 +1,11 @@
 rule latents:
     input:
         script="scripts/latents.py",
-        modules=modules_of("scripts/latents.py"),
+        modules=lambda w: models.code("scripts/latents.py", w.model),
         content=f"{STUDY}/datasets/{{dataset}}/content.json",
         train=ancient(f"{STUDY}/datasets/{{dataset}}/data/train.parquet"),
         validation=ancient(f"{STUDY}/datasets/{{dataset}}/data/validation.parquet"),
-        model=lambda w: models.parts(w.model, "vae", "text_encoder", "tokenizer"),
+        model=lambda w: models.parts(w.model, "vae", "encoders", "tokenizers"),
     output:
         manifest=f"{STUDY}/latents/{{dataset}}/{{model}}/{{transform}}/manifest.json",
         index=f"{STUDY}/latents/{{dataset}}/{{model}}/{{transform}}/index.parquet",

@@ -4,14 +4,14 @@ MERGE = f"{STUDY}/merges/{{run}}/{{step}}/{{weights}}/{{scale}}"
 rule merge:
     input:
         script="scripts/merge.py",
-        modules=modules_of("scripts/merge.py"),
+        modules=lambda w: variants.merge_code(w.run),
         model=lambda w: variants.merge_model_files(w.run),
         tuned=f"{STUDY}/runs/{{run}}/{{step}}/checkpoint.json",
         weights=ancient(f"{STUDY}/runs/{{run}}/{{step}}/weights"),
     output:
         about=f"{MERGE}/merge.json",
         config=f"{MERGE}/config.json",
-        unet=f"{MERGE}/diffusion_pytorch_model.safetensors",
+        denoiser=f"{MERGE}/diffusion_pytorch_model.safetensors",
     log:
         f"{LOGS}/merges/{{run}}/{{step}}/{{weights}}/{{scale}}.log",
     benchmark:
@@ -36,7 +36,7 @@ use rule merge as merge_text_encoder with:
     output:
         about=f"{MERGE}/merge.json",
         config=f"{MERGE}/config.json",
-        unet=f"{MERGE}/diffusion_pytorch_model.safetensors",
+        denoiser=f"{MERGE}/diffusion_pytorch_model.safetensors",
         text_encoder=directory(f"{MERGE}/text_encoder"),
     wildcard_constraints:
         run=any_of(variants.with_text_encoder),

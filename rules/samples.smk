@@ -25,7 +25,7 @@ rule prompts:
 rule sample:
     input:
         script="scripts/sample.py",
-        modules=modules_of("scripts/sample.py"),
+        modules=lambda w: variants.code(w.variant),
         prompts=f"{STUDY}/prompts/{{prompts}}/{{block}}.parquet",
         model=lambda w: variants.model_files(w.variant),
         about=lambda w: variants.description(w.variant),

@@ -9,6 +9,7 @@ include: "common.smk"
 
 from emaki.config import load_tiny_models
 from emaki.data.sources import KIND as SOURCES
+from emaki.families import DEFAULT, module_name
 from emaki.workflow.code_files import code_of
 
 try:
@@ -20,6 +21,7 @@ STUDY = f"results/{tiny_models.study}"
 LOGS = f"logs/{tiny_models.study}"
 BENCHMARKS = f"{STUDY}/benchmarks"
 CHECKPOINT = f"{STUDY}/runs/base/{TINY['steps']:06d}"
+FAMILY = module_name(DEFAULT)  # of the pipeline that is made
 DRAWN = {source["type"] for corpus in TINY["corpora"].values() for source in corpus.values()}
 
 
@@ -113,7 +115,7 @@ rule tiny_start:
 rule tiny_latents:
     input:
         script="scripts/latents.py",
-        modules=modules_of("scripts/latents.py"),
+        modules=modules_of("scripts/latents.py", FAMILY),
         corpora=expand(
             f"{STUDY}/corpora/base/data/{{split}}.parquet", split=["train", "validation"]
         ),
@@ -135,7 +137,7 @@ rule tiny_latents:
 rule tiny_base:
     input:
         script="scripts/train.py",
-        modules=modules_of("scripts/train.py"),
+        modules=modules_of("scripts/train.py", FAMILY),
         start=f"{STUDY}/start",
         latents=f"{STUDY}/latents/base",
     output:
@@ -177,7 +179,7 @@ rule tiny_sd:
 rule tiny_card:
     input:
         script="scripts/tiny_card.py",
-        modules=modules_of("scripts/tiny_card.py"),
+        modules=modules_of("scripts/tiny_card.py", FAMILY),
         template="scripts/emaki/tiny/card.md.j2",
         sd="resources/tiny-sd",
         vae=f"{STUDY}/vae",

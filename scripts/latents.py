@@ -14,7 +14,7 @@ def main() -> None:
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--dataset", required=True, help="dataset folder with data/*.parquet")
-    parser.add_argument("--model", required=True, help="folder of a StableDiffusionPipeline")
+    parser.add_argument("--model", required=True, help="folder of a pipeline of diffusers")
     parser.add_argument("--resolution", type=int, required=True, help="pixels, a multiple of 8")
     parser.add_argument("--random-flip", action="store_true", help="mirrored pictures as well")
     parser.add_argument("--output", required=True, help="folder to write")

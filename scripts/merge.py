@@ -15,9 +15,9 @@ def main() -> None:
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", required=True, help="pipeline folder of the base model")
-    parser.add_argument("--tuned", required=True, help="U-Net folder of the checkpoint")
+    parser.add_argument("--tuned", required=True, help="folder of a checkpoint's weights")
     parser.add_argument("--alpha", required=True, type=float)
-    parser.add_argument("--output", required=True, help="U-Net folder to write")
+    parser.add_argument("--output", required=True, help="folder to write")
     return parser.parse_args()
 
 

@@ -18,14 +18,14 @@ def main() -> None:
     arguments = parse_arguments()
     torch.set_num_threads(1)  # another number would give other sums
     sampling = read_settings("--sampling", Sampling, arguments.sampling)
-    weights = arguments.unet or arguments.lora
+    weights = arguments.weights or arguments.lora
     if weights:
         digests.check_weights(weights)
     files = sorted(Path(weights).rglob("*.safetensors")) if weights else []
     load = functools.partial(
         sampler.load_pipeline,
         arguments.model,
-        unet=arguments.unet,
+        weights=arguments.weights,
         lora=arguments.lora,
         lora_scale=arguments.lora_scale,
         scheduler=sampling.scheduler,
@@ -47,8 +47,8 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--model", required=True, help="pipeline folder")
     kind = parser.add_mutually_exclusive_group()
     kind.add_argument(
-        "--unet",
-        help="U-Net folder (and text_encoder/) in place of the model's own",
+        "--weights",
+        help="a full fine-tune's or merge's folder, in place of the model's own weights",
     )
     kind.add_argument("--lora", help="folder with pytorch_lora_weights.safetensors")
     parser.add_argument("--lora-scale", type=float, default=1.0)

@@ -22,7 +22,7 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--name", required=True, help="the run's name, for messages")
     parser.add_argument("--run", required=True, help="hyper-parameters, JSON (docs/training.md)")
-    parser.add_argument("--model", type=Path, required=True, help="a StableDiffusionPipeline")
+    parser.add_argument("--model", type=Path, required=True, help="a pipeline of diffusers")
     parser.add_argument("--latents", type=Path, required=True, help="folder made by latents.py")
     parser.add_argument("--from-step", type=int, default=0)
     parser.add_argument("--to-step", type=int, required=True)

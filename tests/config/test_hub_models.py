@@ -26,9 +26,8 @@ def test_a_model_of_the_hub_has_a_path_of_its_commits(workplace):
 
 def test_raw_weights_are_of_the_same_commit_where_no_other_is_named(workplace):
     study = read(workplace, f"repo: a/b, revision: '{COMMIT}'")
-    assert ModelFiles(study).parts("tiny", "non_ema") == [
-        f"results/hub/a/b/{COMMIT}/unet/diffusion_pytorch_model.non_ema.safetensors"
-    ]
+    file = f"results/hub/a/b/{COMMIT}/unet/diffusion_pytorch_model.non_ema.safetensors"
+    assert file in ModelFiles(study).parts("tiny", "non_ema")
 
 
 def test_which_jobs_take_something_from_the_hub(workplace):

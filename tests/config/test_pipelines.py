@@ -40,11 +40,11 @@ def rename(model, old, new):
 CASES = {
     "SDXL": (
         lambda model: say(model / "model_index.json", _class_name="StableDiffusionXLPipeline"),
-        r"sd, a StableDiffusionXLPipeline: only Stable Diffusion 1.x and 2.x .* are there$",
+        r"sd, which is a StableDiffusionXLPipeline, of which there is no family: take a Stable",
     ),
     "no class": (
         lambda model: say(model / "model_index.json", _class_name=None),
-        "sd, a unknown pipeline",
+        "sd, which is a pipeline without a class, of which there is no family",
     ),
     "inpainting": (
         lambda model: say(model / "unet/config.json", in_channels=9),

@@ -1,5 +1,6 @@
 """Sets of prompts: given, or taken from a dataset's captions."""
 
+import json
 import os
 import subprocess
 import sys
@@ -39,12 +40,16 @@ def test_fewer_captions_than_asked_for_are_all_taken(dataset):
     assert list(found) == ["b", "e", "a", "c", "d"]
 
 
+def study(**prompts):
+    return json.dumps({"sampling": {"seeds": [0]}, "prompts": {"mine": prompts}})
+
+
 def test_a_user_is_told_what_the_prompts_cannot_do(dataset, tmp_path):
     told = tmp_path / "terminal"
     script = Path(__file__).parents[2] / "scripts/prompts.py"
-    study = tmp_path / "config.json"
-    study.write_text('{"prompts": {"mine": {"dataset": "x", "count": 9}}}')
-    arguments = ["--study", study, "--prompts", "mine", "--dataset", dataset]
+    config = tmp_path / "config.json"
+    config.write_text(study(dataset="x", count=9))
+    arguments = ["--study", config, "--prompts", "mine", "--dataset", dataset]
     arguments += ["--block", "0000-0032"]
     with told.open("w") as terminal:
         subprocess.run(
@@ -73,7 +78,7 @@ def test_a_dataset_without_captions_is_told(tmp_path):
 
 def test_a_block_is_some_prompts_of_a_set(tmp_path):
     script = Path(__file__).parents[2] / "scripts/prompts.py"
-    (tmp_path / "config.json").write_text('{"prompts": {"mine": {"texts": ["a", "b", "c", "d"]}}}')
+    (tmp_path / "config.json").write_text(study(texts=["a", "b", "c", "d"]))
     command = [sys.executable, script, "--study", tmp_path / "config.json", "--prompts", "mine"]
     for block, texts in {"0000-0001": "a", "0001-0003": "bc", "0003-0009": "d"}.items():
         output = tmp_path / f"{block}.parquet"

@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 from pathlib import Path
 
 import datasets
@@ -11,6 +12,7 @@ import torch
 from PIL import Image
 
 from emaki.config.checks import RUNGE_KUTTA
+from emaki.families.stable_diffusion import StableDiffusion
 from emaki.sampling import sampler
 from emaki.sampling.settings import Sampling
 
@@ -110,13 +112,14 @@ def test_the_precision_is_part_of_what_a_picture_is(monkeypatch):
 def test_what_the_model_predicts_is_part_of_what_a_picture_is(tmp_path):
     scheduler = tmp_path / "scheduler" / "scheduler_config.json"
     scheduler.parent.mkdir()
+    shutil.copy(MODEL / "model_index.json", tmp_path)
     scheduler.write_text('{"prediction_type": "epsilon"}')
     first = sampler.identity(tmp_path, [], SETTINGS, 1.0)
     scheduler.write_text('{"prediction_type": "v_prediction"}')
     assert sampler.identity(tmp_path, [], SETTINGS, 1.0) != first
 
 
-@pytest.mark.parametrize("name", sampler.SCHEDULERS)
+@pytest.mark.parametrize("name", StableDiffusion.schedulers)
 def test_each_sampler_can_do_the_steps_that_the_config_allows(name):
     most = Sampling.model_json_schema()["properties"]["steps"]["maximum"]
     prk = json.loads((MODEL / "scheduler/scheduler_config.json").read_text())
@@ -130,7 +133,7 @@ def test_each_sampler_can_do_the_steps_that_the_config_allows(name):
 
 def noise_is_removed(name, config, steps):
     """Whether a sampler goes all its steps, with noise in the place of a model."""
-    scheduler = getattr(diffusers, sampler.SCHEDULERS[name]).from_config(config)
+    scheduler = getattr(diffusers, StableDiffusion.schedulers[name]).from_config(config)
     scheduler.set_timesteps(steps)
     generator = torch.Generator().manual_seed(0)
     latents = torch.randn(1, 4, 2, 2, generator=generator) * scheduler.init_noise_sigma
@@ -151,7 +154,7 @@ def test_the_file_is_read_by_the_datasets_library(tmp_path, pipeline):
     assert rows[0]["image"].size == (64, 64)
 
 
-@pytest.mark.parametrize("scheduler", sampler.SCHEDULERS)
+@pytest.mark.parametrize("scheduler", StableDiffusion.schedulers)
 def test_every_scheduler_draws(tmp_path, scheduler):
     load = lambda: sampler.load_pipeline(MODEL, scheduler=scheduler)  # noqa: E731
     settings = Sampling(steps=5, guidance_scale=3.0, scheduler=scheduler, seeds=[0])

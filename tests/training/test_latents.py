@@ -32,14 +32,16 @@ def test_moments_and_embeddings_are_those_of_the_models(model, dataset, latents)
             [row["text"], ""], padding="max_length", truncation=True, return_tensors="pt"
         ).input_ids
         text, empty = pipeline.text_encoder(ids).last_hidden_state
-    torch.testing.assert_close(split.text[split.captions[2]], text)
-    torch.testing.assert_close(split.text[0], empty)
+    torch.testing.assert_close(split.text["embeddings"][split.captions[2]], text)
+    torch.testing.assert_close(split.text["embeddings"][0], empty)
     assert split.ids([2]) == [row["id"]]
     assert Latents(latents, "validation").ids([0]) == ["disc-7"]
 
 
 def test_a_caption_is_embedded_once(latents):
-    assert len(Latents(latents, "train").text) == 1 + 5  # the empty one and five colours
+    assert (
+        len(Latents(latents, "train").text["embeddings"]) == 1 + 5
+    )  # the empty one and five colours
 
 
 def test_the_same_inputs_give_the_same_bytes(tmp_path, model, dataset, latents):

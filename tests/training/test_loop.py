@@ -9,6 +9,7 @@ from safetensors.torch import load_file, save_file
 from small import make_unet
 
 from emaki.common.errors import UserError
+from emaki.families import find
 from emaki.training import data, loop, models, settings, state
 
 COMMON = {"method": "full", "resolution": 32, "batch_size": 4}
@@ -132,13 +133,16 @@ def test_a_loss_that_is_not_finite_names_step_rate_and_pictures(trainer, latents
 
 def test_caption_dropout_gives_the_empty_caption(trainer):
     made = trainer(caption_dropout=1.0)
-    batch = data.batch_of_step(made.latents, made.run, 0, 4, 1000)
-    assert all(torch.equal(text, made.latents.text[0]) for text in batch.text)
+    batch = data.batch_of_step(made.latents, made.run, 0, 4, made.process)
+    empty = made.latents.text["embeddings"][0]
+    assert all(torch.equal(text, empty) for text in batch.conditions["embeddings"])
     half = trainer(caption_dropout=0.5)
     dropped = sum(
-        bool((text == made.latents.text[0]).all())
+        bool((text == empty).all())
         for step in range(100)
-        for text in data.batch_of_step(half.latents, half.run, step, 4, 1000).text
+        for text in data.batch_of_step(half.latents, half.run, step, 4, half.process).conditions[
+            "embeddings"
+        ]
     )
     assert 150 < dropped < 250
 
@@ -147,7 +151,7 @@ def test_latents_are_sampled_afresh_from_the_posterior(trainer):
     made = trainer(batch_size=7)
     drawn = []
     for step in range(200):
-        batch = data.batch_of_step(made.latents, made.run, step, 7, 1000)
+        batch = data.batch_of_step(made.latents, made.run, step, 7, made.process)
         rows = data.order.rows(0, step, 7, 7)
         drawn.append(batch.latents[list(rows).index(2)] / made.latents.scaling_factor)
     drawn = torch.stack(drawn)
@@ -160,7 +164,7 @@ def test_latents_are_sampled_afresh_from_the_posterior(trainer):
 
 def test_noise_offset_moves_whole_channels(trainer):
     plain, offset = trainer(), trainer(noise_offset=0.5)
-    a, b = (data.batch_of_step(t.latents, t.run, 0, 4, 1000).noise for t in (plain, offset))
+    a, b = (data.batch_of_step(t.latents, t.run, 0, 4, t.process).noise for t in (plain, offset))
     shift = b - a
     torch.testing.assert_close(shift, shift.mean((2, 3), keepdim=True).expand_as(shift))
     assert shift.abs().max() > 0.1
@@ -186,7 +190,7 @@ def test_a_model_without_non_ema_weights_says_so(model, tmp_path):
     bare = shutil.copytree(model, tmp_path / "bare")
     (bare / "unet/diffusion_pytorch_model.non_ema.safetensors").unlink()
     with pytest.raises(UserError, match="this model has no non_ema weights"):
-        models.find_weights(bare, "non_ema")
+        models.find_weights(find(bare), "non_ema")
 
 
 def test_tensorboard_reads_the_scalars(trainer, tmp_path):

@@ -79,7 +79,7 @@ def test_a_trained_text_encoder_is_in_the_file(tmp_path, model, latents):
     loop.train(trainer, 0, 3, "lora")
     loop.save_weights(trainer, tmp_path)
     pipeline = StableDiffusionPipeline.from_pretrained(model)
-    tokens = trainer.latents.text[1:2]
+    tokens = trainer.latents.text["input_ids"][1:2]
     with torch.no_grad():
         base = pipeline.text_encoder(tokens)[0]
         pipeline.load_lora_weights(tmp_path / "raw", weight_name=weight_files.LORA)

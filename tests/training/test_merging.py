@@ -16,6 +16,7 @@ from emaki.training.merging import merge
 def unets(tmp_path):
     torch.manual_seed(0)
     make_unet().save_pretrained(tmp_path / "base" / "unet")
+    (tmp_path / "base/model_index.json").write_text('{"_class_name": "StableDiffusionPipeline"}')
     make_unet().half().save_pretrained(tmp_path / "tuned")
     return tmp_path
 

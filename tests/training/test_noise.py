@@ -4,8 +4,8 @@ import pytest
 import torch
 from small import make_unet
 
+from emaki.families.ddpm import Diffusion
 from emaki.training.data import Batch
-from emaki.training.noise import Diffusion
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def a_batch():
         latents=torch.randn(4, 4, 8, 8, generator=generator),
         noise=torch.randn(4, 4, 8, 8, generator=generator),
         timesteps=torch.tensor([0, 3, 500, 999]),
-        text=torch.randn(4, 16, 32, generator=generator),
+        conditions={"embeddings": torch.randn(4, 16, 32, generator=generator)},
     )
 
 
@@ -50,7 +50,7 @@ def diffusers_loss(unet, batch, prediction_type, snr_gamma):
     target = batch.noise
     if prediction_type == "v_prediction":
         target = scheduler.get_velocity(batch.latents, batch.noise, batch.timesteps)
-    error = (unet(noisy, batch.timesteps, batch.text).sample - target) ** 2
+    error = (unet(noisy, batch.timesteps, batch.conditions["embeddings"]).sample - target) ** 2
     if snr_gamma is None:
         return error.mean()
     snr = compute_snr(scheduler, batch.timesteps)
@@ -66,7 +66,8 @@ def compvis_loss(unet, batch, prediction_type, snr_gamma):
     root = cumulative.sqrt().float()[batch.timesteps].reshape(4, 1, 1, 1)
     rest = (1 - cumulative).sqrt().float()[batch.timesteps].reshape(4, 1, 1, 1)
     noisy = root * batch.latents + rest * batch.noise
-    simple = (unet(noisy, batch.timesteps, batch.text).sample - batch.noise) ** 2
+    text = batch.conditions["embeddings"]
+    simple = (unet(noisy, batch.timesteps, text).sample - batch.noise) ** 2
     return simple.mean([1, 2, 3]).mean()
 
 
@@ -84,7 +85,8 @@ def test_loss_and_gradient_equal_the_peers(diffusion, peer, prediction_type, snr
     unet, batch = make_unet(0), a_batch()
     process = diffusion(prediction_type)
     noisy = process.add_noise(batch.latents, batch.noise, batch.timesteps)
-    ours = process.loss(unet(noisy, batch.timesteps, batch.text).sample, batch, snr_gamma)
+    prediction = unet(noisy, batch.timesteps, batch.conditions["embeddings"]).sample
+    ours = process.loss(prediction, batch.latents, batch.noise, batch.timesteps, snr_gamma)
     theirs = peer(unet, batch, prediction_type, snr_gamma)
     torch.testing.assert_close(ours, theirs, rtol=1e-6, atol=0)
     mine = torch.autograd.grad(ours, list(unet.parameters()))

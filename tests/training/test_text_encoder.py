@@ -46,9 +46,9 @@ def test_follows_a_loop_that_encodes_the_captions_in_every_step(trainer, model):
     parameters = [*unet.parameters(), *encoder.parameters()]
     optimizer, losses = torch.optim.AdamW(parameters, lr=1e-3), []
     for step in range(5):
-        batch = data.batch_of_step(ours.latents, ours.run, step, 4, 1000)
+        batch = data.batch_of_step(ours.latents, ours.run, step, 4, ours.process)
         noisy = scheduler.add_noise(batch.latents, batch.noise, batch.timesteps)
-        prediction = unet(noisy, batch.timesteps, encoder(batch.text)[0]).sample
+        prediction = unet(noisy, batch.timesteps, encoder(batch.conditions["input_ids"])[0]).sample
         loss = torch.nn.functional.mse_loss(prediction, batch.noise)
         loss.backward()
         losses.append(loss.item())
@@ -98,9 +98,9 @@ def test_samples_are_drawn_with_it(trained, model, tmp_path):
     folder = trained[1] / "raw"
     without = shutil.copytree(folder, tmp_path / "without", ignore=shutil.ignore_patterns("text*"))
 
-    def draw(unet):
-        load = lambda: sampler.load_pipeline(model, unet=unet)  # noqa: E731
-        store = tmp_path / f"store-{unet.name}"
+    def draw(weights):
+        load = lambda: sampler.load_pipeline(model, weights=weights)  # noqa: E731
+        store = tmp_path / f"store-{weights.name}"
         return sampler.sample({"a red disc": None}, SAMPLING, "identity", load, store)["image"]
 
     assert draw(folder) != draw(without)
@@ -118,7 +118,7 @@ def test_merges_lie_between_both_of_the_base_and_both_of_the_fine_tune(trained, 
     about = json.loads((merged / "merge.json").read_text())
     parts = {weight_files.DIFFUSERS, "config.json", file, "text_encoder/config.json"}
     assert about["files"].keys() == parts
-    encoder = sampler.load_pipeline(model, unet=merged).text_encoder
+    encoder = sampler.load_pipeline(model, weights=merged).text_encoder
     key = next(name for name in between if name.endswith("final_layer_norm.weight"))
     assert torch.equal(encoder.get_parameter("final_layer_norm.weight"), between[key])
 

@@ -184,8 +184,9 @@ def test_prompts_of_a_dataset_read_its_captions(data):
 
 def test_a_model_of_the_hub_lies_by_its_commit(study):
     models = ModelFiles(study)
-    assert models.parts("hub", "tokenizer") == [
-        f"results/hub/a/b/{COMMIT}/tokenizer/tokenizer_config.json"
+    assert models.parts("hub", "tokenizers") == [
+        f"results/hub/a/b/{COMMIT}/{file}"
+        for file in ("model_index.json", "tokenizer/tokenizer_config.json")
     ]
     assert models.folder("sd") == "models/sd"
     assert models.non_ema_sha256("models/sd/unet/x") is None
@@ -238,6 +239,7 @@ def test_what_a_segment_reads(training):
     assert training.state_before("lora/000002") == []
     assert training.latents("lora/000002") == "results/mine/latents/many/sd/64-flip"
     assert training.model_files("lora/000002") == [
+        "models/sd/model_index.json",
         "models/sd/unet/config.json",
         "models/sd/unet/diffusion_pytorch_model.safetensors",
         "models/sd/scheduler/scheduler_config.json",
@@ -306,10 +308,11 @@ def test_a_lora_is_a_checkpoint_at_a_scale(variants):
 def test_a_full_fine_tune_of_another_scale_than_1_is_a_merge(variants):
     whole, half = "full/000004/ema/1.0", "full/000004/ema/0.5"
     assert variants.weights(whole) == ["results/mine/runs/full/000004/weights"]
-    assert variants.weights_arguments(whole) == "--unet results/mine/runs/full/000004/weights/ema"
+    tuned = "results/mine/runs/full/000004/weights/ema"
+    assert variants.weights_arguments(whole) == f"--weights {tuned}"
     assert variants.description(half) == [f"results/mine/merges/{half}/merge.json"]
     assert variants.weights(half) == [f"results/mine/merges/{half}/config.json"]
-    assert variants.weights_arguments(half) == f"--unet results/mine/merges/{half}"
+    assert variants.weights_arguments(half) == f"--weights results/mine/merges/{half}"
     assert variants.full_runs == ["full", "next"]
     assert variants.with_text_encoder == ["next"]
     assert "models/sd/text_encoder/model.safetensors" in variants.merge_model_files("next")

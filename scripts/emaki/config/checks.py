@@ -297,7 +297,7 @@ def _weights(study: Study, name: str, own: Mapping[str, Any]) -> Mistakes:
     model = study.models.get(run.model)
     if model is None or model.repo is not None:  # its weights come when they are needed
         return
-    file = Path(model.folder, weight_files.NON_EMA_UNET)
+    file = Path(model.folder, model.family.weights_file("non_ema"))
     for key, start in starts(run).items():
         where = ("runs", name, _said(own, key, "recipe", "model"))
         if start == "non_ema" and file.parent.is_dir() and not file.is_file():

@@ -5,19 +5,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from emaki.common import weight_files
+from emaki import families
 from emaki.common.errors import UserError, nearest
 from emaki.common.safetensors_header import read_shapes
 
-PIPELINE_FILES = {
-    "unet": ["unet/config.json", weight_files.UNET],
-    "non_ema": [weight_files.NON_EMA_UNET],
-    "vae": ["vae/config.json", weight_files.VAE],
-    "text_encoder": ["text_encoder/config.json", weight_files.TEXT_ENCODER],
-    "tokenizer": ["tokenizer/tokenizer_config.json"],
-    "scheduler": ["scheduler/scheduler_config.json"],
-}
-NEEDED = [file for part, files in PIPELINE_FILES.items() if part != "non_ema" for file in files]
 PIPELINE = "StableDiffusionPipeline"
 CHANNELS = 4  # of a latent picture; a U-Net for inpainting takes a mask and a second one beside it
 SINGLE_FILES = (".safetensors", ".ckpt")
@@ -34,17 +25,17 @@ def problems(folder: str) -> Iterator[str]:
         )
     elif not path.is_dir():
         yield f"is {folder}, which is no folder"
-    elif not (path / "model_index.json").is_file():
-        yield f"is {folder}, which is no diffusers pipeline: it has no model_index.json"
+    elif not (path / families.INDEX).is_file():
+        yield f"is {folder}, which is no diffusers pipeline: it has no {families.INDEX}"
     else:
         yield from _pipeline(path)
 
 
 def layers(folder: str) -> list[str] | None:
-    """The names of the U-Net's layers that a LoRA can be put on; None where they are not known."""
+    """The names of the layers that a LoRA can be put on; None where they are not known."""
     try:
-        shapes = read_shapes(Path(folder, weight_files.UNET))
-    except (OSError, UserError):
+        shapes = read_shapes(Path(folder, families.find(folder).weights_file()))
+    except (OSError, ValueError, KeyError, UserError):
         return None
     return [
         name.removesuffix(".weight")
@@ -54,13 +45,14 @@ def layers(folder: str) -> list[str] | None:
 
 
 def unknown_layers(folder: str, modules: Iterable[str]) -> Iterator[str]:
-    """Sentences about the ends of names with which no layer of a model's U-Net ends."""
+    """Sentences about the ends of names with which no layer of what is trained ends."""
     known = layers(folder)
     for module in modules if known is not None else ():
         if not any(f".{name}".endswith(f".{module}") for name in known or ()):
+            file = families.find(folder).weights_file()
             ends = {end for name in known or () for end in _ends(name)}
             yield (
-                f"has {module!r}, but no layer of {weight_files.UNET} in {folder} ends so"
+                f"has {module!r}, but no layer of {file} in {folder} ends so"
                 f"{nearest(module, sorted(ends))}"
             )
 
@@ -93,22 +85,24 @@ def missing_file(folder: Path, path: Path) -> str:
 
 
 def _pipeline(folder: Path) -> Iterator[str]:
-    kind = _entry(folder / "model_index.json", "_class_name")
-    if kind != PIPELINE:
-        of = kind if isinstance(kind, str) else "unknown pipeline"
-        yield f"is {folder}, a {of}: only Stable Diffusion 1.x and 2.x ({PIPELINE}) are there"
+    kind = _entry(folder / families.INDEX, "_class_name")
+    try:
+        family = families.find_class(kind if isinstance(kind, str) else "pipeline without a class")
+    except UserError as error:
+        yield f"is {folder}, which {error}"
         return
-    missing = [folder / file for file in NEEDED if not (folder / file).is_file()]
+    needed = family.needed()
+    missing = [folder / file for file in needed if not (folder / file).is_file()]
     if missing:
         yield f"is {folder}, {missing_file(folder, missing[0])}"
         return
     channels = _entry(folder / "unet/config.json", "in_channels")
-    if channels not in (None, CHANNELS):
+    if family.denoiser == "unet" and channels not in (None, CHANNELS):
         yield (
             f"is {folder}, whose U-Net takes {channels} channels, not {CHANNELS}: models for "
             "inpainting, depth or editing are not there"
         )
-    for file in NEEDED:
+    for file in needed:
         if file.endswith(".safetensors"):
             try:
                 read_shapes(folder / file)

@@ -24,6 +24,7 @@ from emaki.data.sources import Source
 from emaki.evaluation.measures import KIND as MEASURES
 from emaki.evaluation.measures import Measure
 from emaki.evaluation.settings import Evaluation
+from emaki.families import DEFAULT, Family, find_class, pipeline_class
 from emaki.sampling.settings import PromptSet, Sampling
 from emaki.training.settings import Run
 
@@ -38,8 +39,8 @@ class Model(Settings):
     """A base model: a folder, or a repository of the Hugging Face hub."""
 
     path: Maybe[str] = Field(None, json_schema_extra={"value": "folder"})
-    """A diffusers `StableDiffusionPipeline`; raw weights beside EMA ones as
-    `unet/diffusion_pytorch_model.non_ema.safetensors`."""
+    """A pipeline of diffusers, of one of the [families](../docs/training.md#families); raw weights
+    beside EMA ones as `unet/diffusion_pytorch_model.non_ema.safetensors`."""
 
     repo: Maybe[RepositoryName] = None
     """Instead of `path`: such a pipeline, as safetensors, on the Hugging Face hub."""
@@ -69,6 +70,11 @@ class Model(Settings):
             return self.path or "."
         commits = filter(None, [self.revision, self.non_ema_revision])
         return f"{HUB_FOLDER}/{self.repo}/{'+'.join(commits)}"
+
+    @property
+    def family(self) -> type[Family]:
+        """Its family. Raises UserError, which goes on after the key, where there is none."""
+        return find_class((None if self.repo else pipeline_class(self.folder)) or DEFAULT)
 
 
 class ExperimentPrompts(Settings):

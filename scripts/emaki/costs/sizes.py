@@ -9,19 +9,15 @@ from typing import NamedTuple
 from emaki.common import weight_files
 from emaki.common.safetensors_header import read_shapes
 from emaki.config.settings import Model
+from emaki.families import Family
 
-PARTS = {
-    "unet": weight_files.UNET,
-    "vae": weight_files.VAE,
-    "text_encoder": weight_files.TEXT_ENCODER,
-}
 TARGETS = ("to_k", "to_q", "to_v", "to_out.0")
 
 
 class Size(NamedTuple):
-    """Parameters of a model's parts; `lora`, those of a LoRA of rank 1 on the attention's layers;
-    `reduction`, the pixels along an edge of a picture to one of a latent; `width`, the text
-    embedding's; and `source`, where these figures are from."""
+    """Parameters of a model's parts, of all its text encoders together; `lora`, those of a LoRA of
+    rank 1 on the attention's layers; `reduction`, the pixels along an edge of a picture to one of a
+    latent; `width`, the text embeddings'; and `source`, where these figures are from."""
 
     unet: int
     vae: int
@@ -48,29 +44,42 @@ def size_of(model: Model) -> Size:
     A model of which nothing is known is taken to be as large as SD 1.4, and `source` says so.
     """
     folder = Path(model.folder)
-    if all((folder / file).is_file() for file in PARTS.values()):
-        return _counted(folder)
+    files = [file for own in _weights(model.family).values() for file in own]
+    if all((folder / file).is_file() for file in files):
+        return _counted(folder, model.family)
     name = model.repo or model.folder
     if name in KNOWN:
         return KNOWN[name]
     return SD14._replace(source=f"{name} is not here, so the size of SD 1.4 is taken")
 
 
+def _weights(family: type[Family]) -> dict[str, list[str]]:
+    """{parameters of a Size: the files that have them}."""
+    return {
+        "unet": [family.weights_file()],
+        "vae": [weight_files.VAE],
+        "text_encoder": [f"{part}/{weight_files.TRANSFORMERS}" for part in family.encoders],
+    }
+
+
 @functools.cache
-def _counted(folder: Path) -> Size:
-    shapes = {part: read_shapes(folder / file) for part, file in PARTS.items()}
+def _counted(folder: Path, family: type[Family]) -> Size:
+    shapes = {
+        part: [shape for file in files for shape in read_shapes(folder / file).items()]
+        for part, files in _weights(family).items()
+    }
     layers = {
         name.removesuffix(".weight"): shape
-        for name, shape in shapes["unet"].items()
+        for name, shape in shapes["unet"]
         if name.endswith(".weight") and len(shape) == 2
     }
     blocks = json.loads((folder / "vae/config.json").read_text())["block_out_channels"]
-    text = json.loads((folder / "text_encoder/config.json").read_text())
-    counts = {part: sum(map(math.prod, shapes[part].values())) for part in PARTS}
+    texts = [json.loads((folder / part / "config.json").read_text()) for part in family.encoders]
+    counts = {part: sum(math.prod(shape) for _, shape in own) for part, own in shapes.items()}
     return Size(
         **counts,
         lora=sum(sum(shape) for name, shape in layers.items() if name.endswith(TARGETS)),
         reduction=2 ** (len(blocks) - 1),
-        width=text["hidden_size"],
+        width=sum(text["hidden_size"] for text in texts),
         source=f"counted in {folder}",
     )

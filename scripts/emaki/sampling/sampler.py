@@ -1,6 +1,7 @@
 """Pictures of fixed prompts and fixed seeds, so that models can be compared pair by pair."""
 
 import hashlib
+import inspect
 import json
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -10,25 +11,16 @@ import diffusers
 import PIL.Image
 import pyarrow as pa
 import torch
-from diffusers import StableDiffusionPipeline, UNet2DConditionModel
 from PIL.Image import Image
-from transformers.models.clip.modeling_clip import CLIPTextModel
 
 from emaki.common import parquet_files, parquet_images
 from emaki.common.batching import filled
 from emaki.common.devices import device
 from emaki.common.files import replacing, sha256
 from emaki.common.progress import bar, tell
+from emaki.families import find
 from emaki.sampling.settings import Sampling
 
-SCHEDULERS = {
-    "ddim": "DDIMScheduler",
-    "ddpm": "DDPMScheduler",
-    "dpmsolver++": "DPMSolverMultistepScheduler",
-    "euler": "EulerDiscreteScheduler",
-    "pndm": "PNDMScheduler",
-    "unipc": "UniPCMultistepScheduler",
-}
 READ = {".json", ".safetensors", ".txt"}  # what a pipeline is loaded from
 SCHEMA = parquet_images.schema(
     prompt="string", seed="int64", image="image", key="string", held_out="bool"
@@ -38,30 +30,19 @@ SCHEMA = parquet_images.schema(
 def load_pipeline(
     model: str | Path,
     *,
-    unet: str | Path | None = None,
+    weights: str | Path | None = None,
     lora: str | Path | None = None,
     lora_scale: float = 1.0,
     scheduler: str = "ddim",
-) -> StableDiffusionPipeline:
-    """A StableDiffusionPipeline of `model`, with another U-Net folder or a LoRA folder fused in.
-
-    A U-Net that was trained together with its text encoder has that in its folder, and it is taken
-    too.
-    """
-    dtype = precision()
-    parts: dict[str, Any] = {}
-    if unet:
-        parts["unet"] = UNet2DConditionModel.from_pretrained(unet, torch_dtype=dtype)
-    if unet and (encoder := Path(unet) / "text_encoder").is_dir():
-        parts["text_encoder"] = CLIPTextModel.from_pretrained(encoder, dtype=dtype)
-    # The checker and what prepares its pictures are left out; older repositories name classes for
-    # them that transformers has no more.
-    parts |= {"safety_checker": None, "feature_extractor": None, "requires_safety_checker": False}
-    pipeline = StableDiffusionPipeline.from_pretrained(model, **parts, torch_dtype=dtype)
+) -> Any:
+    """The pipeline of `model`, with the weights of a checkpoint's or merge's folder in place of its
+    own, or with a LoRA folder fused in."""
+    family = find(model)
+    pipeline = family.load_pipeline(weights, precision())
     if lora:
         pipeline.load_lora_weights(lora)
         pipeline.fuse_lora(lora_scale=lora_scale)
-    pipeline.scheduler = getattr(diffusers, SCHEDULERS[scheduler]).from_config(
+    pipeline.scheduler = getattr(diffusers, family.schedulers[scheduler]).from_config(
         pipeline.scheduler.config
     )
     pipeline.set_progress_bar_config(disable=True)
@@ -85,7 +66,8 @@ def identity(
     parts = [sha256(path) for path in files]
     settings = sampling.model_dump(exclude={"seeds"}) | {"lora_scale": lora_scale}
     parts += [json.dumps(settings, sort_keys=True), str(precision())]
-    parts += [sha256(__file__), diffusers.__version__]
+    code = [__file__, inspect.getfile(type(find(model)))]
+    parts += [*map(sha256, code), diffusers.__version__]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
@@ -93,7 +75,7 @@ def sample(
     prompts: Mapping[str, bool | None],
     sampling: Sampling,
     identity: str,
-    load: Callable[[], StableDiffusionPipeline],
+    load: Callable[[], Any],
     store: str | Path,
     label: str = "",
 ) -> dict[str, list]:

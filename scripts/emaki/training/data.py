@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,7 @@ from safetensors import safe_open
 
 from emaki.common import digests
 from emaki.common.errors import UserError
+from emaki.families import Process
 from emaki.training import order
 from emaki.training.settings import HyperParameters
 
@@ -25,37 +26,45 @@ LARGE = ("moments.safetensors", "text.safetensors")
 class Batch:
     """A batch of the diffusion model's training.
 
-    `latents` and `noise` (B, C, H, W) float32, `timesteps` (B,) int64; `text` is the embedded
-    captions (B, T, D) float32 or, where the text encoder is trained, their token ids (B, T).
+    `latents` and `noise` (B, C, H, W) float32, `timesteps` (B,) int64; `conditions` (name: tensor
+    (B, ...)) are what a family makes of captions or, where text encoders are trained, token ids.
     """
 
     latents: torch.Tensor
     noise: torch.Tensor
     timesteps: torch.Tensor
-    text: torch.Tensor
+    conditions: dict[str, torch.Tensor]
 
     def split(self, parts: int) -> list[Batch]:
         """Split into `parts` micro-batches of equal size."""
-        tensors = (self.latents, self.noise, self.timesteps, self.text)
-        return [Batch(*chunk) for chunk in zip(*(tensor.chunk(parts) for tensor in tensors))]
+        chunks = zip(*(tensor.chunk(parts) for tensor in self._tensors()))
+        return [self._with(chunk) for chunk in chunks]
 
     def to(self, device: torch.device) -> Batch:
         """The batch on `device`; the copy does not wait for the device."""
-        tensors = [self.latents, self.noise, self.timesteps, self.text]
+        tensors = self._tensors()
         if device.type == "cuda":  # a copy from other memory would wait
             tensors = [tensor.pin_memory() for tensor in tensors]
-        return Batch(*(tensor.to(device, non_blocking=True) for tensor in tensors))
+        return self._with([tensor.to(device, non_blocking=True) for tensor in tensors])
+
+    def _tensors(self) -> list[torch.Tensor]:
+        return [self.latents, self.noise, self.timesteps, *self.conditions.values()]
+
+    def _with(self, tensors: Sequence[torch.Tensor]) -> Batch:
+        """A batch of other tensors, in the order of `_tensors`."""
+        latents, noise, timesteps, *conditions = tensors
+        return Batch(latents, noise, timesteps, dict(zip(self.conditions, conditions)))
 
 
 class Latents:
     """One split ("train" or "validation") of a latents folder, memory-mapped.
 
     `mean` and `std` (N, F, C, H, W) are the VAE's posterior, F = 2 where the flipped picture is
-    cached too; `text` has one entry per distinct caption, the empty one first: embeddings
-    (K, T, D) or, with `tokens`, token ids (K, T); `captions` (N,) points into it.
+    cached too; `text` (name: tensor (K, ...)) has the tensors `names` of text.safetensors, one
+    entry per distinct caption, the empty one first; `captions` (N,) points into them.
     """
 
-    def __init__(self, folder: str | Path, split: str, tokens: bool = False):
+    def __init__(self, folder: str | Path, split: str, names: Sequence[str] = ("embeddings",)):
         folder = Path(folder)
         if not (folder / "manifest.json").exists():
             raise UserError(f"{folder} holds no latents (no manifest.json): make them first")
@@ -63,13 +72,14 @@ class Latents:
         if "shards" in self.manifest:
             folders = [folder / shard["folder"] for shard in self.manifest["shards"]]
             index = read_index(folder, split)
-            opened = [_open(shard, split, tokens) for shard in folders]
+            opened = [_open(shard, split, names) for shard in folders]
             found = _join_shards(opened, index)
         else:
-            found = _open(folder, split, tokens)
+            found = _open(folder, split, names)
         self.mean, self.std, self.captions, self.text = found
         self.folder, self.split = folder, split
         self.scaling_factor = self.manifest["scaling_factor"]
+        self.shift_factor = self.manifest.get("shift_factor", 0.0)
 
     def __len__(self) -> int:
         return len(self.mean)
@@ -78,6 +88,14 @@ class Latents:
     def flips(self) -> bool:
         """Whether the flipped pictures are cached."""
         return self.mean.shape[1] == 2
+
+    def normalise(self, sample: torch.Tensor) -> torch.Tensor:
+        """Latents as the denoiser takes them, of samples of the posterior."""
+        return (sample - self.shift_factor) * self.scaling_factor
+
+    def conditions(self, captions: torch.Tensor) -> dict[str, torch.Tensor]:
+        """What was made of these captions (B,), numbers as in `captions`."""
+        return {name: tensor[captions] for name, tensor in self.text.items()}
 
     def ids(self, rows: Iterable[int]) -> list[str]:
         """The names of the pictures in `rows`."""
@@ -109,7 +127,7 @@ class ShardedTensor:
 
 
 # mean, std, captions and text of a split
-Moments = tuple[Any, Any, torch.Tensor, Any]
+Moments = tuple[Any, Any, torch.Tensor, Mapping[str, Any]]
 
 
 def read_index(folder: str | Path, split: str) -> pa.Table:
@@ -133,7 +151,7 @@ def check(folder: str | Path) -> None:
         check(folder / shard["folder"])
 
 
-def _open(folder: Path, split: str, tokens: bool) -> Moments:
+def _open(folder: Path, split: str, names: Sequence[str]) -> Moments:
     """Mean, std and captions of a split, and the text, as they lie in one folder."""
     if not (folder / "moments.safetensors").exists():
         raise UserError(f"{folder} holds no moments.safetensors any more: make these latents again")
@@ -142,7 +160,7 @@ def _open(folder: Path, split: str, tokens: bool) -> Moments:
             file.get_tensor(f"{split}.{name}") for name in ("mean", "std", "captions")
         )
     with safe_open(folder / "text.safetensors", "pt") as file:
-        return mean, std, captions, file.get_tensor("input_ids" if tokens else "embeddings")
+        return mean, std, captions, {name: file.get_tensor(name) for name in names}
 
 
 def _join_shards(opened: list[Moments], index: pa.Table) -> Moments:
@@ -152,21 +170,24 @@ def _join_shards(opened: list[Moments], index: pa.Table) -> Moments:
         torch.from_numpy(index[name].to_numpy().astype("int64"))
         for name in ("shard", "row", "caption")
     )
-    counts = torch.tensor([len(tensor) for tensor in text])
+    counts = torch.tensor([len(next(iter(tensors.values()))) for tensors in text])
     # a shard's captions begin where those before it end; the first of all is the empty one
     captions = caption + (counts.cumsum(0) - counts)[shard]
     parts = torch.arange(len(text)).repeat_interleave(counts)
-    texts = ShardedTensor(text, parts, torch.cat([torch.arange(count) for count in counts]))
+    places = torch.cat([torch.arange(count) for count in counts])
+    texts = {
+        name: ShardedTensor([tensors[name] for tensors in text], parts, places) for name in text[0]
+    }
     return ShardedTensor(mean, shard, row), ShardedTensor(std, shard, row), captions, texts
 
 
 def batch_of_step(
-    latents: Latents, run: HyperParameters, step: int, size: int, timesteps: int
+    latents: Latents, run: HyperParameters, step: int, size: int, process: Process
 ) -> Batch:
     """The global batch of `size` pictures that step `step` (from 0) trains on.
 
     Latents are sampled from the posterior and scaled as diffusers does:
-    (mean + std * n) * scaling_factor. `timesteps` is their number in the noise schedule.
+    (mean + std * n - shift_factor) * scaling_factor.
     """
     seed, shape = run.seed, (size, *latents.mean.shape[2:])
     rows = torch.from_numpy(order.rows(seed, step, size, len(latents)))
@@ -186,10 +207,8 @@ def batch_of_step(
         drop = order.generator(seed, "caption_dropout", step).random(size) < run.caption_dropout
         captions = captions.masked_fill(torch.from_numpy(drop), 0)
     return Batch(
-        latents=sample * latents.scaling_factor,
+        latents=latents.normalise(sample),
         noise=noise,
-        timesteps=torch.from_numpy(
-            order.generator(seed, "timesteps", step).integers(0, timesteps, size)
-        ),
-        text=latents.text[captions],
+        timesteps=process.draw_timesteps(order.generator(seed, "timesteps", step), size),
+        conditions=latents.conditions(captions),
     )

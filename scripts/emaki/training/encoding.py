@@ -1,9 +1,10 @@
 """The cache of VAE posteriors and text embeddings.
 
 A folder: moments.safetensors ({split}.mean and {split}.std (N, F, C, H, W) float32, not scaled,
-F = 2 with the flipped pictures; {split}.captions (N,)), text.safetensors (embeddings (K, T, D)
-and input_ids (K, T) of the distinct captions, the empty one first), index.parquet (split, id,
-text, caption, tokens, cut) and manifest.json: hashes of all that made them.
+F = 2 with the flipped pictures; {split}.captions (N,)), text.safetensors (what the model's family
+makes of the K distinct captions, the empty one first: embeddings (K, T, D) and input_ids (K, T)),
+index.parquet (split, id, text, caption, tokens, cut) and manifest.json: hashes of all that made
+them.
 """
 
 import hashlib
@@ -24,6 +25,7 @@ from emaki.common.errors import UserError
 from emaki.common.progress import bar, tell
 from emaki.data import SPLITS
 from emaki.data.decoding import read_dataset_bytes
+from emaki.families import Family, find
 from emaki.training.models import be_deterministic
 
 BATCH = 8
@@ -43,14 +45,14 @@ def encode_dataset(
 
     torch.set_num_threads(1)  # another number would give other sums
     be_deterministic(device())
-    dataset, model, output = Path(dataset), Path(model), Path(output)
+    dataset, family, output = Path(dataset), find(model), Path(output)
     texts = {split: read(dataset, split, ["id", "text"]) for split in SPLITS}
     captions = ["", *sorted({row["text"] for rows in texts.values() for row in rows} - {""})]
     number = {caption: index for index, caption in enumerate(captions)}
-    text, lengths = embed(captions, model)
-    manifest = describe(dataset, model, resolution, random_flip)
+    text, lengths = embed(captions, family)
+    manifest = describe(dataset, family, resolution, random_flip)
     shards = make_shard_folder(output, manifest)
-    vae = load_vae(model, resolution)
+    vae = load_vae(family, resolution)
     moments: dict[str, torch.Tensor] = {}
     for split in SPLITS:
         pictures = iterate(dataset, split, ["image"], SHARD)
@@ -59,12 +61,13 @@ def encode_dataset(
         moments |= {f"{split}.{name}": tensor for name, tensor in found.items()}
         rows = [number[row["text"]] for row in texts[split]]
         moments[f"{split}.captions"] = torch.tensor(rows, dtype=torch.int64)
-    manifest["scaling_factor"] = vae.config.scaling_factor
+    manifest |= scale(vae)
     with files.replacing(output) as folder:
         folder.mkdir()
         save_file(moments, folder / "moments.safetensors")
         save_file(text, folder / "text.safetensors")
-        write_index(folder / "index.parquet", texts, number, lengths, text["input_ids"].shape[1])
+        longest = max(text[name].shape[1] for name in family.tokens)
+        write_index(folder / "index.parquet", texts, number, lengths, longest)
         for name in ("moments.safetensors", "text.safetensors"):
             manifest[name] = files.sha256(folder / name)
         (folder / "manifest.json").write_text(digests.to_json(manifest), "utf-8")
@@ -133,14 +136,20 @@ def make_shard_folder(output: Path, manifest: dict[str, Any]) -> Path:
     return folder
 
 
-def load_vae(model: Path, resolution: int) -> Any:
-    """The pipeline's VAE in float32, ready to encode pictures of `resolution` pixels."""
-    from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
-
-    vae = AutoencoderKL.from_pretrained(model, subfolder="vae", torch_dtype=torch.float32)
+def load_vae(family: Family, resolution: int) -> Any:
+    """The model's VAE in float32, ready to encode pictures of `resolution` pixels."""
+    vae = family.load_vae()
     if resolution % downscaling(vae):
         raise UserError(f"--resolution {resolution} is no multiple of the VAE's {downscaling(vae)}")
     return vae.to(device()).eval().requires_grad_(False)
+
+
+def scale(vae: Any) -> dict[str, float]:
+    """How its latents become the denoiser's: the factor and, where there is one, the shift."""
+    found = {"scaling_factor": vae.config.scaling_factor}
+    if shift := vae.config.get("shift_factor"):
+        found["shift_factor"] = shift
+    return found
 
 
 def downscaling(vae: Any) -> int:
@@ -204,33 +213,21 @@ def encode_batch(
 
 
 @torch.no_grad()
-def embed(captions: list[str], model: str | Path) -> tuple[dict[str, torch.Tensor], list[int]]:
-    """The text encoder's last hidden states and token ids, padded and cut to its length.
-
-    Also returns how many tokens each caption has before it is cut.
-    """
-    from transformers.models.clip.modeling_clip import CLIPTextModel
-    from transformers.models.clip.tokenization_clip import CLIPTokenizer
-
-    tokenizer = CLIPTokenizer.from_pretrained(model, subfolder="tokenizer")
-    encoder: torch.nn.Module = CLIPTextModel.from_pretrained(
-        model, subfolder="text_encoder", dtype=torch.float32
-    )
-    encoder.to(device()).eval()
-    longest = tokenizer.model_max_length
-    whole = tokenizer(captions, verbose=False).input_ids
+def embed(captions: list[str], family: Family) -> tuple[dict[str, torch.Tensor], list[int]]:
+    """The family's tokens and conditions of captions, and how many tokens each of them has."""
     full = filled(captions, -(-len(captions) // TEXTS) * TEXTS)
-    ids = tokenizer(
-        full, max_length=longest, padding="max_length", truncation=True, return_tensors="pt"
-    ).input_ids
-    starts = range(0, len(captions), TEXTS)
-    parts = [
-        encoder(ids[start : start + TEXTS].to(device())).last_hidden_state.cpu()
-        for start in bar(starts, unit="batches", label="embed captions")
-    ]
-    tensors = {"embeddings": torch.cat(parts), "input_ids": ids}
-    tensors = {name: tensor[: len(captions)].clone() for name, tensor in tensors.items()}
-    return tensors, [len(tokens) for tokens in whole]
+    tokens, lengths = family.tokenize(full)
+    encoders = {
+        part: family.load_encoder(part, family.folder / part, torch.float32).to(device()).eval()
+        for part in family.encoders
+    }
+    parts = []
+    for start in bar(range(0, len(captions), TEXTS), unit="batches", label="embed captions"):
+        some = {name: ids[start : start + TEXTS].to(device()) for name, ids in tokens.items()}
+        parts.append({name: made.cpu() for name, made in family.encode(encoders, some).items()})
+    tensors = {name: torch.cat([part[name] for part in parts]) for name in family.conditions}
+    tensors = {name: tensor[: len(captions)].clone() for name, tensor in (tensors | tokens).items()}
+    return tensors, lengths[: len(captions)]
 
 
 def write_index(
@@ -271,7 +268,7 @@ def write_index(
         tell(said)
 
 
-def describe(dataset: Path, model: Path, resolution: int, random_flip: bool) -> dict[str, Any]:
+def describe(dataset: Path, family: Family, resolution: int, random_flip: bool) -> dict[str, Any]:
     """manifest.json's part on what the cache is made from."""
     digest = hashlib.sha256()
     counts = dict.fromkeys(SPLITS, 0)
@@ -283,13 +280,13 @@ def describe(dataset: Path, model: Path, resolution: int, random_flip: bool) -> 
                 digest.update(json.dumps([split, row["id"], row["text"], picture]).encode())
     parts = [
         path
-        for part in ("vae", "text_encoder", "tokenizer")
-        for path in sorted((model / part).iterdir())
+        for part in ("vae", *family.encoders, *family.tokenizers)
+        for path in sorted((family.folder / part).iterdir())
         if path.is_file()
     ]
     return {
         "dataset": digest.hexdigest(),
-        "model": {str(path.relative_to(model)): files.sha256(path) for path in parts},
+        "model": {str(path.relative_to(family.folder)): files.sha256(path) for path in parts},
         "resolution": resolution,
         "random_flip": random_flip,
         **counts,

@@ -7,10 +7,10 @@ from typing import Any
 import torch
 
 from emaki.common.progress import bar
+from emaki.families import Family, find
 from emaki.training import data, models, optimizers, validation
 from emaki.training.ema import MovingAverage
 from emaki.training.metrics import Metrics
-from emaki.training.noise import Diffusion
 from emaki.training.processes import ALONE, Group
 from emaki.training.settings import HyperParameters
 from emaki.training.trainer import Trainer
@@ -23,58 +23,61 @@ def make_trainer(
 ) -> Trainer:
     """A Trainer at step 0 of `run` on the pipeline folder `model` and the folder `latents`."""
     torch.set_num_threads(run.threads)
-    modules = _make_modules(run, model, device)
+    family = find(model)
+    modules = _make_modules(run, family, device)
     parameters = {
-        (name if part == "unet" else f"{part}.{name}"): parameter
+        (name if part == family.denoiser else f"{part}.{name}"): parameter
         for part, module in modules.items()
         for name, parameter in module.named_parameters()
         if parameter.requires_grad
     }
-    tokens = run.train_text_encoder
+    names = family.tokens if run.train_text_encoder else family.conditions
     return Trainer(
         run=run,
+        family=family,
         device=device,
         modules=modules,
         parameters=parameters,
-        optimizer=optimizers.make_optimizer(run, _group_by_rate(run, parameters)),
+        optimizer=optimizers.make_optimizer(run, _group_by_rate(run, family, parameters)),
         scaler=torch.amp.GradScaler(device.type, enabled=run.mixed_precision == "fp16"),
-        ema=_make_ema(run, model, parameters, device),
-        diffusion=Diffusion(model, device),
-        latents=data.Latents(latents, "train", tokens),
-        held_out=data.Latents(latents, "validation", tokens),
+        ema=_make_ema(run, family, parameters, device),
+        process=family.process(device),
+        latents=data.Latents(latents, "train", names),
+        held_out=data.Latents(latents, "validation", names),
         metrics=Metrics(),
     )
 
 
 def _group_by_rate(
-    run: HyperParameters, parameters: dict[str, torch.nn.Parameter]
+    run: HyperParameters, family: Family, parameters: dict[str, torch.nn.Parameter]
 ) -> list[dict[str, Any]]:
     """The optimizer's groups of parameters: those that have the same learning rate."""
-    groups: list[dict[str, Any]] = [{"params": list(models.of_part(parameters, "unet").values())}]
-    if text := list(models.of_part(parameters, "text_encoder").values()):
+    own = list(models.of_part(parameters, family.denoiser).values())
+    groups: list[dict[str, Any]] = [{"params": own}]
+    if text := [p for part in family.encoders for p in models.of_part(parameters, part).values()]:
         rate = run.text_encoder_learning_rate or run.learning_rate
         groups.append({"params": text, "share": rate / run.learning_rate})
     return groups
 
 
-def _make_modules(run: HyperParameters, model: str | Path, device: torch.device) -> dict[str, Any]:
-    modules: dict[str, Any] = {"unet": models.load_unet(model, run, device)}
+def _make_modules(run: HyperParameters, family: Family, device: torch.device) -> dict[str, Any]:
+    modules: dict[str, Any] = {family.denoiser: models.load_denoiser(family, run, device)}
     if run.train_text_encoder:
-        modules["text_encoder"] = models.load_text_encoder(model, run.train_init, device)
+        modules |= models.load_encoders(family, run.train_init, device)
     if run.method == "lora":
         from emaki.training import lora
 
-        layers = {"unet": run.target_modules, "text_encoder": lora.TEXT_ENCODER_MODULES}
         for part, module in modules.items():
-            lora.add_lora(module, run, layers[part])
+            encodes = part in family.encoders
+            lora.add_lora(module, run, family.encoder_layers if encodes else run.target_modules)
     if run.compile:
-        modules["unet"].compile()
+        modules[family.denoiser].compile()
     return modules
 
 
 def _make_ema(
     run: HyperParameters,
-    model: str | Path,
+    family: Family,
     parameters: dict[str, torch.nn.Parameter],
     device: torch.device,
 ) -> MovingAverage | None:
@@ -83,10 +86,10 @@ def _make_ema(
     init = run.ema.init
     if init in ("train", run.train_init):
         return MovingAverage(parameters, run.ema)
-    start = models.load_weights(model, init, models.of_part(parameters, "unet"))
+    start = models.load_weights(family, init, models.of_part(parameters, family.denoiser))
     if run.train_text_encoder:
-        text = models.load_text_encoder(model, init, device)
-        start |= {f"text_encoder.{name}": p for name, p in text.named_parameters()}
+        for part, encoder in models.load_encoders(family, init, device).items():
+            start |= {f"{part}.{name}": p for name, p in encoder.named_parameters()}
     return MovingAverage({name: start[name].to(device) for name in parameters}, run.ema)
 
 
@@ -112,13 +115,13 @@ def train(
     for step in steps if group.rank else bar(steps, unit="steps", label=label):
         rate = optimizers.learning_rate(run, step)
         optimizers.set_learning_rate(optimizer, rate)
-        batch = data.batch_of_step(trainer.latents, run, step, size, len(trainer.diffusion))
+        batch = data.batch_of_step(trainer.latents, run, step, size, trainer.process)
         losses = []
         ours = batch.split(parts * group.size)[group.rank :: group.size]
         for number, micro_batch in enumerate(ours, 1):
             micro_batch = micro_batch.to(trainer.device)
             prediction = trainer.predict(micro_batch)
-            loss = trainer.diffusion.loss(prediction, micro_batch, run.snr_gamma)
+            loss = trainer.loss(prediction, micro_batch, run.snr_gamma)
             scaler.scale(loss / parts).backward()
             losses.append(loss.detach())
             if ema is not None and per_micro_batch and number < parts:
@@ -149,10 +152,10 @@ def validate(trainer: Trainer, stop: Callable[[], bool] = lambda: False) -> dict
     """
 
     def measure() -> float:
-        trainer.modules["unet"].eval()
+        trainer.denoiser.eval()
         with torch.compiler.set_stance("force_eager"):  # not worth a compilation of its own
             result = validation.measure_loss(trainer, stop)
-        trainer.modules["unet"].train()
+        trainer.denoiser.train()
         return result
 
     if not len(trainer.held_out):
@@ -175,10 +178,12 @@ def _copy_into(parameters: dict[str, torch.nn.Parameter], values: dict[str, torc
 def save_weights(trainer: Trainer, folder: str | Path) -> list[str]:
     """Write the raw weights and the average's into folder/raw and folder/ema; return the kinds."""
     kinds = {"raw": trainer.parameters} | ({"ema": trainer.ema.averages} if trainer.ema else {})
-    if trainer.run.method == "lora":
-        from emaki.training.lora import save
-    else:
-        from emaki.training.models import save
     for kind, weights in kinds.items():
-        save(trainer.modules, weights, Path(folder) / kind, trainer.run.save_precision)
+        to, precision = Path(folder) / kind, trainer.run.save_precision
+        if trainer.run.method == "lora":
+            from emaki.training import lora
+
+            lora.save(trainer.family, trainer.modules, weights, to, precision)
+        else:
+            models.save(trainer.modules, weights, to, precision)
     return sorted(kinds)

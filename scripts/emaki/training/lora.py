@@ -13,17 +13,12 @@ from safetensors.torch import save_file
 from emaki.common import weight_files
 from emaki.common.devices import dtype
 from emaki.common.errors import UserError
+from emaki.families import Family
 from emaki.training import models
 from emaki.training.settings import HyperParameters
 
 WEBUI_FILE = "webui/lora.safetensors"
-KOHYA = {
-    "unet": "lora_unet",
-    "text_encoder": "lora_te",
-    "A.weight": "lora_down.weight",
-    "B.weight": "lora_up.weight",
-}
-TEXT_ENCODER_MODULES = ("q_proj", "k_proj", "v_proj", "out_proj")
+KOHYA = {"A.weight": "lora_down.weight", "B.weight": "lora_up.weight"}
 
 
 def add_lora(model: Any, run: HyperParameters, modules: Sequence[str]) -> None:
@@ -58,6 +53,7 @@ def add_lora(model: Any, run: HyperParameters, modules: Sequence[str]) -> None:
 
 
 def save(
+    family: Family,
     modules: Mapping[str, Any],
     weights: Mapping[str, torch.Tensor],
     folder: Path,
@@ -65,12 +61,11 @@ def save(
 ) -> None:
     """Write the LoRA `weights` (name: tensor), once for diffusers and once for web UIs.
 
-    `modules` are the models by their names in the pipeline ("unet", "text_encoder"). The file
-    weight_files.LORA is what `load_lora_weights` reads; alpha and rank are in its metadata, so that
-    the loaded LoRA has the trained scale. It has peft's names: convert_state_dict_to_diffusers
-    gives older ones to attention's layers only, and where the first name is peft's,
-    load_lora_weights leaves those out. WEBUI_FILE has the names of kohya's sd-scripts, and alpha
-    beside each pair.
+    `modules` are a Trainer's. The file weight_files.LORA is what `load_lora_weights` reads; alpha
+    and rank are in its metadata, so that the loaded LoRA has the trained scale. It has peft's
+    names: convert_state_dict_to_diffusers gives older ones to attention's layers only, and where
+    the first name is peft's, load_lora_weights leaves those out. WEBUI_FILE has the names of
+    kohya's sd-scripts, and alpha beside each pair.
     """
     (folder / WEBUI_FILE).parent.mkdir(parents=True)
     tensors: dict[str, torch.Tensor] = {}
@@ -80,10 +75,10 @@ def save(
         config = model.peft_config["default"].to_dict()
         own = {
             name: tensor.detach().to("cpu", dtype(precision)).contiguous()
-            for name, tensor in _rename_as_peft(model, part, weights).items()
+            for name, tensor in _rename_as_peft(family, model, part, weights).items()
         }
         tensors |= {f"{part}.{name}": tensor for name, tensor in own.items()}
-        for_web_uis |= _rename_as_kohya(own, part, config["lora_alpha"])
+        for_web_uis |= _rename_as_kohya(family, own, part, config["lora_alpha"])
         for key, value in config.items():
             if value is not None:
                 metadata[f"{part}.{key}"] = sorted(value) if isinstance(value, set) else value
@@ -94,7 +89,7 @@ def save(
 
 
 def _rename_as_peft(
-    model: Any, part: str, weights: Mapping[str, torch.Tensor]
+    family: Family, model: Any, part: str, weights: Mapping[str, torch.Tensor]
 ) -> dict[str, torch.Tensor]:
     """The `weights` of one part (see trainer.Trainer): LAYER.lora_A.weight and LAYER.lora_B.weight.
 
@@ -102,18 +97,18 @@ def _rename_as_peft(
     included, still looks for them.
     """
     own = get_peft_model_state_dict(model, state_dict=models.of_part(weights, part))
-    if part == "unet":
+    if part == family.denoiser:
         return own
     return {f"text_model.{name.removeprefix('text_model.')}": own[name] for name in own}
 
 
 def _rename_as_kohya(
-    own: Mapping[str, torch.Tensor], part: str, alpha: float
+    family: Family, own: Mapping[str, torch.Tensor], part: str, alpha: float
 ) -> dict[str, torch.Tensor]:
     named = {}
     for name, tensor in own.items():
         layer, _, side = name.rpartition(".lora_")
-        key = f"{KOHYA[part]}_{layer.replace('.', '_')}"
+        key = family.webui_name(part, layer)
         named[f"{key}.{KOHYA[side]}"] = tensor
         named[f"{key}.alpha"] = torch.tensor(float(alpha))
     return named

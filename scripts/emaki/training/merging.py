@@ -9,21 +9,24 @@ from safetensors.numpy import load_file, save_file
 from emaki.common import digests, weight_files
 from emaki.common.errors import UserError
 from emaki.common.files import replacing, sha256
+from emaki.families import find
 
 
 def merge(model: str | Path, tuned: str | Path, alpha: float, output: str | Path) -> None:
-    """Write base + alpha x (tuned - base) as a diffusers U-Net folder with a `merge.json`.
+    """Write base + alpha x (tuned - base) as a denoiser's folder of diffusers with a `merge.json`.
 
-    `model` is the base's pipeline folder, `tuned` a U-Net folder, whose text encoder is merged too
-    where it was trained (text_encoder/); alpha 0 is the base, 1 the fine-tune, beyond 1
+    `model` is the base's pipeline folder, `tuned` a denoiser's, whose text encoders are merged too
+    where they were trained (text_encoder/); alpha 0 is the base, 1 the fine-tune, beyond 1
     extrapolates. Computed in float32, kept in the fine-tune's type. Raises UserError where the two
     do not have the same tensors, or the fine-tune is damaged.
     """
     digests.check_weights(tuned)
-    model, tuned = Path(model), Path(tuned)
-    parts = {weight_files.DIFFUSERS: model / weight_files.UNET}
-    if (tuned / weight_files.TEXT_ENCODER).exists():
-        parts[weight_files.TEXT_ENCODER] = model / weight_files.TEXT_ENCODER
+    family, tuned = find(model), Path(tuned)
+    parts = {weight_files.DIFFUSERS: family.folder / family.weights_file()}
+    for part in family.encoders:
+        name = f"{part}/{weight_files.TRANSFORMERS}"
+        if (tuned / name).exists():
+            parts[name] = family.folder / name
     with replacing(output) as folder:
         for name, base in parts.items():
             (folder / name).parent.mkdir()

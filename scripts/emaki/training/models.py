@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,11 @@ import torch
 from emaki.common import weight_files
 from emaki.common.devices import dtype
 from emaki.common.errors import UserError
-from emaki.training import attention
+from emaki.families import Family
 from emaki.training.settings import HyperParameters, Start
+
+# Of a text encoder's weights among a Trainer's; the denoiser's have their own names.
+ENCODER = re.compile(r"text_encoder(_\d)?\.")
 
 
 def place(device: torch.device, rank: int) -> torch.device:
@@ -41,7 +45,7 @@ def be_deterministic(device: torch.device) -> None:
 def check(run: HyperParameters, device: torch.device) -> None:
     """Raise UserError where the run cannot be trained as it says, or not on this machine."""
     for start in (run.train_init, run.ema.init if run.ema else None):
-        folder = find_text_encoder(start)
+        folder = find_encoder(start, "text_encoder")
         if folder and not run.train_text_encoder:
             raise UserError(
                 f"{folder.parent} has a text encoder of its own, which the cached captions are "
@@ -62,19 +66,18 @@ def check(run: HyperParameters, device: torch.device) -> None:
             raise UserError(f"attention xformers: the package cannot be used ({error})") from error
 
 
-def find_weights(model: str | Path, start: str | Start) -> Path:
-    """The U-Net file that `start` means: of the pipeline folder `model` "ema" is the plain one and
-    "non_ema" its variant; a Start with a folder is a U-Net folder. Raises UserError where it is not
-    there."""
+def find_weights(family: Family, start: str | Start) -> Path:
+    """The denoiser's file that `start` means: of the model "ema" is the plain one and "non_ema" its
+    variant; a Start with a folder is a denoiser's. Raises UserError where it is not there."""
     if isinstance(start, Start):
         if start.folder is None:
             raise UserError(
                 f"step {start.step} of {start.run}: a training starts from a folder's weights"
             )
         path = Path(start.folder) / weight_files.DIFFUSERS
-        missing = "this folder has no U-Net weights"
+        missing = f"this folder has no {family.denoiser} weights"
     else:
-        path = Path(model) / {"ema": weight_files.UNET, "non_ema": weight_files.NON_EMA_UNET}[start]
+        path = family.folder / family.weights_file(start)
         missing = f"this model has no {start} weights"
     if not path.exists():
         raise UserError(f"{path} is not there: {missing}")
@@ -82,72 +85,69 @@ def find_weights(model: str | Path, start: str | Start) -> Path:
 
 
 def load_weights(
-    model: str | Path, start: str | Start, like: Mapping[str, torch.Tensor]
+    family: Family, start: str | Start, like: Mapping[str, torch.Tensor]
 ) -> dict[str, torch.Tensor]:
-    """The U-Net's weights (name: tensor) in float32, from the file that `start` means.
+    """The denoiser's weights (name: tensor) in float32, from the file that `start` means.
 
     Raises UserError where their names and shapes are not those of `like` (name: tensor).
     """
     from safetensors.torch import load_file
 
-    path = find_weights(model, start)
+    path = find_weights(family, start)
     weights = {name: tensor.float() for name, tensor in load_file(path).items()}
     ours, theirs = ({n: t.shape for n, t in some.items()} for some in (like, weights))
     if ours != theirs:
         name = min(n for n in ours.keys() | theirs.keys() if ours.get(n) != theirs.get(n))
-        raise UserError(f"{path} is of another architecture than {model}: see {name}")
+        raise UserError(f"{path} is of another architecture than {family.folder}: see {name}")
     return weights
 
 
-def load_unet(model: str | Path, run: HyperParameters, device: torch.device) -> torch.nn.Module:
-    """The U-Net in training mode on the device, in float32, no parameter frozen."""
-    from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
-
-    config = json.loads((Path(model) / "unet/config.json").read_text())
+def load_denoiser(family: Family, run: HyperParameters, device: torch.device) -> Any:
+    """The denoiser in training mode on the device, in float32, no parameter frozen."""
     with torch.device("meta"):
-        unet = UNet2DConditionModel.from_config(config)
-    weights = load_weights(model, run.train_init, unet.state_dict())
-    unet.load_state_dict(weights, strict=True, assign=True)
-    unet.to(device).train().requires_grad_(True)
+        denoiser = family.make_denoiser()
+    weights = load_weights(family, run.train_init, denoiser.state_dict())
+    denoiser.load_state_dict(weights, strict=True, assign=True)
+    denoiser.to(device).train().requires_grad_(True)
     if run.gradient_checkpointing:
-        unet.enable_gradient_checkpointing()
+        denoiser.enable_gradient_checkpointing()
     if run.attention == "xformers":
-        unet.enable_xformers_memory_efficient_attention()
+        denoiser.enable_xformers_memory_efficient_attention()
     if device.type == "cpu":
-        attention.use_float32(unet)
-    return unet
+        family.use_float32_attention(denoiser)
+    return denoiser
 
 
-def find_text_encoder(start: str | Start | None) -> Path | None:
-    """The folder of the text encoder that was trained with the U-Net that `start` means, if any."""
+def find_encoder(start: str | Start | None, part: str) -> Path | None:
+    """The folder of the text encoder that was trained with the denoiser that `start` means, if
+    any."""
     if not isinstance(start, Start) or start.folder is None:
         return None
-    folder = Path(start.folder) / "text_encoder"
+    folder = Path(start.folder) / part
     return folder if folder.is_dir() else None
 
 
-def load_text_encoder(
-    model: str | Path, start: str | Start, device: torch.device
-) -> torch.nn.Module:
-    """The text encoder on the device, in float32, without dropout.
+def load_encoders(
+    family: Family, start: str | Start, device: torch.device
+) -> dict[str, torch.nn.Module]:
+    """The text encoders (part: model) on the device, in float32, without dropout.
 
-    It is that of the checkpoint `start` (see `find_weights`), else that of the pipeline `model`.
+    They are those of the checkpoint `start` (see `find_weights`), else those of the model.
     """
-    from transformers.models.clip.modeling_clip import CLIPTextModel
-
-    folder = find_text_encoder(start) or Path(model) / "text_encoder"
-    encoder: torch.nn.Module = CLIPTextModel.from_pretrained(folder, dtype=torch.float32)
-    return encoder.to(device).eval()
+    folders = {part: find_encoder(start, part) or family.folder / part for part in family.encoders}
+    return {
+        part: family.load_encoder(part, folder, torch.float32).to(device).eval()
+        for part, folder in folders.items()
+    }
 
 
 def of_part(weights: Mapping[str, Any], part: str) -> dict[str, Any]:
-    """The weights of "unet" or "text_encoder" among a Trainer's, under the model's own names."""
-    prefix = "text_encoder."
-    return {
-        name.removeprefix(prefix): tensor
-        for name, tensor in weights.items()
-        if name.startswith(prefix) == (part == "text_encoder")
-    }
+    """The weights of a part ("unet", "text_encoder") among a Trainer's, under its own names."""
+    prefix = f"{part}."
+    if ENCODER.match(prefix):
+        own = (name for name in weights if name.startswith(prefix))
+        return {name.removeprefix(prefix): weights[name] for name in own}
+    return {name: tensor for name, tensor in weights.items() if not ENCODER.match(name)}
 
 
 def save(
@@ -156,25 +156,28 @@ def save(
     folder: Path,
     precision: str,
 ) -> None:
-    """Write `weights` (name: tensor) as a diffusers U-Net folder in `precision` fp32 or fp16.
+    """Write `weights` (name: tensor) as a denoiser's folder of diffusers, fp32 or fp16.
 
-    A text encoder that was trained too is in its subfolder text_encoder, as transformers reads it.
+    Text encoders that were trained too are in subfolders (text_encoder), as transformers reads
+    them. `modules` are a Trainer's.
     """
     folder.mkdir(parents=True)
     tensors = {
         name: tensor.detach().to("cpu", dtype(precision)).contiguous()
         for name, tensor in weights.items()
     }
-    _save_unet(modules["unet"], of_part(tensors, "unet"), folder)
-    if "text_encoder" in modules:
-        own = of_part(tensors, "text_encoder")
-        modules["text_encoder"].save_pretrained(folder / "text_encoder", state_dict=own)
+    for part, module in modules.items():
+        own = of_part(tensors, part)
+        if ENCODER.match(f"{part}."):
+            module.save_pretrained(folder / part, state_dict=own)
+        else:
+            _save_denoiser(module, own, folder)
 
 
-def _save_unet(unet: Any, tensors: dict[str, torch.Tensor], folder: Path) -> None:
+def _save_denoiser(denoiser: Any, tensors: dict[str, torch.Tensor], folder: Path) -> None:
     from safetensors.torch import save_file
 
     save_file(tensors, folder / weight_files.DIFFUSERS, metadata={"format": "pt"})
-    config = {k: v for k, v in unet.config.items() if k not in ("_name_or_path",)}
-    config["_class_name"] = "UNet2DConditionModel"
+    config = {k: v for k, v in denoiser.config.items() if k not in ("_name_or_path",)}
+    config["_class_name"] = type(denoiser).__name__
     (folder / "config.json").write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")

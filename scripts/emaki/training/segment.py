@@ -9,6 +9,7 @@ from typing import Any
 from emaki.common import digests, files, weight_files
 from emaki.common.devices import device
 from emaki.common.errors import UserError
+from emaki.families import Family, find
 from emaki.training import data, loop, models, processes, state
 from emaki.training.interrupt import Interrupt
 from emaki.training.settings import HyperParameters, Start
@@ -21,9 +22,9 @@ STOPPED = 143  # the exit status of a process that ended on SIGTERM
 class Segment:
     """What a segment reads and writes.
 
-    `name` is the run's, for messages; `model` the folder of a StableDiffusionPipeline, `latents`
-    that of the cache; `state` the folder of the state at `from_step`, which is needed unless that
-    is 0; `output` and `state_output` the folders of checkpoint and state to write.
+    `name` is the run's, for messages; `model` the folder of a pipeline, `latents` that of the
+    cache; `state` the folder of the state at `from_step`, which is needed unless that is 0;
+    `output` and `state_output` the folders of checkpoint and state to write.
     """
 
     name: str
@@ -50,7 +51,7 @@ def run_segment(segment: Segment, run: HyperParameters) -> None:
     _check_files(segment, run)
     made_with = {
         "run": run.values(),
-        "model": _hash_model(segment.model, run),
+        "model": _hash_model(find(segment.model), run),
         "latents": files.sha256(segment.latents / "manifest.json"),
     }
     where = device()
@@ -124,21 +125,22 @@ def _find_state(segment: Segment, made_with: dict[str, Any]) -> tuple[Path | Non
     return segment.state, about
 
 
-def _hash_model(model: Path, run: HyperParameters) -> dict[str, str]:
+def _hash_model(family: Family, run: HyperParameters) -> dict[str, str]:
     """SHA-256 of all files of the base model that the weights depend on."""
     starts = {"train_init": run.train_init, "ema.init": run.ema.init if run.ema else "train"}
     hashes = {
-        start if isinstance(start, str) else key: files.sha256(models.find_weights(model, start))
+        start if isinstance(start, str) else key: files.sha256(models.find_weights(family, start))
         for key, start in starts.items()
         if start != "train"
     }
-    names = ["unet/config.json", "scheduler/scheduler_config.json"]
+    names = [f"{family.denoiser}/config.json", *family.files()["scheduler"]]
     if run.train_text_encoder:
-        names += ["text_encoder/config.json", weight_files.TEXT_ENCODER]
+        names += family.files()["encoders"]
         for key, start in starts.items():
-            if own := models.find_text_encoder(start):
-                hashes[f"{key}.text_encoder"] = files.sha256(own / weight_files.TRANSFORMERS)
-    hashes |= {name: files.sha256(model / name) for name in names}
+            for part in family.encoders:
+                if own := models.find_encoder(start, part):
+                    hashes[f"{key}.{part}"] = files.sha256(own / weight_files.TRANSFORMERS)
+    hashes |= {name: files.sha256(family.folder / name) for name in names}
     return hashes
 
 

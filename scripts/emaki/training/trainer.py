@@ -6,10 +6,10 @@ from typing import Any
 import torch
 
 from emaki.common.devices import dtype
+from emaki.families import Family, Process
 from emaki.training import data, optimizers, order
 from emaki.training.ema import MovingAverage
 from emaki.training.metrics import Metrics
-from emaki.training.noise import Diffusion
 from emaki.training.settings import HyperParameters
 
 
@@ -17,32 +17,45 @@ from emaki.training.settings import HyperParameters
 class Trainer:
     """What a step changes or needs.
 
-    `modules` are the U-Net and, where it is trained, the text encoder; `parameters` (name: tensor)
-    are what is trained, in order; names of the text encoder's begin with "text_encoder.".
+    `modules` are the denoiser and, where they are trained, the text encoders, by their names in
+    the pipeline; `parameters` (name: tensor) are what is trained, in order; names of a text
+    encoder's begin with its own ("text_encoder.").
     """
 
     run: HyperParameters
+    family: Family
     device: torch.device
     modules: dict[str, Any]
     parameters: dict[str, torch.nn.Parameter]
     optimizer: torch.optim.Optimizer
     scaler: torch.amp.GradScaler
     ema: MovingAverage | None
-    diffusion: Diffusion
+    process: Process
     latents: data.Latents
     held_out: data.Latents
     metrics: Metrics
 
+    @property
+    def denoiser(self) -> Any:
+        """What predicts."""
+        return self.modules[self.family.denoiser]
+
     def predict(self, batch: data.Batch) -> torch.Tensor:
-        """The U-Net's prediction (B, C, H, W) for a Batch, in the run's precision."""
-        noisy = self.diffusion.add_noise(batch.latents, batch.noise, batch.timesteps)
+        """The denoiser's prediction (B, C, H, W) for a Batch, in the run's precision."""
+        noisy = self.process.add_noise(batch.latents, batch.noise, batch.timesteps)
         precision = dtype(self.run.mixed_precision)
         mixed = precision != torch.float32
         with torch.autocast(self.device.type, dtype=precision if mixed else None, enabled=mixed):
-            text = batch.text
-            if "text_encoder" in self.modules:
-                text = self.modules["text_encoder"](text, return_dict=False)[0]
-            return self.modules["unet"](noisy, batch.timesteps, text, return_dict=False)[0]
+            conditions = batch.conditions
+            if self.run.train_text_encoder:
+                conditions = conditions | self.family.encode(self.modules, conditions)
+            return self.family.predict(self.denoiser, noisy, batch.timesteps, conditions)
+
+    def loss(
+        self, prediction: torch.Tensor, batch: data.Batch, snr_gamma: float | None = None
+    ) -> torch.Tensor:
+        """The loss of a prediction for a Batch, a float32 scalar."""
+        return self.process.loss(prediction, batch.latents, batch.noise, batch.timesteps, snr_gamma)
 
     def pictures_of_step(self, step: int) -> list[str]:
         """The names of the pictures that step number `step` (from 1) trained on."""

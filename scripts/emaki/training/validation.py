@@ -22,9 +22,9 @@ def measure_loss(trainer: Trainer, stop: Callable[[], bool]) -> float:
     schedule, always with the same noise: the numbers of all runs on a dataset can be compared.
     Neither min-SNR weights nor noise offset apply.
     """
-    latents, diffusion, size = trainer.held_out, trainer.diffusion, trainer.run.batch_size
+    latents, process, size = trainer.held_out, trainer.process, trainer.run.batch_size
     rows = torch.arange(len(latents)).repeat_interleave(TIMESTEPS)
-    timesteps = torch.arange(TIMESTEPS).mul(2).add(1) * len(diffusion) // (2 * TIMESTEPS)
+    timesteps = torch.arange(TIMESTEPS).mul(2).add(1) * len(process) // (2 * TIMESTEPS)
     timesteps = timesteps.repeat(len(latents))
     shape = (len(rows), *latents.mean.shape[2:])
     noise = torch.from_numpy(order.normal(SEED, "validation", 0, shape))
@@ -33,10 +33,10 @@ def measure_loss(trainer: Trainer, stop: Callable[[], bool]) -> float:
         if stop():
             break
         batch = Batch(
-            latents=latents.mean[rows[part], 0] * latents.scaling_factor,
+            latents=latents.normalise(latents.mean[rows[part], 0]),
             noise=noise[part],
             timesteps=timesteps[part],
-            text=latents.text[latents.captions[rows[part]]],
+            conditions=latents.conditions(latents.captions[rows[part]]),
         ).to(trainer.device)
-        total += float(diffusion.loss(trainer.predict(batch), batch)) * len(part)
+        total += float(trainer.loss(trainer.predict(batch), batch)) * len(part)
     return total / len(rows)

@@ -1,12 +1,13 @@
-"""The files of base models that jobs read."""
+"""The files of base models that jobs read, and the code that knows what to do with them."""
 
 from collections.abc import Iterable, Mapping
 
-from emaki.config.pipelines import NEEDED, PIPELINE_FILES
 from emaki.config.settings import Study
+from emaki.families import DEFAULT, INDEX, find_class, module_name
+from emaki.workflow.code_files import modules_of
 
 # Of a pipeline on the hub, but for its raw weights, which few runs need.
-HUB_PIPELINE_FILES = ["model_index.json", *NEEDED]
+HUB_PIPELINE_FILES = [INDEX, *find_class(DEFAULT).needed()]
 
 
 class ModelFiles:
@@ -20,8 +21,14 @@ class ModelFiles:
         return self.study.models[model].folder
 
     def parts(self, model: str, *parts: str) -> list[str]:
-        """The files of these parts of a model's pipeline, keys of PIPELINE_FILES."""
-        return [f"{self.folder(model)}/{file}" for part in parts for file in PIPELINE_FILES[part]]
+        """The files of these parts of a model's pipeline, keys of Family.files, and its index."""
+        files = self.study.models[model].family.files()
+        names = [INDEX, *(file for part in parts for file in files[part])]
+        return [f"{self.folder(model)}/{name}" for name in names]
+
+    def code(self, script: str, model: str) -> list[str]:
+        """The files of the code that a script runs with a model."""
+        return modules_of(script, module_name(self.study.models[model].family.pipeline))
 
     def download(self, jobs: Iterable[tuple[str, Mapping[str, str]]]) -> bool:
         """Whether some of these jobs, (rule, wildcards), take something from the hub."""

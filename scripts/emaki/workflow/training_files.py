@@ -3,7 +3,7 @@
 A `segment` is a part of a run, named by the run and the step at which it ends: {run}/{step}.
 """
 
-from collections.abc import Container
+from collections.abc import Container, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -65,17 +65,24 @@ class TrainingFiles:
         """The folder of the model that is fine-tuned."""
         return self.models.folder(self.run(segment).model)
 
+    def code(self, segment: str) -> list[str]:
+        """The files of the code that trains a segment."""
+        return self.models.code("scripts/train.py", self.run(segment).model)
+
     def model_files(self, segment: str) -> list[str]:
         """The files of that model that a training reads."""
         run = self.run(segment)
-        parts = ["unet", "scheduler"]
+        parts = ["denoiser", "scheduler"]
         parts += ["non_ema"] if "non_ema" in starts(run).values() else []
-        parts += ["text_encoder", "tokenizer"] if run.train_text_encoder else []
+        parts += ["encoders", "tokenizers"] if run.train_text_encoder else []
         return self.models.parts(run.model, *parts)
 
     def start_files(self, segment: str) -> list[str]:
         """What decides a start from elsewhere: of a checkpoint its description, of a folder all."""
-        return [file for start in self._starts(segment) for file in self._start_files(start)]
+        encoders = self.study.models[self.run(segment).model].family.encoders
+        return [
+            file for start in self._starts(segment) for file in self._start_files(start, encoders)
+        ]
 
     def start_weights(self, segment: str) -> list[str]:
         """The checkpoints' folders of weights that a run starts from."""
@@ -102,11 +109,11 @@ class TrainingFiles:
     def _starts(self, segment: str) -> list[Start]:
         return [start for start in starts(self.run(segment)).values() if isinstance(start, Start)]
 
-    def _start_files(self, start: Start) -> list[str]:
+    def _start_files(self, start: Start, encoders: Iterable[str]) -> list[str]:
         if not start.folder:
             return [f"{self._checkpoint(start)}/checkpoint.json"]
-        files = (weight_files.DIFFUSERS, weight_files.TEXT_ENCODER)
-        paths = [f"{start.folder}/{file}" for file in files]
+        files = [f"{part}/{weight_files.TRANSFORMERS}" for part in encoders]
+        paths = [f"{start.folder}/{file}" for file in (weight_files.DIFFUSERS, *files)]
         return [path for path in paths if path == paths[0] or Path(path).exists()]
 
     def _weights(self, start: Start) -> str:

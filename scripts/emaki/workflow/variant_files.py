@@ -28,8 +28,16 @@ class VariantFiles:
 
     def merge_model_files(self, run: str) -> list[str]:
         """The files of that model that a merge reads."""
-        parts = ["unet", "text_encoder"] if run in self.with_text_encoder else ["unet"]
+        parts = ["denoiser", "encoders"] if run in self.with_text_encoder else ["denoiser"]
         return self.models.parts(self.study.runs[run].model, *parts)
+
+    def merge_code(self, run: str) -> list[str]:
+        """The files of the code that merges a run's weights."""
+        return self.models.code("scripts/merge.py", self.study.runs[run].model)
+
+    def code(self, variant: str) -> list[str]:
+        """The files of the code that draws a variant."""
+        return self.models.code("scripts/sample.py", self._base(variant))
 
     def model(self, variant: str) -> str:
         """The folder of the base model of a variant."""
@@ -37,7 +45,7 @@ class VariantFiles:
 
     def model_files(self, variant: str) -> list[str]:
         """The files of the base model that sampling reads."""
-        parts = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
+        parts = ("denoiser", "vae", "encoders", "tokenizers", "scheduler")
         return self.models.parts(self._base(variant), *parts)
 
     def description(self, variant: str) -> list[str]:
@@ -62,10 +70,10 @@ class VariantFiles:
             return ""
         folder = self._weights(variant)
         if self._is_merge(variant):
-            return f"--unet {folder}"
+            return f"--weights {folder}"
         run, _, weights, scale = variant.split("/")
         if run in self.full_runs:
-            return f"--unet {folder}/weights/{weights}"
+            return f"--weights {folder}/weights/{weights}"
         return f"--lora {folder}/weights/{weights} --lora-scale {scale}"
 
     def _base(self, variant: str) -> str:

@@ -1,12 +1,12 @@
-"""The diffusion process and the loss."""
+"""The diffusion process of Ho et al. (2020) and its loss."""
 
 import json
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from emaki.common.errors import UserError
-from emaki.training.data import Batch
 
 
 class Diffusion:
@@ -30,6 +30,10 @@ class Diffusion:
 
     def __len__(self) -> int:
         return len(self.alphas)
+
+    def draw_timesteps(self, generator: np.random.Generator, count: int) -> torch.Tensor:
+        """Timesteps (count,), each as likely as any other."""
+        return torch.from_numpy(generator.integers(0, len(self), count))
 
     def add_noise(
         self, latents: torch.Tensor, noise: torch.Tensor, timesteps: torch.Tensor
@@ -55,11 +59,16 @@ class Diffusion:
         return snr.clamp(max=gamma) / scale
 
     def loss(
-        self, prediction: torch.Tensor, batch: Batch, snr_gamma: float | None = None
+        self,
+        prediction: torch.Tensor,
+        latents: torch.Tensor,
+        noise: torch.Tensor,
+        timesteps: torch.Tensor,
+        snr_gamma: float | None = None,
     ) -> torch.Tensor:
         """The mean squared error of `prediction` (B, C, H, W), a float32 scalar."""
-        target = self.target(batch.latents, batch.noise, batch.timesteps)
+        target = self.target(latents, noise, timesteps)
         if snr_gamma is None:
             return torch.nn.functional.mse_loss(prediction.float(), target.float())
         squares = (prediction.float() - target.float()).square().mean(dim=(1, 2, 3))
-        return (squares * self.weights(batch.timesteps, snr_gamma)).mean()
+        return (squares * self.weights(timesteps, snr_gamma)).mean()

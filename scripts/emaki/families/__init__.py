@@ -1,0 +1,237 @@
+"""Families of base models. Each module here has one class: all that is different between them.
+
+An object of it is one model, a folder with a pipeline of diffusers. The rules, the check of a
+config and the plan ask the class what such a folder has, so that what is heavy is imported by the
+methods that need it. Training, sampling and merging know no family: they ask for their model's.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+from emaki.common import weight_files
+from emaki.common.errors import UserError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+INDEX = "model_index.json"
+# {class of diffusers that model_index.json names: module of this package}
+MODULES = {"StableDiffusionPipeline": "stable_diffusion"}
+# What a model is taken for as long as its folder is not there.
+DEFAULT = "StableDiffusionPipeline"
+
+
+class Process(Protocol):
+    """How a family makes noise of pictures, and what the denoiser is to say of it.
+
+    A timestep is its number in the model's schedule: 0 has the least noise. Latents, noise and
+    predictions are (B, C, H, W), timesteps (B,) int64.
+    """
+
+    def __len__(self) -> int:
+        """How many timesteps there are."""
+
+    def draw_timesteps(self, generator: np.random.Generator, count: int) -> torch.Tensor:
+        """The timesteps of `count` pictures."""
+
+    def add_noise(
+        self, latents: torch.Tensor, noise: torch.Tensor, timesteps: torch.Tensor
+    ) -> torch.Tensor:
+        """Noisy latents from latents and standard normal noise."""
+
+    def loss(
+        self,
+        prediction: torch.Tensor,
+        latents: torch.Tensor,
+        noise: torch.Tensor,
+        timesteps: torch.Tensor,
+        snr_gamma: float | None = None,
+    ) -> torch.Tensor:
+        """The loss of a prediction, a float32 scalar; `snr_gamma` is that of min-SNR weights."""
+
+
+class Family(ABC):
+    """A base model: the parts of its pipeline folder, and what is done with them.
+
+    What is trained is the `denoiser`, and perhaps the `encoders` of captions with it. Captions
+    become `conditions`, pictures become latents; `tokens` are a caption's ids.
+    """
+
+    pipeline: ClassVar[str]
+    """The class of diffusers that draws, which model_index.json names."""
+
+    denoiser: ClassVar[str]
+    """The part that is trained: "unet"."""
+
+    encoders: ClassVar[tuple[str, ...]] = ("text_encoder",)
+    """The text encoders; their names begin with text_encoder."""
+
+    tokenizers: ClassVar[tuple[str, ...]] = ("tokenizer",)
+    """The tokenizer of each of them."""
+
+    conditions: ClassVar[tuple[str, ...]] = ("embeddings",)
+    """The tensors that are made of a caption, as text.safetensors names them."""
+
+    tokens: ClassVar[tuple[str, ...]] = ("input_ids",)
+    """A caption's ids by each tokenizer, as it names them."""
+
+    encoder_layers: ClassVar[tuple[str, ...]] = ("q_proj", "k_proj", "v_proj", "out_proj")
+    """The ends of the names of the encoders' layers that get a LoRA."""
+
+    webui_names: ClassVar[Mapping[str, str]]
+    """{part: what the names of its layers begin with in a LoRA for web UIs}."""
+
+    schedulers: ClassVar[Mapping[str, str]]
+    """{a config's `sampling.scheduler`: its class in diffusers}."""
+
+    pipeline_options: ClassVar[Mapping[str, Any]] = {}
+    """What the pipeline is loaded with, so that it only draws."""
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+
+    @classmethod
+    def files(cls) -> dict[str, list[str]]:
+        """{what: its files} of a pipeline folder that decide what jobs make of it."""
+        return {
+            "denoiser": [f"{cls.denoiser}/config.json", cls.weights_file()],
+            "non_ema": [cls.weights_file("non_ema")],
+            "vae": ["vae/config.json", weight_files.VAE],
+            "encoders": [
+                f"{part}/{file}"
+                for part in cls.encoders
+                for file in ("config.json", weight_files.TRANSFORMERS)
+            ],
+            "tokenizers": [f"{part}/tokenizer_config.json" for part in cls.tokenizers],
+            "scheduler": ["scheduler/scheduler_config.json"],
+        }
+
+    @classmethod
+    def needed(cls) -> list[str]:
+        """All of these but the raw weights, which few runs need."""
+        return [file for what, own in cls.files().items() if what != "non_ema" for file in own]
+
+    @classmethod
+    def weights_file(cls, start: str = "ema") -> str:
+        """The denoiser's file in a pipeline folder: the plain one ("ema") or the raw weights."""
+        stem, _, suffix = weight_files.DIFFUSERS.rpartition(".")
+        variant = "" if start == "ema" else f".{start}"
+        return f"{cls.denoiser}/{stem}{variant}.{suffix}"
+
+    @abstractmethod
+    def denoiser_class(self) -> Any:
+        """The denoiser's class in diffusers."""
+
+    @abstractmethod
+    def encoder_class(self, part: str) -> Any:
+        """The class in transformers of one of `encoders`."""
+
+    @abstractmethod
+    def tokenize(self, captions: Sequence[str]) -> tuple[dict[str, torch.Tensor], list[int]]:
+        """`tokens` (K, T), padded and cut, and how many each caption has before it is cut.
+
+        Of several tokenizers the longest counts.
+        """
+
+    @abstractmethod
+    def encode(
+        self, encoders: Mapping[str, Any], tokens: Mapping[str, torch.Tensor]
+    ) -> dict[str, torch.Tensor]:
+        """`conditions` from `tokens`, by the `encoders` (part: model)."""
+
+    @abstractmethod
+    def process(self, device: torch.device) -> Process:
+        """The process of the model's scheduler. Raises UserError where it cannot be trained."""
+
+    @abstractmethod
+    def predict(
+        self,
+        denoiser: Any,
+        noisy: torch.Tensor,
+        timesteps: torch.Tensor,
+        conditions: Mapping[str, torch.Tensor],
+    ) -> torch.Tensor:
+        """What the denoiser says of noisy latents (B, C, H, W)."""
+
+    def use_float32_attention(self, denoiser: Any) -> None:  # noqa: B027 (few need to do it)
+        """Let a denoiser that is trained on a CPU attend in float32 whatever its precision."""
+
+    def make_denoiser(self) -> Any:
+        """A denoiser with the model's architecture, whatever its weights."""
+        config = json.loads((self.folder / self.denoiser / "config.json").read_text())
+        return self.denoiser_class().from_config(config)
+
+    def load_encoder(self, part: str, folder: Path, dtype: torch.dtype) -> Any:
+        """A text encoder, one of `encoders`, from its own folder."""
+        return self.encoder_class(part).from_pretrained(folder, dtype=dtype)
+
+    def load_vae(self) -> Any:
+        """The VAE in float32."""
+        import torch
+        from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+
+        return AutoencoderKL.from_pretrained(
+            self.folder, subfolder="vae", torch_dtype=torch.float32
+        )
+
+    def load_pipeline(self, weights: str | Path | None, dtype: torch.dtype) -> Any:
+        """The pipeline that draws, with the denoiser in the folder `weights` in place of its own.
+
+        One that was trained together with the text encoders has them there too.
+        """
+        import diffusers
+
+        parts: dict[str, Any] = dict(self.pipeline_options)
+        if weights:
+            parts[self.denoiser] = self.denoiser_class().from_pretrained(weights, torch_dtype=dtype)
+            for part in self.encoders:
+                if (folder := Path(weights) / part).is_dir():
+                    parts[part] = self.load_encoder(part, folder, dtype)
+        drawing = getattr(diffusers, self.pipeline)
+        return drawing.from_pretrained(self.folder, **parts, torch_dtype=dtype)
+
+    def webui_name(self, part: str, layer: str) -> str:
+        """The name in a LoRA for web UIs of a layer ("mid_block.attentions.0.proj_in")."""
+        return f"{self.webui_names[part]}_{layer.replace('.', '_')}"
+
+
+def pipeline_class(folder: str | Path) -> str | None:
+    """The class of diffusers that a pipeline folder names; None where there is no such folder."""
+    index = Path(folder) / INDEX
+    return json.loads(index.read_text("utf-8"))["_class_name"] if index.is_file() else None
+
+
+def find_class(pipeline: str) -> type[Family]:
+    """The family of the pipelines of a class. Raises UserError where there is none."""
+    if pipeline not in MODULES:
+        raise UserError(f"is a {pipeline}, of which there is no family: take a {_known()}")
+    module = importlib.import_module(module_name(pipeline))
+    found = (entry for entry in vars(module).values() if getattr(entry, "pipeline", 0) == pipeline)
+    return next(found)
+
+
+def find(folder: str | Path) -> Family:
+    """The model in a pipeline folder. Raises UserError where it is of no family."""
+    pipeline = pipeline_class(folder)
+    if pipeline is None:
+        raise UserError(f"{folder} is no pipeline of diffusers: it has no {INDEX}")
+    try:
+        return find_class(pipeline)(folder)
+    except UserError as error:
+        raise UserError(f"{folder} {error}") from None
+
+
+def module_name(pipeline: str) -> str:
+    """The module of a family, which is among the code of each job that asks for it."""
+    return f"{__name__}.{MODULES[pipeline]}"
+
+
+def _known() -> str:
+    return " or ".join(MODULES)
