@@ -1,6 +1,7 @@
 # make report                    the notebook in miniature -> results/report.html
 # make report PICTURES=folder    the same questions about your own pictures
 # make report CONFIG=file.yaml   your own study
+# make best CONFIG=file.yaml     the recommended models, to use elsewhere -> results/{study}/best/ (EXPERIMENT=)
 # make plan CONFIG=file.yaml     what it would take: time, memory, disk, cost (PROFILE=: on what)
 # make preflight CONFIG=file.yaml   whether all is there that it needs, before it downloads anything
 # make rehearse CONFIG=file.yaml    its own road in two steps and a few pictures (PROFILE=)
@@ -10,6 +11,7 @@
 PYTHON ?= python3
 CONFIG ?=
 PICTURES ?=
+EXPERIMENT ?=
 PROFILE ?= local
 BIN := .venv/bin
 export PYTHONPATH := scripts
@@ -23,12 +25,19 @@ endif
 CONFIG := results/pictures.yaml
 endif
 
-.PHONY: report config plan preflight rehearse pin unlock resume test test-slurm test-slurm-whole test-envs test-full-scale test-cloud lint tiny settings lock
+.PHONY: report best config plan preflight rehearse pin unlock resume test test-slurm test-slurm-whole test-envs test-full-scale test-cloud lint tiny settings lock
 
 report: config
 	@$(if $(CONFIG),$(BIN)/python scripts/tools/check.py "$(CONFIG)")
 	@$(SNAKEMAKE) results/report.html --logger bars $(if $(CONFIG),--configfile "$(CONFIG)")
 	@echo "The report is $(CURDIR)/results/report.html"
+
+# The models that the report recommends, each in a folder with its card.
+BEST = scripts/tools/best.py $(if $(CONFIG),--config "$(CONFIG)") $(if $(EXPERIMENT),--experiment "$(EXPERIMENT)")
+best: config
+	@folders=$$($(BIN)/python $(BEST)) \
+	    && $(SNAKEMAKE) $$folders --logger bars $(if $(CONFIG),--configfile "$(CONFIG)") \
+	    && $(BIN)/python $(BEST) --tell
 
 # The config that a folder of pictures stands for.
 config: $(INSTALLED)

@@ -16,6 +16,7 @@ include: "rules/merge.smk"
 include: "rules/samples.smk"
 include: "rules/scores.smk"
 include: "rules/report.smk"
+include: "rules/best.smk"
 include: "rules/onstart.smk"
 
 

@@ -147,3 +147,26 @@ def wait_for(condition, seconds=120):
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.1)
+
+
+def test_the_best_models_are_exported(study):
+    """`make best`: with two prompts nothing is better, so one is exported as the config says."""
+    study.change("lora_scales: [0.5]", "lora_scales: [0.5]\n    take: lora/000006/raw/0.5")
+    targets = ["results/small/best/lora", "results/small/best/merging"]
+    assert study.jobs(*targets) == ["choose best/lora", "choose best/merging"]  # and then:
+    study.snakemake(*targets)
+    best = study.folder / "results/small/best"
+    assert sorted(str(path.relative_to(best)) for path in best.rglob("*") if path.is_file()) == [
+        "lora.json",
+        "lora/README.md",
+        "lora/pictures/lora-raw-scales.png",
+        "lora/pytorch_lora_weights.safetensors",
+        "lora/webui/small-lora.safetensors",
+        "merging.json",
+        "merging/README.md",
+    ]
+    assert "Nothing to be done" in study.snakemake(*targets).stderr
+    command = [sys.executable, "scripts/tools/best.py", "--config", "small.yaml", "--tell"]
+    told = subprocess.run(command, cwd=study.folder, capture_output=True, text=True, check=True)
+    assert "The config takes lora/000006/raw/0.5. It is in" in told.stdout
+    assert "merging: Take tiny" in told.stdout

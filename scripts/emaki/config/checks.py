@@ -20,6 +20,7 @@ from emaki.config.derived import (
     started_from,
     starts,
     steps_of,
+    variants,
     weights_of,
 )
 from emaki.config.reading import NAMED, Document, unknown
@@ -364,8 +365,12 @@ def _experiments(study: Study, own: Own) -> Mistakes:
         if not mistakes:
             yield from _pictures(study, entry, where)
             yield from _resolutions(study, own, entry)
-            yield from _samples(study, entry, where)
+            wrong = list(_samples(study, entry, where))
+            yield from wrong
             yield from _seeds(study, entry, where)
+            shown = [] if wrong else [v["path"] for v in variants(study, name)]
+            if shown and entry.take is not None and entry.take not in shown:
+                yield (*where, "take"), unknown("model in this experiment", entry.take, shown)
 
 
 def _is_date(text: str) -> bool:

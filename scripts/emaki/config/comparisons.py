@@ -179,6 +179,14 @@ def grids(study: Study, experiment: str) -> dict[str, dict[str, Any]]:
     }
 
 
+def grid_of(study: Study, variant: Mapping[str, Any]) -> str:
+    """The name of the grid that shows a checkpoint of a run at a scale beside the baselines."""
+    stem = f"{variant['run']}-{variant['weights']}"
+    if variant["scale"] == 1:
+        return f"{stem}-{variant['step']:06d}"
+    return f"{stem}-{'scales' if study.runs[variant['run']].method == 'lora' else 'alphas'}"
+
+
 def _after(base: dict[str, str], labels: dict[str, str]) -> dict[str, str]:
     """The labels after those of the baselines, of which one that is among them keeps its place."""
     return {path: name for path, name in base.items() if path not in labels} | labels

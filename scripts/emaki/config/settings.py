@@ -149,6 +149,11 @@ class Experiment(Settings):
     merge_alphas: Unique[Scale] = Field([])
     """That of a full fine-tune also as base + alpha × (fine-tune − base)."""
 
+    take: Maybe[str] = Field(None, json_schema_extra={"value": "model of this experiment"})
+    """Which of its models `make best` exports, as the folders of samples have it:
+    `{run}/{step}/{weights}/{scale}`, as in `lora-r4/000150/raw/0.5`, or `base/{model}`; left out,
+    the one that the report recommends."""
+
 
 class Study(Settings):
     """A study: what there is, what is trained on what, and which questions are asked.

@@ -223,15 +223,19 @@ def _advice(plan, metrics, found) -> str:
         return ""
     few = min(one[axis]["prompts"] for axis in ("gain", "kept") if one[axis])
     variant = plan["variants"][one["variant"]]
-    headline = any(
-        pair["variant"] == one["variant"] and pair["family"] == "headline" for pair in plan["pairs"]
-    )
+    headline = [
+        pair
+        for pair in plan["pairs"]
+        if pair["variant"] == one["variant"] and pair["family"] == "headline"
+    ]
     own = f"an entry of its own (`checkpoints: [{variant['step']}]`) with other prompts"
     if few < plan["fewest"]:
         return (
             f"It was seen on {few} prompts only, too few to meet those on which a model rarely "
             f"fails: before you rely on it, give it {own}."
         )
+    if headline and "trainings" in headline[0]:
+        return "What was measured is the recipe; what is taken is its first training."
     if headline or len(found["candidates"]) == 1:
         return ""
     return (

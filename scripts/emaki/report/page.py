@@ -16,6 +16,7 @@ from PIL import Image
 
 from emaki.common import digests
 from emaki.config import overrides
+from emaki.config.comparisons import grid_of
 from emaki.config.derived import trainings
 from emaki.config.settings import Study
 from emaki.evaluation.metrics import Metric, metrics_of
@@ -271,7 +272,7 @@ def _scroll(study, answers, grids):
         first = summary.headline(answers[name])[0]
         shown = recommended.beside(answers[name]) or (first["baseline"], first["variant"])
         before, after = (answers[name]["variants"][path] for path in shown)
-        grid = grids[name][recommended.grid_of(study, after)]
+        grid = grids[name][grid_of(study, after)]
         found = inline_images.cells(grid, number, shown)
         labels = [before["name"], after["name"]]
         title = study.experiments[name].title

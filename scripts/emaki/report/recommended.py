@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from emaki.config.comparisons import grid_of
 from emaki.config.settings import Study
 from emaki.evaluation.metrics import Metric
 from emaki.evaluation.recommendation import find_candidate
@@ -51,14 +52,6 @@ def beside(answers: Answers) -> tuple[str, str] | None:
     if found["take"] in (None, found["baseline"]):
         return None
     return found["baseline"], found["take"]
-
-
-def grid_of(study: Study, variant: Mapping[str, Any]) -> str:
-    """The name of the grid that shows a checkpoint at a scale beside the baselines."""
-    stem = f"{variant['run']}-{variant['weights']}"
-    if variant["scale"] == 1:
-        return f"{stem}-{variant['step']:06d}"
-    return f"{stem}-{'scales' if study.runs[variant['run']].method == 'lora' else 'alphas'}"
 
 
 def _chart(metrics, found, variants, legend):
