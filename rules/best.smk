@@ -30,7 +30,7 @@ checkpoint choose:
 rule export:
     input:
         script="scripts/export.py",
-        modules=modules_of("scripts/export.py"),
+        modules=lambda w: best.code(w.experiment),
         choice=f"{STUDY}/best/{{experiment}}.json",
         answers=lambda w: best.answers(w.experiment),
         about=lambda w: best.files(w.experiment),

@@ -30,7 +30,7 @@ def main() -> None:
         if choice["exported"] and arguments.lora:
             files = export_lora(arguments.lora, arguments.lora_scale, folder, name)
         elif choice["exported"]:
-            files = export_pipeline(arguments.model, arguments.unet, folder, name)
+            files = export_pipeline(arguments.model, arguments.weights, folder, name)
         for path in best.grids(arguments.experiment):
             pictures.append(f"pictures/{Path(path).name}")
             (folder / "pictures").mkdir(exist_ok=True)
@@ -52,7 +52,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--study", type=Path, required=True, help="JSON file of the study")
     parser.add_argument("--experiment", required=True, help="name of an experiment in it")
     parser.add_argument("--model", type=Path, required=True, help="pipeline folder")
-    parser.add_argument("--unet", type=Path, help="U-Net folder instead of the model's")
+    parser.add_argument("--weights", type=Path, help="folder in place of the model's own weights")
     parser.add_argument("--lora", type=Path, help="LoRA folder")
     parser.add_argument("--lora-scale", type=float, default=1.0)
     parser.add_argument("--output", required=True, help="folder to write")

@@ -114,7 +114,7 @@ def test_a_u_net_takes_the_place_of_the_models(tmp_path):
     export.export_pipeline(TINY, tmp_path / "unet", tmp_path / "best", "mine")
     assert same(
         weights(load_pipeline(tmp_path / "best")),
-        weights(load_pipeline(TINY, unet=tmp_path / "unet")),
+        weights(load_pipeline(TINY, weights=tmp_path / "unet")),
     )
     files = [path for path in (tmp_path / "best").rglob("*") if path.is_file()]
     assert {path.suffix for path in files} == {".json", ".safetensors"}

@@ -148,12 +148,13 @@ def _use(study, variant, choice, files):
     lora = variant["run"] and study.runs[variant["run"]].method == "lora"
     model = study.models[choice["model"]]
     base = model.repo or model.folder
-    lines = ["## Use", "", "```python", "from diffusers import StableDiffusionPipeline", ""]
+    drawing = model.family.pipeline
+    lines = ["## Use", "", "```python", f"from diffusers import {drawing}", ""]
     if lora:
-        lines += [f'pipeline = StableDiffusionPipeline.from_pretrained("{base}")']
+        lines += [f'pipeline = {drawing}.from_pretrained("{base}")']
         lines += ['pipeline.load_lora_weights(".")']
     else:
-        lines += ['pipeline = StableDiffusionPipeline.from_pretrained(".")']
+        lines += [f'pipeline = {drawing}.from_pretrained(".")']
     prompt = "a prompt of the training's kind"
     lines += [f'pipeline("{prompt}").images[0].save("picture.png")', "```", ""]
     if lora and variant["scale"] != 1:

@@ -8,31 +8,34 @@ from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
 from emaki.common import digests, weight_files
+from emaki.families import INDEX, find
 from emaki.training import single_file
 
-PARTS = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
 READ = {".json", ".txt", ".safetensors"}  # no pickles
 WEBUI_LORA = "webui/lora.safetensors"  # in a checkpoint: see emaki.training.lora
 # the second factor of a LoRA, by the names of diffusers' and of the web UIs' file
 SECOND_FACTOR = (".lora_B.weight", ".lora_up.weight")
 
 
-def export_pipeline(model: Path, unet: Path | None, folder: Path, name: str) -> list[str]:
+def export_pipeline(model: Path, weights: Path | None, folder: Path, name: str) -> list[str]:
     """Write a whole pipeline into `folder`, and webui/{name}.safetensors where its kind has one.
 
-    `model` is the base's pipeline folder; `unet` a U-Net folder that takes the place of its U-Net,
-    and of its text encoder if it has one. Returns the names of the files with weights for web UIs.
-    Raises UserError where the weights are damaged.
+    `model` is the base's pipeline folder; `weights` a checkpoint's or merge's folder, which takes
+    the place of its denoiser, and of its text encoders if it has some. Returns the names of the
+    files with weights for web UIs. Raises UserError where the weights are damaged.
     """
-    for part in PARTS:
+    family = find(model)
+    others = (*family.encoders, *family.tokenizers)
+    for part in (family.denoiser, "vae", *others, "scheduler"):
         _copy(model / part, folder / part)
-    if unet is not None:
-        digests.check_weights(unet)
+    if weights is not None:
+        digests.check_weights(weights)
         for file in ("config.json", weight_files.DIFFUSERS):
-            shutil.copy(unet / file, folder / "unet" / file)
-        if (unet / "text_encoder").is_dir():
-            shutil.rmtree(folder / "text_encoder")
-            _copy(unet / "text_encoder", folder / "text_encoder")
+            shutil.copy(weights / file, folder / family.denoiser / file)
+        for part in family.encoders:
+            if (weights / part).is_dir():
+                shutil.rmtree(folder / part)
+                _copy(weights / part, folder / part)
     _write_index(model, folder)
     if not single_file.can_be_written(folder):
         return []
@@ -74,9 +77,10 @@ def _copy(source: Path, target: Path) -> None:
 
 def _write_index(model: Path, folder: Path) -> None:
     """The list of a pipeline's parts, without the safety checker and what goes with it."""
-    index = json.loads((model / "model_index.json").read_text("utf-8"))
-    for part in ("safety_checker", "feature_extractor", "image_encoder"):
+    index = json.loads((model / INDEX).read_text("utf-8"))
+    for part in {"safety_checker", "feature_extractor", "image_encoder"} & index.keys():
         index[part] = [None, None]
-    index["requires_safety_checker"] = False
+    if "requires_safety_checker" in index:
+        index["requires_safety_checker"] = False
     text = json.dumps(index, indent=2, sort_keys=True)
-    (folder / "model_index.json").write_text(f"{text}\n", "utf-8")
+    (folder / INDEX).write_text(f"{text}\n", "utf-8")

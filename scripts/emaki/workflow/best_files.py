@@ -45,6 +45,11 @@ class BestFiles:
         first, second, *_ = variant.split("/")
         return second if first == "base" else self.study.runs[first].model
 
+    def code(self, experiment: str) -> list[str]:
+        """The files of the code that exports."""
+        base = self.base(self.find_choice(experiment)["variant"])
+        return self.variants.models.code("scripts/export.py", base)
+
     def files(self, experiment: str) -> list[str]:
         """What decides an export: the base model's files, the description of the weights."""
         variant = self.find_choice(experiment)["variant"]
