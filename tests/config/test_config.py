@@ -1,6 +1,7 @@
 """What a config means, and what is said about one that is wrong."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -546,6 +547,18 @@ MISTAKES = {
         + experiment(runs=["lora-r4"], prompts={"domain": "one"}),
         r"prompts.domain is one, one prompt drawn with one seed: a comparison needs two pictures",
     ),
+    "a long name": (
+        f"runs: {{{'a' * 101}: {{extends: lora-r4}}}}",
+        r"is not a name of letters, digits and . _ -, 100 at most",
+    ),
+    "a billion tars": (
+        "sources: {a: {type: webdataset, path: 'x/{0..999999999}.tar'}}",
+        r"a.path is x/{0..999999999}.tar, which names more than 100,000 files$",
+    ),
+    "many scales": (
+        experiment(runs=["lora-r4"], lora_scales=[0.01 + n / 1000 for n in range(101)]),
+        r"new.lora_scales has 101 entries, but may have 100$",
+    ),
     "no such day": (
         "experiments: {lora: {title: a, question: b, runs: [lora-r4], baselines: [tiny],"
         " prompts: {domain: rooms}, date: 2026-02-31}}",
@@ -615,6 +628,34 @@ MISTAKES = {
     "an endless alias": ("models: &a {x: *a}", r"an alias that contains itself"),
     "not YAML": ("runs: [a", r"^my.yaml:4: not valid YAML: "),
 }
+
+
+def test_paths_that_snakemake_would_fill_in_are_refused(study, workplace):
+    (workplace / "{m}").symlink_to("resources")
+    for lines in (
+        "models: {tiny: {path: '{m}/tiny-sd'}}",
+        "captions: {b: {type: blip, model: '{m}/tiny-blip'}}",
+    ):
+        with pytest.raises(
+            UserError, match=r"is '{m}/tiny-\w+', but a path must be without '{': re"
+        ):
+            study(lines)
+
+
+def test_what_is_large_is_told_in_time(study, workplace):
+    """Many mistakes, many values and a large file take seconds, and the message has an end."""
+    with pytest.raises(UserError) as caught:
+        study("\n".join(f"k{number}: 1" for number in range(20_000)))
+    lines = str(caught.value).splitlines()
+    assert len(lines) == 51
+    assert lines[-1] == "and 950 more such lines"
+    seeds = list(range(50_000))
+    assert study(f"sampling: {{seeds: {seeds}}}").sampling.seeds == seeds
+    with pytest.raises(UserError, match=r"my.yaml has 2\d,\d+,\d+ bytes, but a config has at most"):
+        study("#" + 20_000_000 * " ")
+    os.mkfifo(workplace / "pipe.yaml")
+    with pytest.raises(UserError, match=r"pipe.yaml is no regular file"):
+        load("pipe.yaml")
 
 
 @pytest.mark.parametrize("name", MISTAKES)

@@ -11,6 +11,7 @@ from emaki.common.errors import UserError, nearest
 from emaki.common.plugins import PluggedIn
 from emaki.common.settings import ModelFolder, Settings
 
+MOST = 1000  # findings that are looked into
 KeyPath = tuple[str | int, ...]
 Keys = Sequence[str | int]
 
@@ -40,7 +41,7 @@ def explain(error: ValidationError, root: type[Settings], data: Any) -> dict[Key
     A sentence goes on after the entry's name: "is missing". There is one a path, the first.
     """
     found: dict[KeyPath, str] = {}
-    items = error.errors(include_url=False)
+    items = error.errors(include_url=False)[:MOST]
     details = [(*_split(item, data), item) for item in items if item["type"] not in FOLLOWING]
     mistyped = {
         (at, tag)
@@ -98,6 +99,8 @@ def _sentence(item: Any, path: KeyPath, root: type[Settings], data: Any) -> str:
         return _unknown_key(path[-1], _leaves(_annotation(root, data, path[:-1]), entry))
     if kind in EMPTY:
         return "is empty"
+    if kind == "too_long":
+        return f"has {context['actual_length']} entries, but may have {context['max_length']}"
     if kind in BOUNDS:
         key, words = BOUNDS[kind]
         bound = context[key]

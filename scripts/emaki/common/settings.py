@@ -42,9 +42,11 @@ class Settings(BaseModel):
 
 
 def _check_unique(values: list[T]) -> list[T]:
-    for number, value in enumerate(values):
-        if value in values[:number]:
+    seen = set()
+    for value in values:
+        if value in seen:
             raise ValueError(f"has {value!r} twice")
+        seen.add(value)
     return values
 
 
@@ -67,9 +69,10 @@ Positive = Annotated[float, Field(gt=0)]
 Name = Annotated[
     str,
     Field(
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$",
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$",
         json_schema_extra=_allowed(
-            "a name of letters, digits and . _ -, beginning with a letter or digit", "name"
+            "a name of letters, digits and . _ -, 100 at most, beginning with a letter or digit",
+            "name",
         ),
     ),
 ]

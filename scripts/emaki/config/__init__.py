@@ -23,6 +23,7 @@ __all__ = ["kept_steps", "load", "load_tiny_models", "overrides", "read_saved", 
 __all__ += ["save", "steps_of", "trained", "variants"]
 
 S = TypeVar("S", bound=Settings)
+MOST_TOLD = 50  # lines of mistakes
 
 
 def load(path: str | Path, machine: dict[str, Any] | None = None) -> Study:
@@ -78,14 +79,19 @@ def _make(kind: type[S], document: Document) -> S:
     try:
         return kind.model_validate(document.data)
     except ValidationError as error:
-        found = explain(error, kind, document.data).items()
+        found, whole = explain(error, kind, document.data).items(), str(error)
     told = [document.error(path, text) for path, text in found if document.says_itself(path)]
-    raise UserError("\n".join(told))
+    _raise(told)
+    raise UserError(f"{document.file} is not valid: {whole}")
 
 
 def _raise(mistakes: list[str]) -> None:
-    if mistakes:
-        raise UserError("\n".join(dict.fromkeys(mistakes)))
+    """Raise a UserError with a line for each mistake, the first of many, if there are any."""
+    lines = list(dict.fromkeys(mistakes))
+    if len(lines) > MOST_TOLD:
+        lines[MOST_TOLD:] = [f"and {len(lines) - MOST_TOLD} more such lines"]
+    if lines:
+        raise UserError("\n".join(lines))
 
 
 def _shorten(path: str | Path) -> Path:

@@ -2,6 +2,7 @@
 settings of different entries fit together. Each check yields pairs (path of keys, sentence)."""
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import date
@@ -86,6 +87,7 @@ def _names(study: Study) -> Mistakes:
 
 
 def _files(study: Study) -> Mistakes:
+    yield from _paths(study)
     for name, model in study.models.items():
         for problem in pipelines.problems(model.folder) if model.repo is None else ():
             yield ("models", name, "path"), problem
@@ -103,6 +105,20 @@ def _files(study: Study) -> Mistakes:
         for name, entry in entries.items():
             for key, problem in entry.problems():
                 yield (section, name, key), problem
+
+
+def _paths(study: Study) -> Mistakes:
+    """Paths that Snakemake would take for something else."""
+    found: list[tuple[KeyPath, str]] = [
+        (("models", name, "path"), model.path) for name, model in study.models.items() if model.path
+    ]
+    found += [(path, str(folder)) for path, folder in repositories.model_folders(study)]
+    for name, captioner in study.captions.items():
+        if path := getattr(captioner, "path", None):
+            found.append((("captions", name, "path"), path))
+    for keys, path in found:
+        if (odd := re.search(r"[{}\n\r]", path)) and Path(path).exists():
+            yield keys, f"is {path!r}, but a path must be without {odd[0]!r}: rename it"
 
 
 def _lacking(study: Study, path: KeyPath, folder: ModelFolder) -> Iterator[str]:

@@ -27,7 +27,8 @@ def write(folder, path, caption_column=None):
         source["caption_column"] = caption_column
     digest = hashlib.sha256(os.fsencode(folder)).hexdigest()
     plain = unicodedata.normalize("NFKD", folder.name).encode("ascii", "ignore").decode()
-    study = "-".join(["pictures", *re.findall(r"[A-Za-z0-9._]+", plain), digest[:6]])
+    words = "-".join(re.findall(r"[A-Za-z0-9._]+", plain))[:60].rstrip("-")
+    study = "-".join(filter(None, ["pictures", words, digest[:6]]))
     base = os.path.relpath(BASE, Path(path).resolve().parent)
     lines = [
         f"extends: {json.dumps(base)}",

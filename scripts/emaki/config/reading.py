@@ -17,6 +17,7 @@ from typing import Any
 import yaml
 
 from emaki.common.errors import UserError, nearest
+from emaki.common.files import is_special
 from emaki.common.messages import Keys, spell
 
 Events = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -25,6 +26,7 @@ NAMED = (
     *("models", "measures", "sources", "captions"),
     *("datasets", "prompts", "runs", "experiments"),
 )
+LARGEST = 20_000_000  # bytes of a file
 DEEPEST = 50  # lists and mappings in each other
 TAG = "tag:yaml.org,2002:"
 PATTERNS = {
@@ -122,7 +124,11 @@ def _merge(base: Document, own: Document) -> Document:
 
 
 def _parse(path: str) -> Document:
+    if is_special(path):  # reading it may wait for ever
+        raise UserError(f"{path} is no regular file")
     try:
+        if (size := os.path.getsize(path)) > LARGEST:
+            raise UserError(f"{path} has {size:,} bytes, but a config has at most {LARGEST:,}")
         with open(path, encoding="utf-8") as file:
             text = file.read()
     except OSError as error:

@@ -143,10 +143,10 @@ class Experiment(Settings):
     weights: Unique[Literal["raw", "ema"]] = Field(["raw"], min_length=1)
     """Which weights; for a baseline the first of these that it has."""
 
-    lora_scales: Unique[Scale] = Field([])
+    lora_scales: Unique[Scale] = Field([], max_length=100)
     """The last checkpoint of a LoRA also at these scales."""
 
-    merge_alphas: Unique[Scale] = Field([])
+    merge_alphas: Unique[Scale] = Field([], max_length=100)
     """That of a full fine-tune also as base + alpha × (fine-tune − base)."""
 
     take: Maybe[str] = Field(None, json_schema_extra={"value": "model of this experiment"})

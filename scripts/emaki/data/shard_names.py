@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from emaki.common.errors import UserError
 
+MOST = 100_000  # shards of a source
 NAME = r"[A-Za-z0-9][A-Za-z0-9._-]*"  # as of the config's entries, since paths are made of it
 
 

@@ -7,6 +7,7 @@ import glob
 import os
 import re
 from collections.abc import Iterator
+from itertools import islice
 from typing import Literal
 
 from pydantic import Field
@@ -15,7 +16,7 @@ from emaki.common.errors import UserError
 from emaki.common.settings import Text
 from emaki.data.picture import Reject
 from emaki.data.picture_files import ArchivedPicture, PictureReader
-from emaki.data.shard_names import expand_numbers, name_shards
+from emaki.data.shard_names import MOST, expand_numbers, name_shards
 from emaki.data.sources import Source
 from emaki.data.tars import count_tar_pictures, read_tar
 
@@ -43,7 +44,9 @@ class WebDataset(Source):
     def archives(self) -> dict[str, str]:
         """The tars by their names. Raises UserError if one is not there."""
         path = os.path.expanduser(self.path)
-        named = [path] if os.path.isfile(path) else list(expand_numbers(path))
+        named = [path] if os.path.isfile(path) else list(islice(expand_numbers(path), MOST + 1))
+        if len(named) > MOST:
+            raise UserError(f"is {self.path}, which names more than {MOST:,} files")
         tars = [tar for name in named for tar in _matching(name)]
         if not tars:
             raise UserError(f"is {self.path}, which matches no file")
