@@ -30,7 +30,7 @@ rule reference:
         script="scripts/reference.py",
         modules=lambda w: evaluation.code("scripts/reference.py", w.measure),
         content=f"{STUDY}/datasets/{{dataset}}/content.json",
-        pictures=ancient(f"{STUDY}/datasets/{{dataset}}/data/train.parquet"),
+        pictures=ancient(lambda w: evaluation.real_pictures(w.measure, w.dataset)),
         models=lambda w: evaluation.measure(w.measure).files(),
     output:
         f"{STUDY}/references/{{measure}}/{{dataset}}.parquet",
@@ -62,7 +62,7 @@ rule reference_gather:
         script="scripts/reference_gather.py",
         modules=modules_of("scripts/reference_gather.py"),
         content=f"{STUDY}/datasets/{{dataset}}/content.json",
-        index=ancient(f"{STUDY}/datasets/{{dataset}}/data/train.parquet"),
+        index=ancient(lambda w: evaluation.real_pictures(w.measure, w.dataset)),
         references=lambda w: data.of_shards(
             w.dataset, f"references/{w.measure}/{w.dataset}/shards/{{shard}}.parquet"
         ),

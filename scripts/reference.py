@@ -22,7 +22,9 @@ def main() -> None:
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--pictures", required=True, help="parquet file of the dataset")
+    parser.add_argument(
+        "--pictures", required=True, nargs="+", help="the dataset's data/{split}.parquet"
+    )
     parser.add_argument("--resolution", required=True, type=int, help="of the samples, in pixels")
     parser.add_argument("--measure", type=json.loads, required=True, help="its entry, as JSON")
     parser.add_argument("--label", default="reference", help="what the progress bar says")

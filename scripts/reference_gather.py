@@ -16,7 +16,9 @@ def main() -> None:
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--index", required=True, help="the gathered dataset's data/train.parquet")
+    parser.add_argument(
+        "--index", required=True, nargs="+", help="the gathered dataset's data/{split}.parquet"
+    )
     parser.add_argument("--shards", required=True, nargs="+", help="their names, in order")
     parser.add_argument("--references", required=True, help="folder references/{dataset}/shards")
     parser.add_argument("--output", required=True)

@@ -15,7 +15,7 @@ from emaki.evaluation.calibration import (
     find_margin,
     read_calibration,
 )
-from emaki.evaluation.measures import KIND
+from emaki.evaluation.measures import KIND, RealPictures
 
 RESOURCES = Path(__file__).parents[2] / "resources"
 
@@ -53,12 +53,12 @@ def test_clip_score_sees_wrong_prompts_and_takes_its_margin_from_them(rooms, tmp
 def test_kid_that_sees_blur_takes_its_margin_from_half_a_pixel(rooms, others, tmp_path):
     measure = KIND.read({"type": "kid"})
     found = calibrated(measure, rooms, tmp_path)
-    real = np.array(measure.encode(others, ""))
+    real = RealPictures(np.array(measure.encode(others, "")), np.array([]))
     margin = find_margin(measure, found, real)
-    weak, middle, strong = costs(margin, "blur")
-    assert middle < strong
-    if 0 < weak < middle:
-        assert margin.value == pytest.approx(weak, rel=1e-3)
+    weak, middle, strong = (step for step in margin.ladder if step["damage"] == "blur")
+    assert middle["difference"] < strong["difference"]
+    if weak["difference"] > 2 * weak["error"]:
+        assert margin.value == pytest.approx(weak["difference"], rel=1e-3)
     else:
         assert (margin.value, margin.reason) == (None, "it does not see blur here")
     assert costs(margin, "prompts") == [0, 0, 0]
@@ -81,7 +81,7 @@ def ladder(costs, prompts=8, noise=0.0):
 
 @pytest.mark.parametrize(
     ("costs", "margin"),
-    [((1, 5, 60), 3), ((0, 5, 60), None), ((-1, 5, 60), None), ((5, 4, 60), None)],
+    [((1, 5, 60), 3), ((0, 5, 60), 3), ((-1, 5, 60), None), ((5, 4, 60), None)],
 )
 def test_a_measure_that_does_not_see_what_it_is_for_gives_no_verdict(costs, margin):
     measure = KIND.read({"type": "clip-score", "model": "clip"})
@@ -97,7 +97,8 @@ def test_a_measure_that_does_not_see_what_it_is_for_gives_no_verdict(costs, marg
         ((5, 4.5, 60), True),  # it falls by half a standard error
         ((5, 3.5, 60), False),  # by one and a half
         ((0.3, 0.5, 1), False),  # less than two of them above zero
-        ((-0.1, 5, 60), False),  # no margin can be taken from that
+        ((-0.4, 5, 60), True),  # the weakest less than none, by half of one
+        ((-1, 5, 60), False),
     ],
 )
 def test_a_ladder_may_fall_by_as_much_as_noise_moves_it(costs, is_seen):

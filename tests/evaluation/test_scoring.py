@@ -120,11 +120,13 @@ def test_the_scripts_write_what_a_measure_gives(rooms, dinov2, tmp_path):
         shown = [{"bytes": to_png(room.image), "path": None} for room in rooms]
         pq.write_table(pa.table({"image": shown, **columns}), path)
 
-    samples, dataset = tmp_path / "samples.parquet", tmp_path / "dataset.parquet"
+    samples = tmp_path / "samples.parquet"
+    splits = [tmp_path / "train.parquet", tmp_path / "validation.parquet"]
     prompts = [room.caption for room in rooms]
     held_out = [number < 2 for number in range(len(rooms))]
     table(samples, prompt=prompts, seed=[0] * len(rooms), held_out=held_out)
-    table(dataset, id=[room.id for room in rooms])
+    for path in splits:
+        table(path, id=[room.id for room in rooms])
     measures = {
         "clip": {"type": "clip-score", "model": CLIP},
         "kid": {"type": "kid", "encoder": {"type": "dinov2", "model": dinov2}},
@@ -137,12 +139,13 @@ def test_the_scripts_write_what_a_measure_gives(rooms, dinov2, tmp_path):
         drawn[name] = read_scores(output)
         if name != "clip":
             more = ["--resolution", 64, "--output", output]
-            run("reference", "--pictures", dataset, *entry, *more)
+            run("reference", "--pictures", *splits, *entry, *more)
             real[name] = read_reference(output)
-    assert drawn["kid"]["value"].shape == real["kid"].shape == (len(rooms), 32)
+    assert drawn["kid"]["value"].shape == real["kid"].train.shape == (len(rooms), 32)
+    assert (real["kid"].train == real["kid"].validation).all()
     # the same pictures: every one is nearest to itself
     order = {prompt: number for number, prompt in enumerate(prompts)}
-    nearest = (drawn["cmmd"]["value"] @ real["cmmd"].T).argmax(axis=1)
+    nearest = (drawn["cmmd"]["value"] @ real["cmmd"].train.T).argmax(axis=1)
     assert nearest.tolist() == [order[prompt] for prompt in drawn["cmmd"]["prompt"]]
     assert drawn["clip"]["held_out"].sum() == 2
     assert ((drawn["clip"]["value"] > 0) & (drawn["clip"]["value"] < 100)).all()

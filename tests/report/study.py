@@ -229,7 +229,10 @@ def write_calibration(path, prompt_set, measure_type):
 def write_reference(path, measure_type):
     features = 0.3 * np.random.default_rng(1).normal(size=(40, 32))
     vectors = [VECTORS[measure_type](row.tolist()) for row in features]
-    rows = [{"id": f"rooms-{n:06d}", "value": vector} for n, vector in enumerate(vectors)]
+    rows = [
+        {"id": f"rooms-{n:06d}", "value": vector, "split": "train"}
+        for n, vector in enumerate(vectors)
+    ]
     write(path, pa.Table.from_pylist(rows))
 
 

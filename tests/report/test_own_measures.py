@@ -149,7 +149,7 @@ def test_a_distance_from_the_real_pictures_is_compared_and_told(made):
     answers = json.loads((made / "experiments/lora.json").read_text())
     pair = next(pair for pair in answers["pairs"] if pair["family"] == "headline")
     assert pair["metrics"]["domain_colours"]["verdict"] == "better"
-    assert answers["real_pictures"] == len(study.SETS["rooms"])
+    assert answers["real_pictures"] == {"train": len(study.SETS["rooms"])}
     page = (made / "report.html").read_text("utf-8")
     assert "have more of the real pictures&#39; colours." in page
     assert "No margin: it tells better from worse" in page

@@ -2,7 +2,7 @@
 
 import contextlib
 import io
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -103,19 +103,23 @@ def gather_latents(dataset: str | Path, shards: list[str], output: str | Path) -
 
 
 def gather_references(
-    index: str | Path, references: Mapping[str, str | Path], output: str | Path
+    indices: Iterable[str | Path], references: Mapping[str, str | Path], output: str | Path
 ) -> None:
     """Write one table of the pictures' features that are in shards.
 
-    `index` is the gathered dataset's train.parquet, `references` are {shard: table of its file}.
+    `indices` are the gathered dataset's files, each named after its split, `references` {shard:
+    table of its files}.
     """
-    kept = _kept_rows(index)
     with replacing(output) as temporary, contextlib.ExitStack() as stack:
         writer = None
-        for shard in (shard for shard in references if shard in kept):
-            table = parquet_files.read(references[shard]).take(kept[shard])
-            writer = writer or stack.enter_context(parquet_files.writer(temporary, table.schema))
-            writer.write_table(table)
+        for index in indices:
+            kept, own = _kept_rows(index), [("split", "=", Path(index).stem)]
+            for shard in (shard for shard in references if shard in kept):
+                table = parquet_files.read(references[shard], filters=own).take(kept[shard])
+                writer = writer or stack.enter_context(
+                    parquet_files.writer(temporary, table.schema)
+                )
+                writer.write_table(table)
 
 
 def _kept_rows(index):

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from emaki.evaluation.measures import Measure
+from emaki.evaluation.measures import Measure, RealPictures
 from emaki.evaluation.metrics import judged_by
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ DAMAGES: dict[str, tuple[float, ...]] = {
 NONE = "none"  # the pictures as they are
 # What a measure is told not to see.
 UNSEEN = {"blur": "blur", "noise": "noise", "jpeg": "compression", "prompts": "wrong prompts"}
-# The cost of a damage at its strongest is above zero by more than so many standard errors.
+# What is called a cost is above zero by more than so many standard errors.
 CLEAR = 2
 
 Calibration = dict[tuple[str, float], dict[str, "np.ndarray"]]
@@ -137,7 +137,7 @@ def read_calibration(path: str | Path) -> Calibration:
 
 
 def find_margin(
-    measure: Measure, calibration: Calibration | None, reference: "np.ndarray | None"
+    measure: Measure, calibration: Calibration | None, reference: RealPictures | None
 ) -> Margin:
     """The margin of a measure on the prompts that `calibration` was made with.
 
@@ -146,7 +146,7 @@ def find_margin(
     0 for a measure that has neither; `calibration` is None for what needs none (see
     `needs_calibration`).
     """
-    if reference is not None and len(reference) < 2:
+    if reference is not None and len(reference.train) < 2:
         return Margin(None, "the dataset has one real picture, and a distance needs two", [])
     if not needs_calibration(measure):
         return Margin(measure.margin or 0.0, "", [])
@@ -156,35 +156,30 @@ def find_margin(
     for damage in measure.damages:
         if not _sees(measure, damage, calibration, reference):
             return Margin(None, f"it does not see {UNSEEN[damage]} here", ladder)
-    yardstick = measure.yardstick
-    place = yardstick.damage, yardstick.strength
-    (step,) = (step for step in ladder if (step["damage"], step["strength"]) == place)
-    return Margin(yardstick.share * _sign(measure) * step["difference"], "", ladder)
+    damage, strength, share, _ = measure.yardstick
+    step = calibration[damage, strength]
+    cost, error = _cost(measure, step, calibration[NONE, 0.0], reference)
+    if cost <= CLEAR * error:
+        return Margin(None, f"it does not see {UNSEEN[damage]} here", ladder)
+    return Margin(share * cost, "", ladder)
 
 
 def _sees(measure, damage, calibration, reference):
-    """Whether a damage costs something at every strength, clearly so at the strongest, and no
-    strength less than the one before by more than the standard error of their difference."""
-
-    def cost(after, before):
-        difference, error = _difference(measure, after, before, reference)
-        return _sign(measure) * difference, error
-
-    own = calibration[NONE, 0.0]
-    steps = [calibration[damage, strength] for strength in DAMAGES[damage]]
-    costs = [cost(step, own) for step in steps]
-    rises = [cost(after, before) for before, after in itertools.pairwise(steps)]
-    strongest, error = costs[-1]
-    return (
-        min(costs)[0] > 0
-        and strongest > CLEAR * error
-        and all(rise >= -error for rise, error in rises)
-    )
+    """Whether the strongest of a damage clearly costs something, and none costs less than the one
+    before, the weakest than none at all, by more than the standard error of their difference."""
+    steps = [calibration[NONE, 0.0]]
+    steps += [calibration[damage, strength] for strength in DAMAGES[damage]]
+    rises = [
+        _cost(measure, after, before, reference) for before, after in itertools.pairwise(steps)
+    ]
+    cost, error = _cost(measure, steps[-1], steps[0], reference)
+    return cost > CLEAR * error and all(rise >= -error for rise, error in rises)
 
 
-def _sign(measure):
-    """What makes a cost of a difference: 1 where a lower value is better."""
-    return -1 if measure.higher_is_better else 1
+def _cost(measure, after, before, reference):
+    """By how much pictures are worse after than before, and the standard error of that."""
+    difference, error = _difference(measure, after, before, reference)
+    return (-difference if measure.higher_is_better else difference), error
 
 
 def needs_calibration(measure: Measure) -> bool:
@@ -230,13 +225,13 @@ def _difference(measure, after, before, reference):
 def find_margins(
     plan: Mapping[str, Any],
     measures: Mapping[str, Measure],
-    references: Mapping[str, "np.ndarray"],
+    references: Mapping[str, RealPictures],
     calibrations: Mapping[tuple[str, str, str], Calibration],
 ) -> dict[tuple[str, str], Margin]:
     """{(metric, base model): its Margin} of all that a plan compares.
 
     `calibrations` are {(measure, base model, role): as read_calibration returns}, as many as
-    `calibrated` says; `references` {measure: its vectors of the real pictures}.
+    `calibrated` says; `references` {measure: what it made of the real pictures}.
     """
     models = dict.fromkeys(pair["model"] for pair in plan["pairs"])
     return {

@@ -9,13 +9,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from emaki.common import parquet_files
 from emaki.common.errors import UserError
 from emaki.evaluation.answers import answers, overall, scales
 from emaki.evaluation.by_prompt import MINIMUM_PROMPTS
 from emaki.evaluation.calibration import Calibration, Margin, find_margins
-from emaki.evaluation.measures import Measure
+from emaki.evaluation.measures import Measure, RealPictures
 from emaki.evaluation.metrics import Metric, deciding, judged_by
 from emaki.evaluation.seeds import (
     RecipeInterval,
@@ -71,16 +72,19 @@ def read_scores(*paths: str | Path) -> Scores:
     return scores
 
 
-def read_reference(path: str | Path) -> np.ndarray:
-    """What a measure made of a dataset's real pictures: float (m, d), or (m,) of numbers."""
-    return _matrix(parquet_files.read(path)["value"])
+def read_reference(path: str | Path) -> RealPictures:
+    """What a measure made of a dataset's real pictures."""
+    table = parquet_files.read(path)
+    return RealPictures(
+        *(_matrix(table.filter(pc.equal(table["split"], s))["value"]) for s in RealPictures._fields)
+    )
 
 
 def compare(
     plan: dict[str, Any],
     measures: Mapping[str, Measure],
     scores: Mapping[tuple[str, str, str], Scores],
-    references: Mapping[str, np.ndarray],
+    references: Mapping[str, RealPictures],
     calibrations: Mapping[tuple[str, str, str], Calibration],
     spreads: Spreads = MappingProxyType({}),
 ) -> dict[str, Any]:
@@ -108,7 +112,7 @@ def compare(
         "prompts": plan["prompts"],
         "held_out": _held_out(scores),
         "reference": plan["reference"],
-        "real_pictures": max(map(len, references.values()), default=0),
+        "real_pictures": _real_pictures(measures, references),
         "variants": {path: {**plan["variants"][path], "metrics": levels[path]} for path in levels},
         "pairs": pairs,
         "margins": [
@@ -124,7 +128,7 @@ def judge(
     plan: dict[str, Any],
     measures: Mapping[str, Measure],
     scores: Mapping[tuple[str, str, str], Scores],
-    references: Mapping[str, np.ndarray],
+    references: Mapping[str, RealPictures],
     margins: Mapping[tuple[str, str], Margin],
     spreads: Spreads = MappingProxyType({}),
 ) -> list[dict[str, Any]]:
@@ -164,7 +168,7 @@ def find_spreads(
     plans: Mapping[str, dict[str, Any]],
     measures: Mapping[str, Measure],
     scores: Mapping[str, Mapping[tuple[str, str, str], Scores]],
-    references: Mapping[str, Mapping[str, np.ndarray]],
+    references: Mapping[str, Mapping[str, RealPictures]],
 ) -> dict[tuple[str, ...], Spread]:
     """How far the trainings of each kind of pair lie apart by a metric at the first look.
 
@@ -365,6 +369,12 @@ def _held_out(scores):
             count = len(set(side["prompt"][side["held_out"]]))
             found[role] = max(count, found.get(role, 0))
     return found
+
+
+def _real_pictures(measures, references):
+    """{split: how many real pictures of it drawn ones are compared with}."""
+    splits = {name: measures[name].compares_with(real) for name, real in references.items()}
+    return {split: len(getattr(references[name], split)) for name, split in splits.items()}
 
 
 def _level(plan, metric: Metric, path, scores, references):

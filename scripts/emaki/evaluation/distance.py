@@ -1,9 +1,9 @@
 """Measures that compare the pictures of a model with real ones: a distance of two distributions."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
-from emaki.evaluation.measures import Measure, Yardstick
+from emaki.evaluation.measures import Measure, RealPictures, Yardstick
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,6 +27,10 @@ class Distance(Measure):
         """One vector (d,) for each RGB picture."""
         raise NotImplementedError
 
+    def view(self, reference: RealPictures) -> "Callable[[np.ndarray], np.ndarray]":
+        """What makes of the rows that `encode` gave those that `kernel` compares; here nothing."""
+        return lambda rows: rows
+
     def kernel(self, X: "np.ndarray", Y: "np.ndarray") -> "np.ndarray":
         """k(x, y) for the rows of X (n, d) and Y (m, d): float64 (n, m)."""
         raise NotImplementedError
@@ -40,24 +44,30 @@ class Distance(Measure):
         return self.encode(images, label)
 
     def summarise(
-        self, values: "np.ndarray", prompts: "np.ndarray", reference: "np.ndarray | None"
+        self, values: "np.ndarray", prompts: "np.ndarray", reference: RealPictures | None
     ) -> float:
         from emaki.evaluation.mmd import mmd
 
         assert reference is not None  # it compares_with_real
-        if len(reference) < 2:
+        see, real = self.view(reference), self._real(reference)
+        if len(real) < 2:
             return float("nan")
-        return SCALE * mmd(values, reference, prompts, self.kernel)
+        return SCALE * mmd(see(values), see(real), prompts, self.kernel)
 
     def compare(
         self,
         ours: "np.ndarray",
         theirs: "np.ndarray",
         prompts: "np.ndarray",
-        reference: "np.ndarray | None",
+        reference: RealPictures | None,
     ) -> "np.ndarray":
         """MMD's difference as one jackknife pseudo-value per prompt."""
         from emaki.evaluation.mmd import difference_by_prompt
 
         assert reference is not None
-        return SCALE * difference_by_prompt(ours, theirs, reference, prompts, self.kernel)
+        see = self.view(reference)
+        sides = see(ours), see(theirs), see(self._real(reference))
+        return SCALE * difference_by_prompt(*sides, prompts, self.kernel)
+
+    def _real(self, reference: RealPictures) -> "np.ndarray":
+        return getattr(reference, self.compares_with(reference))

@@ -8,6 +8,7 @@ from PIL import Image
 from emaki.common.devices import device
 from emaki.common.model_folders import check_type
 from emaki.common.progress import bar
+from emaki.evaluation.encoders import Dinov2, Encoder
 from emaki.evaluation.scoring import BATCH
 
 # EfficientNet-Lite0 was trained at 224 px. At 128 it takes a third of the time and tells the
@@ -17,11 +18,11 @@ PIXELS = 128
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
 
-Encoder = Callable[[list[Image.Image]], torch.Tensor]
+Encode = Callable[[list[Image.Image]], torch.Tensor]
 
 
 @torch.inference_mode()
-def encode(images: Sequence[Image.Image], encoder: Encoder, label: str = "") -> list[list[float]]:
+def encode(images: Sequence[Image.Image], encoder: Encode, label: str = "") -> list[list[float]]:
     """What an encoder makes of RGB pictures, a batch at a time: lists of d floats."""
     found: list[list[float]] = []
     for start in bar(range(0, len(images), BATCH), unit="batches", label=label):
@@ -29,7 +30,12 @@ def encode(images: Sequence[Image.Image], encoder: Encoder, label: str = "") -> 
     return found
 
 
-def efficientnet() -> Encoder:
+def encoder(chosen: Encoder) -> Encode:
+    """What makes features of RGB pictures (n of them): a tensor (n, d)."""
+    return dinov2(chosen.model) if isinstance(chosen, Dinov2) else efficientnet()
+
+
+def efficientnet() -> Encode:
     """EfficientNet-Lite0, trained on ImageNet: 1,280 floats, globally pooled.
 
     The packages hold the weights, which are read with `weights_only=True`: nothing is run.
@@ -42,14 +48,14 @@ def efficientnet() -> Encoder:
     model.load_state_dict(torch.load(path, weights_only=True, map_location="cpu"))
     model.eval().to(device())
 
-    def encoder(images):
+    def pooled(images):
         pixels = torch.stack([_normalise(image) for image in images])
         return model.extract_features(pixels.to(device())).mean((2, 3))
 
-    return encoder
+    return pooled
 
 
-def dinov2(folder: str) -> Encoder:
+def dinov2(folder: str) -> Encode:
     """A Dinov2Model from a folder with its processor: its normalised class token."""
     from transformers import Dinov2Model
     from transformers.models.bit.image_processing_pil_bit import BitImageProcessorPil

@@ -23,11 +23,11 @@ def polynomial(X: np.ndarray, Y: np.ndarray) -> np.ndarray:
     return (X @ Y.T / X.shape[1] + 1) ** 3
 
 
-def gaussian(X: np.ndarray, Y: np.ndarray) -> np.ndarray:
-    """k(x, y) = exp(-|x - y|^2 / (2 SIGMA^2)) for the rows of X and Y: float64 (n, m)."""
+def gaussian(X: np.ndarray, Y: np.ndarray, sigma: float = SIGMA) -> np.ndarray:
+    """k(x, y) = exp(-|x - y|^2 / (2 sigma^2)) for the rows of X and Y: float64 (n, m)."""
     X, Y = np.asarray(X, dtype=np.float64), np.asarray(Y, dtype=np.float64)
     squares = (X**2).sum(axis=1)[:, None] + (Y**2).sum(axis=1)[None, :]
-    return np.exp(-(squares - 2 * X @ Y.T) / (2 * SIGMA**2))
+    return np.exp(-(squares - 2 * X @ Y.T) / (2 * sigma**2))
 
 
 def mmd(

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from emaki.evaluation.by_prompt import MINIMUM_PROMPTS
-from emaki.evaluation.measures import Measure
+from emaki.evaluation.measures import Measure, RealPictures
 from emaki.evaluation.metrics import Metric, deciding
 from emaki.evaluation.sequential import interval
 from emaki.evaluation.verdicts import WITH_VERDICT
@@ -23,7 +23,7 @@ def recommend(
     plan: Mapping[str, Any],
     measures: Mapping[str, Measure],
     scores: Mapping[tuple[str, str, str], Mapping[str, np.ndarray]],
-    references: Mapping[str, np.ndarray],
+    references: Mapping[str, RealPictures],
     answers: Mapping[str, Any],
     error: float,
 ) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import functools
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from PIL import Image
@@ -48,8 +48,17 @@ def centre_square(image: Image.Image, pixels: int) -> Image.Image:
     return square.resize((pixels, pixels), Image.Resampling.LANCZOS)
 
 
-def columns(measure: Measure, path: str | Path, resolution: int, label: str) -> dict[str, list]:
-    """{"id", "value"} of a dataset's file of pictures, as large as the samples (`resolution`)."""
-    squares = Squares(path, resolution)
-    ids = parquet_files.read(path, columns=["id"])["id"].to_pylist()
-    return {"id": ids, "value": measure.score_reference(squares, label)[: squares.rows]}
+def columns(
+    measure: Measure, paths: Iterable[str | Path], resolution: int, label: str
+) -> dict[str, list]:
+    """{"id", "value", "split"} of a dataset's pictures, as large as the samples (`resolution`).
+
+    Each file is named after the split that it holds.
+    """
+    found: dict[str, list] = {"id": [], "value": [], "split": []}
+    for path in paths:
+        squares = Squares(path, resolution)
+        found["id"] += parquet_files.read(path, columns=["id"])["id"].to_pylist()
+        found["value"] += measure.score_reference(squares, label)[: squares.rows]
+        found["split"] += [Path(path).stem] * squares.rows
+    return found

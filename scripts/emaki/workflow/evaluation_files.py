@@ -176,6 +176,11 @@ class EvaluationFiles:
             if measure.compares_with_real
         }
 
+    def real_pictures(self, measure: str, dataset: str) -> list[str]:
+        """The files of a dataset, or shard of one, whose pictures a measure encodes."""
+        splits = self.measure(measure).reference_splits
+        return [f"{self.folder}/datasets/{dataset}/data/{split}.parquet" for split in splits]
+
     def calibrations(self, experiment: str) -> dict[tuple[str, str, str], str]:
         """{(measure, base model, role): what damage costs}, where a margin is found by that."""
         plan = self.plans[experiment]

@@ -52,6 +52,14 @@ class Yardstick(NamedTuple):
     """What the margin is, after "as much as": "a blur of 0.5 px costs"."""
 
 
+class RealPictures(NamedTuple):
+    """What a measure made of the real pictures of each split: (n, d), or (n,) of numbers."""
+
+    train: "np.ndarray"
+    validation: "np.ndarray"
+    """Those that no run trains on; none unless the measure's `reference_splits` ask for them."""
+
+
 class Measure(Settings):
     """A measure that gives each picture a number."""
 
@@ -81,6 +89,8 @@ class Measure(Settings):
     """A prompt whose number falls by more than this has failed; by default two margins."""
     compares_with_real: ClassVar[bool] = False
     """Whether `score_reference` is asked for a dataset's real pictures."""
+    reference_splits: ClassVar[tuple[str, ...]] = ("train",)
+    """Which of them: those to train on, "train", and those that are held out, "validation"."""
 
     def problems(self) -> Iterator[tuple[str, str]]:
         """What the texts lack (see Settings.problems)."""
@@ -112,13 +122,17 @@ class Measure(Settings):
         """One vector for each real picture, for a measure that `compares_with_real`."""
         raise NotImplementedError
 
+    def compares_with(self, reference: RealPictures) -> str:
+        """The split that drawn pictures are compared with, for a measure that compares so."""
+        return "train"
+
     def summarise(
-        self, values: "np.ndarray", prompts: "np.ndarray", reference: "np.ndarray | None"
+        self, values: "np.ndarray", prompts: "np.ndarray", reference: RealPictures | None
     ) -> float:
         """One number for all pictures of a model: the mean.
 
         `values` (n,) or (n, d) are what `score` gave, `prompts` (n,) the prompt of each, and
-        `reference` (m, d) what `score_reference` gave, None where it is not asked.
+        `reference` what `score_reference` gave, None where it is not asked.
         """
         return float(values.mean())
 
@@ -127,7 +141,7 @@ class Measure(Settings):
         ours: "np.ndarray",
         theirs: "np.ndarray",
         prompts: "np.ndarray",
-        reference: "np.ndarray | None",
+        reference: RealPictures | None,
     ) -> "np.ndarray":
         """One model's measure less another's: a value for each distinct prompt, sorted.
 

@@ -1,11 +1,11 @@
 """The kernel inception distance, KID (Bińkowski et al., Demystifying MMD GANs, ICLR 2018)."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar
 
 from emaki.common.model_folders import transformers_files
-from emaki.common.settings import ModelFolder, Settings
 from emaki.evaluation.distance import Distance
+from emaki.evaluation.encoders import Dinov2, Encoder
 from emaki.evaluation.measures import Texts
 
 if TYPE_CHECKING:
@@ -13,22 +13,10 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 
-class Dinov2(Settings):
-    """DINOv2 in the place of EfficientNet-Lite0."""
-
-    type: Literal["dinov2"]
-    """The kind of encoder."""
-    model: ModelFolder
-    """A `Dinov2Model` with its processor."""
-
-    def __str__(self) -> str:
-        return f"DINOv2 ({self.model})"
-
-
 class Kid(Distance):
     """How near pictures are to the real ones, by the features of an encoder of other people."""
 
-    encoder: Literal["efficientnet-lite0"] | Dinov2 = "efficientnet-lite0"
+    encoder: Encoder = "efficientnet-lite0"
     """What makes the features of pictures that are compared; a mapping names another encoder."""
 
     texts: ClassVar[dict[str, Texts]] = {
@@ -61,9 +49,7 @@ class Kid(Distance):
         """EfficientNet-Lite0's globally pooled features (1280,) or DINOv2's class token."""
         from emaki.evaluation import features
 
-        if isinstance(self.encoder, Dinov2):
-            return features.encode(images, features.dinov2(self.encoder.model), label)
-        return features.encode(images, features.efficientnet(), label)
+        return features.encode(images, features.encoder(self.encoder), label)
 
     def kernel(self, X: "np.ndarray", Y: "np.ndarray") -> "np.ndarray":
         from emaki.evaluation.mmd import polynomial
