@@ -11,6 +11,7 @@ import yaml
 from test_report import run_scripts
 
 from emaki.common import digests
+from emaki.common.errors import UserError
 from emaki.config import load, read_saved
 from emaki.report.model_card import write_card
 from emaki.workflow.best_files import BestFiles
@@ -115,6 +116,6 @@ def test_a_model_that_is_not_there_is_told_beforehand(take, said, made, tmp_path
     config["models"]["tiny"]["path"] = str(made / "sd")
     config["measures"] = {"kid": {"type": "kid", "margin": 20.0}}
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
-    with pytest.raises(Exception, match="experiments.lora.take is") as raised:
+    with pytest.raises(UserError, match=r"experiments\.lora\.take is") as raised:
         load(tmp_path / "config.yaml")
     assert said in str(raised.value)
