@@ -1,5 +1,6 @@
 """How far each model is drawn: until its comparisons are decided."""
 
+import json
 import shutil
 
 import pytest
@@ -13,6 +14,7 @@ from emaki.workflow.looks import Looks
 
 pytestmark = pytest.mark.xdist_group("workflow")
 ANSWERS = [f"results/looks/experiments/{name}.json" for name in ("ruined", "gentle")]
+PASSING = "train_passing looks/runs/ruined+seed1/000001"
 BASE, GENTLE, HALF = "base/tiny", "gentle/000002/raw/1.0", "gentle/000002/raw/0.5"
 
 
@@ -145,6 +147,27 @@ def test_more_prompts_leave_the_blocks_that_there_are(looked, tmp_path):
     jobs = study.jobs(*ANSWERS)
     assert "look looks/looks/1" in jobs  # other looks are planned
     assert not [job for job in jobs if job.startswith(("prompts", "sample", "score"))]
+
+
+def test_a_seed_that_is_added_trains_and_draws_its_own_training_alone(looked, tmp_path):
+    study = copied(looked, tmp_path)
+    before = drawn(study)
+    study.change("learning_rate: 1.0e-2}", "learning_rate: 1.0e-2, seeds: [0, 1]}")
+    jobs = study.jobs(*ANSWERS)
+    trained = [job for job in jobs if job.startswith("train")]
+    assert trained == ["train_newest looks/runs/ruined+seed1/000002", PASSING]
+    made = [job for job in jobs if job.startswith(("prompts", "latents", "sample", "score"))]
+    assert made
+    assert all("ruined+seed1/000002/raw/1.0" in job for job in made)
+    study.snakemake(*ANSWERS)
+    assert before.items() < drawn(study).items()
+    pairs = json.loads((study.folder / ANSWERS[0]).read_text())["pairs"]
+    (trainings,) = [pair["trainings"] for pair in pairs if "trainings" in pair]
+    assert [training["seed"] for training in trainings] == [0, 1]
+    weights = [study.folder / f"results/looks/runs/ruined{name}" for name in ("", "+seed1")]
+    one, other = (next(path.glob("000002/weights/raw/*.safetensors")) for path in weights)
+    assert one.read_bytes() != other.read_bytes()
+    assert study.jobs(*ANSWERS) == []
 
 
 def copied(study, place):
