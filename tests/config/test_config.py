@@ -147,6 +147,42 @@ def test_a_further_training_is_its_run_by_another_seed(study):
     assert [kept_steps(every, name) for name in ("lora-r4", "lora-r4+seed7")] == [[50, 100], [100]]
 
 
+MATRIX = """
+experiments:
+  causes:
+    title: a
+    question: b
+    matrix:
+      run: critters-non-ema
+      axes:
+        start: {ema: {train_init: ema}, raw: {train_init: non_ema}}
+        average:
+          fast: {ema: {preset: diffusers}}
+          slow: {ema: {preset: compvis, decay: 0.5}}
+        init: {whole: {}, none: {ema: {init: train}}}
+    baselines: [tiny]
+    weights: [ema, raw]
+    prompts: {domain: critters}
+"""
+
+
+def test_a_matrix_makes_a_run_for_each_combination(study, workplace):
+    config = study(MATRIX)
+    entry = config.experiments["causes"]
+    assert len(entry.runs) == 8
+    assert entry.runs == list(entry.matrix.cells)
+    # what the config has is taken
+    assert entry.matrix.cells["critters-non-ema"] == ["raw", "fast", "whole"]
+    assert entry.matrix.cells["critters-ema-start"] == ["ema", "fast", "whole"]
+    made = config.runs["causes-raw-slow-none"]
+    assert (made.train_init, made.extends) == ("non_ema", "critters-non-ema")
+    assert (made.ema.decay, made.ema.init, made.ema.warmup) == (0.5, "train", "compvis")
+    save(config, "saved.json")
+    assert read_saved("saved.json") == config
+    (workplace / "again.yaml").write_text(Path("saved.json").read_text())
+    assert load("again.yaml").runs == config.runs
+
+
 def test_overrides_tell_what_a_recipe_brings_along(workplace):
     config = load("config/config.yaml")
     assert overrides(config, "lora-r4") == {}
@@ -587,6 +623,42 @@ MISTAKES = {
     "infinite": (A_RUN % "learning_rate: 1e400", r"learning_rate is 1e400, which is too large a"),
     "infinite steps": (A_RUN % "steps: 1e400", r"my.yaml:3: runs.a.steps is 1e400, which is too"),
     "a huge number": (A_RUN % f"steps: {'9' * 5000}", r"is 99999999999999999999..., which is too"),
+    "a matrix of no run": (
+        MATRIX.replace("run: critters-non-ema", "run: critters-non-em"),
+        r"causes.matrix.run is 'critters-non-em', .* did you mean 'critters-non-ema'\?$",
+    ),
+    "a matrix beside runs": (
+        MATRIX.replace("title: a", "title: a\n    runs: [lora-r4]"),
+        r"^my.yaml:7: experiments.causes.runs is there beside matrix, which makes the runs",
+    ),
+    "two axes of one key": (
+        MATRIX.replace("whole: {}", "whole: {train_init: ema}"),
+        r"causes.matrix.axes.init changes train_init, which start changes too$",
+    ),
+    "levels that are the same": (
+        MATRIX.replace("train_init: ema", "train_init: non_ema"),
+        r"causes.matrix.axes has levels that make the same run$",
+    ),
+    "a level's key": (
+        MATRIX.replace("whole: {}", "whole: {dekay: 1}"),
+        r"^my.yaml:15: .*axes.init.whole.dekay is not a key of a run; did you mean 'ema'\?$",
+    ),
+    "a level's value": (
+        MATRIX.replace("whole: {}", "whole: {learning_rate: 0}"),
+        r"^my.yaml:15: runs.causes-ema-fast-whole.learning_rate is 0, but must be greater than 0$",
+    ),
+    "one level": (
+        MATRIX.replace("ema: {train_init: ema}, ", ""),
+        r"causes.matrix.axes.start ",
+    ),
+    "no runs": (
+        "experiments: {a: {title: a, question: b, baselines: [tiny], prompts: {domain: rooms}}}",
+        r"experiments.a.runs is missing$",
+    ),
+    "cells of no matrix": (
+        MATRIX.replace("      run:", "      cells: {lora-r4: [raw, fast, none]}\n      run:"),
+        r"causes.matrix.cells must have each combination of levels once$",
+    ),
     "a seed twice": (A_RUN % "seeds: [1, 1]", r"runs.a.seeds has 1 twice$"),
     "a seed and seeds": (
         A_RUN % "seeds: [1, 2], seed: 1",

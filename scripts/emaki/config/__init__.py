@@ -14,7 +14,7 @@ from emaki.common.errors import UserError
 from emaki.common.files import replacing
 from emaki.common.messages import explain
 from emaki.common.settings import Settings
-from emaki.config import checks, runs
+from emaki.config import checks, matrix, runs
 from emaki.config.derived import kept_steps, overrides, steps_of, trained, variants
 from emaki.config.reading import Document, read
 from emaki.config.settings import Study, TinyModels
@@ -53,6 +53,7 @@ def read_study(path: str | Path, machine: dict[str, Any] | None = None) -> tuple
     if machine is not None:
         document.replace("machine", machine, "the profile's config")
     _raise(runs.inherit(document))
+    _raise(matrix.expand(document))
     return _make(Study, document), document
 
 

@@ -1,6 +1,7 @@
 """What no class can say alone: that names refer to something, that files are there, that the
 settings of different entries fit together. Each check yields pairs (path of keys, sentence)."""
 
+import itertools
 import json
 import re
 from collections import Counter
@@ -25,7 +26,7 @@ from emaki.config.derived import (
     weights_of,
 )
 from emaki.config.reading import NAMED, Document, unknown
-from emaki.config.settings import Experiment, Study
+from emaki.config.settings import Experiment, Matrix, Study
 from emaki.data.sources import Source
 from emaki.sampling import templates
 from emaki.sampling.settings import MOST_PROMPTS, PromptSet
@@ -398,6 +399,10 @@ def _is_date(text: str) -> bool:
 
 def _references(study: Study, entry: Experiment, where: tuple[str, str]) -> Mistakes:
     runs, datasets, prompts = study.runs, study.datasets, study.prompts
+    if not entry.runs:
+        yield (*where, "runs"), "is missing"
+    if entry.matrix and not _is_whole(entry.matrix):
+        yield (*where, "matrix", "cells"), "must have each combination of levels once"
     for number, run in enumerate(entry.runs):
         if run not in runs:
             yield (*where, "runs", number), unknown("run", run, runs)
@@ -422,6 +427,12 @@ def _pictures(study: Study, entry: Experiment, where: tuple[str, str]) -> Mistak
         if only_one and len(study.sampling.seeds) == 1:
             needs = "a comparison needs two pictures or more: add prompts, or sampling.seeds"
             yield (*where, "prompts", role), f"is {name}, one prompt drawn with one seed: {needs}"
+
+
+def _is_whole(matrix: Matrix) -> bool:
+    """Whether a matrix has a run for each combination of its levels."""
+    combinations = itertools.product(*matrix.axes.values())
+    return sorted(map(tuple, (matrix.cells or {}).values())) == sorted(combinations)
 
 
 def _resolutions(study: Study, own: Own, entry: Experiment) -> Mistakes:

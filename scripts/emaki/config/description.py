@@ -18,6 +18,7 @@ from emaki.config.settings import (
     Experiment,
     ExperimentPrompts,
     Machine,
+    Matrix,
     Model,
     PromptSet,
     Run,
@@ -41,6 +42,7 @@ CLASSES: dict[str, type[Settings]] = {
     "start": Start,
     "experiments": Experiment,
     "experiment prompts": ExperimentPrompts,
+    "matrix": Matrix,
 }
 KINDS: dict[str, Kind[Any]] = {"measures": MEASURES, "sources": SOURCES, "captions": CAPTIONERS}
 # Columns of defaults: {heading: what is different from the class's own}.

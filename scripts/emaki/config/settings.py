@@ -91,6 +91,24 @@ class ExperimentPrompts(Settings):
         return self.model_dump(exclude_none=True)
 
 
+Level = Annotated[dict[str, Any], Field(json_schema_extra={"value": "keys of a run"})]
+Levels = Annotated[dict[Name, Level], Field(min_length=2)]
+
+
+class Matrix(Settings):
+    """A factorial experiment: a run for each combination of the levels of all axes."""
+
+    run: str = Field(json_schema_extra={"value": "run"})
+    """The run that all of them change."""
+
+    axes: Annotated[dict[Name, Levels], Field(min_length=1)]
+    """`{axis: {level: {key: value}}}`: what each level changes in the run; the others are compared
+    with an axis' first level. Mappings of several axes, such as `ema`, are put together."""
+
+    cells: Maybe[dict[str, list[str]]] = Field(None, json_schema_extra={"value": "mapping"})
+    """Which run has which level of each axis; found by itself where it is left out."""
+
+
 class Experiment(Settings):
     """An entry of the notebook: runs that are compared with baselines."""
 
@@ -117,8 +135,14 @@ class Experiment(Settings):
     observed: Maybe[str] = None
     """What a notebook saw without numbers."""
 
-    runs: References = Field(json_schema_extra={"value": "list of runs"})
+    runs: References = Field(
+        default_factory=list,
+        json_schema_extra={"value": "list of runs", "default_words": "those of `matrix`"},
+    )
     """What is new."""
+
+    matrix: Maybe[Matrix] = None
+    """In place of `runs`: a run for each combination of some settings."""
 
     baselines: References = Field(json_schema_extra={"value": "list of models and runs"})
     """What it is compared with; of a run the last checkpoint."""
