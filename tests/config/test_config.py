@@ -338,6 +338,15 @@ def test_a_saved_study_is_read_again_without_the_files_that_it_names(workplace, 
 
 # Mistakes: (the lines, what is said of them)
 
+
+def claiming(runs=("lora-r4",), sets=None, **about):
+    """An experiment that claims something of its run; None takes a key away."""
+    usual = {"words": "w", "measure": "clip_score", "against": "tiny", "says": "better"}
+    claim = {key: value for key, value in (usual | about).items() if value is not None}
+    prompts = sets or {"domain": "rooms", "unrelated": "unrelated"}
+    return experiment(runs=list(runs), prompts=prompts, lora_scales=[0.5], claims=[claim])
+
+
 A_RUN = "runs: {a: {extends: lora-r4, %s}}"
 A_FULL = "runs: {a: {extends: critters-8bit, %s}}"
 MISTAKES = {
@@ -696,6 +705,93 @@ MISTAKES = {
     "a measure of one's own": (
         "measures: {mine: {type: my/measure.py}}",
         r"measures.mine.type is my/measure.py, which is no file$",
+    ),
+    "a claim about nothing": (
+        claiming(measure=None),
+        r"^my.yaml:3: experiments.new.claims\[0\] must have one of measure, cost and unchecked; it"
+        r" has none of them$",
+    ),
+    "a claim's run": (
+        claiming(run="lora-r46"),
+        r"claims\[0\].run is 'lora-r46', but there is no run of this experiment of that name;"
+        r" there are: lora-r4",
+    ),
+    "one of two runs": (
+        claiming(runs=["lora-r4", "lora-r64"]),
+        r"claims\[0\].run is missing: say which of lora-r4, lora-r64$",
+    ),
+    "a claim's measure": (
+        claiming(measure="clipscore"),
+        r"claims\[0\].measure is 'clipscore', but there is no measure of that name; there are: .*"
+        r"did you mean 'clip_score'",
+    ),
+    "a measure of a role": (
+        claiming(measure="kid", prompts="unrelated"),
+        r"claims\[0\].measure is kid, which does not judge unrelated prompts$",
+    ),
+    "a claim's prompts": (
+        claiming(prompts="unrelated", sets={"domain": "rooms"}),
+        r"claims\[0\].prompts is unrelated, but this experiment has no such prompts$",
+    ),
+    "a claim about costs by a measure": (
+        claiming(says="less"),
+        r"claims\[0\].says is 'less', but must be one of better, worse, the same, not better, not"
+        r" worse with measure$",
+    ),
+    "what is claimed": (
+        claiming(says="beter"),
+        r"claims\[0\].says is 'beter', but must be one of 'better', .*; did you mean 'better'\?$",
+    ),
+    "against nothing": (
+        claiming(against=None),
+        r"claims\[0\].against is missing: it must be first checkpoint, scale 1 or a baseline"
+        r" of this experiment: tiny$",
+    ),
+    "against another": (
+        claiming(against="lora-r64"),
+        r"claims\[0\].against is 'lora-r64', but must be .* a baseline of this experiment: tiny$",
+    ),
+    "a pair that is not compared": (
+        claiming(against="scale 1"),
+        r"claims\[0\].against is scale 1, but this experiment does not compare lora-r4, 150"
+        r" steps with scale 1: ",
+    ),
+    "a scale that is not drawn": (
+        claiming(scale=0.3),
+        r"claims\[0\].scale is 0.3, but of lora-r4 is drawn: 0.5, 1$",
+    ),
+    "a scale of another step": (
+        claiming(scale=0.5, step=50),
+        r"claims\[0\].scale is 0.5, but of lora-r4 is drawn: 1 \(others of the last checkpoint"
+        r" alone\)$",
+    ),
+    "a step that is not drawn": (
+        claiming(step=60),
+        r"claims\[0\].step is 60, but of lora-r4 is drawn: 50, 100, 150$",
+    ),
+    "weights that are not drawn": (
+        claiming(weights="ema"),
+        r"claims\[0\].weights is ema, but of lora-r4 is drawn: raw$",
+    ),
+    "a trajectory of one checkpoint": (
+        claiming(step=50, against="first checkpoint"),
+        r"claims\[0\].step is that of the first checkpoint itself: name a later one$",
+    ),
+    "a cost of two kinds": (
+        claiming(measure=None, cost="time", says="less", at_most=3),
+        r"claims\[0\].cost goes with either against or at_most; this has both$",
+    ),
+    "a cost against a model": (
+        claiming(measure=None, cost="time", says="less"),
+        r"claims\[0\].against is 'tiny', but there is no run of that name",
+    ),
+    "a cost of a step": (
+        claiming(measure=None, cost="time", against="lora-r64", says="less", step=50),
+        r"claims\[0\].step goes with measure only$",
+    ),
+    "an unchecked comparison": (
+        claiming(measure=None, unchecked="no time", against=None),
+        r"claims\[0\].says goes with measure or cost only$",
     ),
     "an endless alias": ("models: &a {x: *a}", r"an alias that contains itself"),
     "not YAML": ("runs: [a", r"^my.yaml:4: not valid YAML: "),

@@ -85,7 +85,7 @@ def test_a_loss_is_worse_and_forgets(made):
 
 def test_comparisons_that_come_out_alike_share_a_sentence(made):
     folder, config = made
-    changes = {"runs": ["lora-r4", "lora-r64", "full"], "baselines": ["tiny"]}
+    changes = {"runs": ["lora-r4", "lora-r64", "full"], "baselines": ["tiny"], "claims": []}
     entry = config.experiments["rank"].model_copy(update=changes)
     found = answers((folder, config.replace(experiments={"all": entry})), "all")["answers"]
     assert [answer["models"] for answer in found] == [["lora-r4", "lora-r64"], ["full"]]
@@ -132,10 +132,10 @@ def test_the_trajectory_of_a_training_has_intervals_and_no_verdict(made):
 
 
 def test_a_comparison_comes_out_the_same_in_every_experiment(made):
-    """`full` asks nine verdicts, `merging` six: both have what the larger one needs."""
+    """`full` asks eleven verdicts, `merging` six: both have what the larger one needs."""
     found = [headline(made, name)[0] for name in ("full", "merging")]
     assert found[0] == found[1]
-    assert found[0]["errors"] == dict.fromkeys(found[0]["metrics"], 0.05 / 9)
+    assert found[0]["errors"] == dict.fromkeys(found[0]["metrics"], 0.05 / 11)
 
 
 def test_a_verdict_is_that_of_the_first_look_that_gives_one(made):
@@ -288,7 +288,8 @@ def judged(made, measures):
     """The headline's metrics and the sentence of an experiment that these measures judge."""
     plan, _, found, real, _ = material(made, "lora")
     _, config = made
-    plan = plans(config.replace(measures=measures))["lora"]
+    entry = config.experiments["lora"].model_copy(update={"claims": []})
+    plan = plans(config.replace(measures=measures, experiments={"lora": entry}))["lora"]
     names = {
         name: "kid" if measure.compares_with_real else "clip_score"
         for name, measure in measures.items()
@@ -346,3 +347,37 @@ def test_two_measures_of_a_type_are_told_apart(made):
         " nothing is forgotten and by large unrelated prompts come out just as well, so nothing is"
         " forgotten."
     )
+
+
+def test_claims_are_answered_by_what_is_true(made):
+    told = {
+        name: [(claim["number"], claim["answer"]) for claim in answers(made, name)["claims"]]
+        for name in study.CLAIMS
+    }
+    assert told == {
+        "lora": [(0, "not reproduced")],  # it is better, and was said not to be
+        "rank": [(0, "reproduced")],  # costs are not compared here
+        "full": [(0, "reproduced"), (1, "reproduced"), (2, "reproduced")],
+    }
+
+
+def test_a_trajectory_is_its_last_checkpoint_against_its_first(made):
+    trajectory, *_ = answers(made, "full")["claims"]
+    assert (trajectory["variant"], trajectory["baseline"]) == (
+        "full/000060/raw/1.0",
+        "full/000020/raw/1.0",
+    )
+    assert trajectory["found"]["low"] < -6 * 40 / 60 < trajectory["found"]["high"]
+
+
+def test_only_claimed_measures_judge_what_an_experiment_is_not_about(made):
+    _, config = made
+    pairs = plans(config)["full"]["pairs"]
+    judged = {p["variant"]: set(p["errors"]) for p in pairs if p["family"] == "claim"}
+    assert judged == {
+        "full/000060/raw/1.0": {"domain_clip_score"},
+        "full/000020/raw/1.0": {"unrelated_clip_score"},
+    }
+    shares = [share for pair in pairs for share in pair.get("errors", {}).values()]
+    assert len(shares) == 3 * 3 + 2
+    assert sum(shares) == pytest.approx(0.05)

@@ -77,3 +77,11 @@ def test_a_model_with_another_noise_is_seldom_called_better_or_worse():
         said = [look_until_decided(own, 3.7, (128, 192, 256), 0.05 / 9)[0] for own in noise]
         fooled += not set(said) <= {SAME, UNDECIDED}
     assert fooled / studies <= 0.05
+
+
+def test_what_claims_alone_are_about_has_verdicts_by_their_measures():
+    it = plan(("a", "base", "headline"), ("a/1", "base", "claim"), ("a", "a/1", "claim"))
+    it["pairs"][1]["claimed"], it["pairs"][2]["claimed"] = ["domain_clip"], ["unrelated_clip"]
+    whole, early, along = shares({"it": it})["it"]
+    assert whole == dict.fromkeys(METRICS, pytest.approx(0.06 / 5))
+    assert (list(early), list(along)) == (["domain_clip"], ["unrelated_clip"])

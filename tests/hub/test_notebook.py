@@ -41,7 +41,7 @@ PARTS = {
 }
 REPLACED = {"revision", "file"}
 REPLACED |= {"count", "min_size", "resolution", "batch_size", "steps", "checkpoint_every"}
-REPLACED |= {"checkpoints", "mixed_precision"}
+REPLACED |= {"checkpoints", "claims", "mixed_precision"}
 
 
 def read(path):

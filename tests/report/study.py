@@ -82,10 +82,37 @@ def experiment(date, title, runs, baselines, **more):
     return {**entry, "runs": runs, "baselines": baselines, "observed": "Different.", **more}
 
 
+def claim(words, **about):
+    return {"words": words, "measure": "clip_score", "against": "tiny"} | about
+
+
+CLAIMS = {
+    "lora": [claim("No clear benefit", says="not better")],
+    "rank": [
+        claim("Rank <64> was no bottleneck", against="lora-r4", says="the same"),
+        {"words": "It is faster", "cost": "time", "against": "lora-r4", "says": "less"},
+        {"words": "It fits", "cost": "gpu_memory", "at_most": 16},
+        {"words": "People like it", "unchecked": "nobody was asked"},
+    ],
+    "full": [
+        claim("It gets worse", against="first checkpoint", says="worse"),
+        claim("It is forgetting from the first", prompts="unrelated", step=20, says="worse"),
+        claim("Merging helps", scale=0.5, against="scale 1", says="better"),
+    ],
+}
 EXPERIMENTS = {
-    "lora": experiment("2023-06-03", "A LoRA", ["lora-r4"], ["tiny"], lora_scales=[0.5]),
-    "rank": experiment("2023-06-04", "Rank <64> & more", ["lora-r64"], ["tiny", "lora-r4"]),
-    "full": experiment("2023-06-14", "Full", ["full"], ["tiny"], merge_alphas=[0.25, 0.5]),
+    "lora": experiment(
+        *("2023-06-03", "A LoRA", ["lora-r4"], ["tiny"]), lora_scales=[0.5], claims=CLAIMS["lora"]
+    ),
+    "rank": experiment(
+        *("2023-06-04", "Rank <64> & more", ["lora-r64"], ["tiny", "lora-r4"]),
+        claims=CLAIMS["rank"],
+    ),
+    "full": experiment(
+        *("2023-06-14", "Full", ["full"], ["tiny"]),
+        merge_alphas=[0.25, 0.5],
+        claims=CLAIMS["full"],
+    ),
     "merging": experiment("2023-06-15", "Merging", ["full"], ["tiny"], merge_alphas=[0.25]),
 }
 
@@ -108,6 +135,11 @@ def build(place, **changes):
         "experiments": EXPERIMENTS,
         **changes,
     }
+    if "clip_score" not in config["measures"]:  # by which the claims are checked
+        config["experiments"] = {
+            name: {key: value for key, value in entry.items() if key != "claims"}
+            for name, entry in config["experiments"].items()
+        }
     (folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
     made = load(folder / "config.yaml")
     save(made, folder / "config.json")

@@ -5,7 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
-from html import escape
+from html import escape, unescape
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -15,9 +15,10 @@ import screenshot
 import study
 
 from emaki.config import read_saved
+from emaki.config.settings import Claim
 from emaki.evaluation.measures import KIND
 from emaki.evaluation.metrics import metrics_of
-from emaki.report import charts, costs, curves, recommended
+from emaki.report import charts, claims, costs, curves, recommended
 from emaki.report import page as page_of
 from emaki.training.settings import Start
 
@@ -353,6 +354,76 @@ def test_all_measures_are_told_in_their_order(tmp_path, page):
     preference = headline["metrics"]["domain_preference"]
     score = headline["metrics"]["domain_clip_score"]
     assert preference["difference"] == pytest.approx(score["difference"] / 3, abs=1e-5)
+
+
+def test_claims_are_answered_with_their_evidence(page):
+    def told(name):
+        start = page.index('<ul class="claims">', page.index(f'id="{name}"'))
+        text = re.sub(r"<[^>]+>", " ", page[start : page.index("</ul>", start)])
+        return " ".join(unescape(text).split())
+
+    assert told("lora").startswith(
+        "not reproduced No clear benefit Claimed: not better. Follows its prompts, lora-r4, 60"
+        " steps against tiny: better, +6.1 (+5.8 to +6.3); 128 prompts; better on 100%."
+    )
+    path = "full, 60 steps against full, 20 steps: worse"
+    assert path in told("full")
+    assert re.search(r"CLIPScore at 20, 40, 60 steps 58\.\d, 56\.\d, 54\.\d\.", told("full"))
+    rank = told("rank")
+    assert "Rank <64> was no bottleneck Claimed: the same." in rank
+    assert (
+        "not decided It is faster Measured: 0.62 s against 0.62 s a step, the medians of 3" in rank
+    )
+    assert "not decided It fits Estimated as by make plan, not measured: lora-r64 needs" in rank
+    assert "not decided People like it Not checked: nobody was asked." in rank
+    assert "1 of 4 claims reproduced" in page
+
+
+@pytest.mark.parametrize(
+    ("about", "lora", "full", "answer", "start"),
+    [
+        ({"against": "full", "says": "less"}, [3, 4, 5], [6, 7, 8], "reproduced", "Measured"),
+        ({"against": "full", "says": "less"}, [6, 7, 8], [3, 4, 5], "not reproduced", "Measured"),
+        (
+            {"against": "full", "says": "less"},
+            [3, 4, 6],
+            [6, 7, 8],
+            "not decided",
+            "Measured",
+        ),  # they meet
+        ({"against": "full", "says": "more"}, [6, 7], [3, 4], "not decided", "Measured"),  # few
+        (
+            {"against": "full", "says": "more"},
+            [],
+            [3, 4, 5],
+            "not decided",
+            "Estimated",
+        ),  # not measured
+        ({"at_most": 1.0}, [1200, 1200, 1200], [], "reproduced", "Measured"),
+        ({"at_most": 1.0}, [1200, 1200, 1201], [], "not reproduced", "Measured"),
+        (
+            {"at_most": 1.0},
+            [1200, 1200],
+            [],
+            "not decided",
+            "Estimated",
+        ),  # a segment's time is gone
+    ],
+)
+def test_a_claim_about_time(made, about, lora, full, answer, start):
+    read = read_saved(made / "config.json")
+    claim = Claim(words="It is quick", cost="time", run="lora-r4", **about)
+    entry = read.experiments["lora"].model_copy(update={"claims": [claim]})
+    timings = [
+        {"stage": "runs", "parts": [run, f"{step:06d}"], "seconds": seconds}
+        for run, times in (("lora-r4", lora), ("full", full))
+        for step, seconds in enumerate(times)
+    ]
+    (told,) = claims.answered(
+        read.replace(experiments={"lora": entry}), "lora", {"claims": []}, {}, timings
+    )
+    assert told["answer"] == answer
+    assert told["reason"].startswith(start)
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import pytest
 from emaki.config import load
 from emaki.config.blocks import blocks, cuts, looks
 from emaki.config.comparisons import plans
+from emaki.config.settings import Claim
 from emaki.evaluation.settings import Evaluation
 from emaki.sampling.settings import PromptSet
 from emaki.workflow.looks import Looks
@@ -89,6 +90,22 @@ def test_the_way_of_a_training_is_drawn_with_one_block(study):
     looked = Looks(study, plans(study), lambda number: found(whole=["domain"]))
     assert looked.ends("gentle")["gentle/000001/raw/1.0", "domain"] == 8
     assert looked.numbers() == [1, 2]  # the third is the last
+
+
+def test_what_a_claim_is_about_is_drawn_further_with_its_prompts_alone(study):
+    about = {"prompts": "unrelated", "against": "first checkpoint", "says": "worse"}
+    claim = Claim(words="It forgets", measure="clip_score", **about)
+    entry = study.experiments["gentle"].model_copy(update={"claims": [claim]})
+    texts = [str(number) for number in range(60)]
+    study = study.replace(
+        experiments={"gentle": entry},
+        prompts={name: PromptSet(texts=texts) for name in study.prompts},
+        evaluation=Evaluation(looks=[40, 50], at_most=50),
+    )
+    looked = Looks(study, plans(study), lambda number: found())
+    reached, first = looked.ends("gentle"), "gentle/000001/raw/1.0"
+    assert (reached[first, "unrelated"], reached[first, "domain"]) == (40, 32)
+    assert (reached[GENTLE, "unrelated"], reached[GENTLE, "domain"]) == (40, 40)
 
 
 def test_all_at_once_asks_for_no_look(study):

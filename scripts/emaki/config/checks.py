@@ -16,8 +16,9 @@ from emaki.common.errors import UserError, nearest
 from emaki.common.files import is_special
 from emaki.common.messages import KeyPath
 from emaki.common.settings import ModelFolder, Settings
-from emaki.config import pipelines, repositories
+from emaki.config import claims, pipelines, repositories
 from emaki.config.derived import (
+    compared,
     lineage,
     started_from,
     starts,
@@ -54,6 +55,7 @@ def find_mistakes(study: Study, document: Document) -> list[str]:
     found = [*_models(study), *_files(study), *repositories.problems(study, document.file)]
     found += [*_names(study), *_sampling(study), *_captions(study), *_datasets(study)]
     found += [*_prompts(study), *_runs(study, document.own), *_experiments(study, document.own)]
+    found = found or list(_claims(study))  # which are about all of that
     return [document.error(path, text) for path, text in found if document.says_itself(path)]
 
 
@@ -388,6 +390,18 @@ def _experiments(study: Study, own: Own) -> Mistakes:
             shown = [] if wrong else [v["path"] for v in variants(study, name)]
             if shown and entry.take is not None and entry.take not in shown:
                 yield (*where, "take"), unknown("model in this experiment", entry.take, shown)
+
+
+def _claims(study: Study) -> Mistakes:
+    """Whether claims are about what their experiments draw and compare."""
+    for name, entry in study.experiments.items():
+        if entry.claims:
+            every = variants(study, name)
+            pairs = {pair[:2] for pair in compared(study, name)}
+        for number, claim in enumerate(entry.claims):
+            where = ("experiments", name, "claims", number)
+            for key, problem in claims.find_problems(study, name, claim, every, pairs):
+                yield (*where, key) if key else where, problem
 
 
 def _is_date(text: str) -> bool:

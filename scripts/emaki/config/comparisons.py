@@ -6,23 +6,25 @@ A comparison belongs to a family, and the family decides whether it gets a verdi
 
 headline   the last checkpoint at scale 1.0 against each baseline: what the experiment is about
 scale      the last checkpoint at each other LoRA scale or merge alpha against itself at 1.0
+claim      what else a claim of the notebook is about, judged by the claim's measures alone
 trajectory everything else against each baseline, on the first block alone, without a verdict
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from emaki.config.blocks import cuts, looks
+from emaki.config.claims import claimed_pair
 from emaki.config.derived import (
     Variant,
     baseline_variants,
-    spell_scale,
+    compared,
     trainings,
     variants,
     weights_of,
 )
 from emaki.config.settings import Study
-from emaki.evaluation.verdicts import share_error
+from emaki.evaluation.verdicts import WITH_VERDICT, share_error
 
 # Rows of a grid by the role of the prompt set, and seeds side by side.
 GRID_ROWS = {"domain": 4, "unrelated": 4}
@@ -47,26 +49,19 @@ def comparisons(study: Study, experiment: str) -> dict[str, Any]:
     real; `variants` {path: {label, name, run, step, weights, scale}}, where `name` is the
     label without step and scale; `methods` {run: "lora" or "full"}; `pairs`, a list of
     {variant, baseline, name, family, model}, the first two paths, `name` the baseline's and `model`
-    the base model whose pictures say what matters; `looks` {role: after how many prompts is looked
-    for a verdict}, none of which can be given with less than `fewest`; `first_block` {role: how
-    many prompts are drawn of everything}. A headline pair of which a side has several seeds has
-    `trainings`, a list of {seed, variant, baseline}, the latter two paths by that seed; a side with
-    one training is the same for all; and `kind`, which pairs have whose trainings are taken to lie
-    as far apart.
+    the base model whose pictures say what matters, and in the family `claim` also `claimed`, the
+    metrics that it is judged by; `claims`, a list of {number, variant, baseline, metric, says} of
+    those that are checked by a measure, `number` among all; `looks` {role: after how many prompts
+    is looked for a verdict}, none of which can be given with less than `fewest`; `first_block`
+    {role: how many prompts are drawn of everything}. A headline pair of which a side has several
+    seeds has `trainings`, a list of {seed, variant, baseline}, the latter two paths by that seed; a
+    side with one training is the same for all; and `kind`, which pairs have whose trainings are
+    taken to lie as far apart.
     """
     entry = study.experiments[experiment]
     every = {v["path"]: v for v in variants(study, experiment)}
-    baselines = _baselines(study, experiment)
-    pairs = []
-    for path, variant in every.items():
-        if variant["run"] not in entry.runs:
-            continue
-        last = variant["step"] == _last(every.values(), variant["run"])
-        family = "headline" if last and variant["scale"] == 1 else "trajectory"
-        pairs += [(path, baseline, name, family) for name, baseline in baselines.items()]
-        if variant["scale"] != 1:
-            itself = f"{path.rpartition('/')[0]}/{spell_scale(1.0)}"
-            pairs.append((path, itself, every[itself]["label"], "scale"))
+    claims = _claims(study, experiment)
+    pairs = _with_claimed(compared(study, experiment), claims, every)
     keys = ("variant", "baseline", "name", "family")
     shown = ("label", "run", "step", "weights", "scale")
     prompts = entry.prompts.by_role()
@@ -86,9 +81,10 @@ def comparisons(study: Study, experiment: str) -> dict[str, Any]:
             dict(zip(keys, pair))
             | {"model": _base_model(study, every[pair[0]], every[pair[1]])}
             | _trainings(study, pair[-1], every[pair[0]], every[pair[1]])
+            | ({"claimed": _claimed_metrics(claims, pair[:2])} if pair[3] == "claim" else {})
             for pair in pairs
-            if pair[0] != pair[1]
         ],
+        "claims": claims,
     }
 
 
@@ -129,6 +125,36 @@ def _by_seed(study, variant):
         return {}
     rest = variant["path"].partition("/")[2]
     return {seed: f"{name}/{rest}" for seed, name in trainings(study, variant["run"]).items()}
+
+
+def _with_claimed(pairs, claims, every):
+    """The pairs, of which those that only claims are about are of that family."""
+    judged = {pair[:2] for pair in pairs if pair[3] in WITH_VERDICT}
+    claimed = {(claim["variant"], claim["baseline"]): None for claim in claims}
+    own = [pair for pair in claimed if pair not in judged]
+    kept = [(*pair[:3], "claim") if pair[:2] in own else pair for pair in pairs]
+    there = {pair[:2] for pair in pairs}
+    return kept + [(*pair, every[pair[1]]["label"], "claim") for pair in own if pair not in there]
+
+
+def _claims(study, experiment):
+    """What claims that are checked by a measure are about."""
+    found = []
+    for number, claim in enumerate(study.experiments[experiment].claims):
+        if claim.measure is not None:
+            variant, baseline = claimed_pair(study, experiment, claim)
+            if variant == baseline:  # a trajectory, but one checkpoint alone is drawn
+                continue
+            metric = f"{claim.prompts}_{claim.measure}"
+            pair = {"variant": variant, "baseline": baseline}
+            found.append({"number": number, **pair, "metric": metric, "says": claim.says})
+    return found
+
+
+def _claimed_metrics(claims, pair):
+    """The metrics by which claims are about a pair."""
+    own = [c["metric"] for c in claims if (c["variant"], c["baseline"]) == pair]
+    return list(dict.fromkeys(own))
 
 
 def _base_model(study, *variants):
@@ -221,7 +247,3 @@ def _name(study: Study, variant: Variant) -> str:
     if len(weights_of(study, run)) == 1:
         return run
     return f"{run} ({'EMA' if variant['weights'] == 'ema' else 'raw'})"
-
-
-def _last(every: Iterable[Variant], run: str | None) -> int:
-    return max(v["step"] or 0 for v in every if v["run"] == run)

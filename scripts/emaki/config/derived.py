@@ -168,6 +168,28 @@ def baseline_variants(study: Study, experiment: str) -> dict[str, Variant]:
     return found
 
 
+def compared(study: Study, experiment: str) -> list[tuple[str, str, str, str]]:
+    """The models that an experiment compares, but for what its claims add.
+
+    Pairs (variant, baseline, the baseline's name, family), of which the first two are paths; what a
+    family is says emaki.config.comparisons.
+    """
+    entry = study.experiments[experiment]
+    every = {v["path"]: v for v in variants(study, experiment)}
+    baselines = baseline_variants(study, experiment)
+    pairs = []
+    for path, variant in every.items():
+        if variant["run"] not in entry.runs:
+            continue
+        last = variant["step"] == _last(every.values(), variant["run"])
+        family = "headline" if last and variant["scale"] == 1 else "trajectory"
+        pairs += [(path, base["path"], name, family) for name, base in baselines.items()]
+        if variant["scale"] != 1:
+            itself = f"{path.rpartition('/')[0]}/{spell_scale(1.0)}"
+            pairs.append((path, itself, every[itself]["label"], "scale"))
+    return [pair for pair in pairs if pair[0] != pair[1]]
+
+
 def weights_of(study: Study, run: str) -> list[str]:
     """The kinds of weights that a run keeps: "raw", and "ema" where it averages them."""
     return ["raw", "ema"] if study.runs[run].ema else ["raw"]
@@ -230,3 +252,7 @@ def _tuned(study: Study, run: str, step: int, weights: str, scale: float) -> Tun
         "path": f"{run}/{step:06d}/{weights}/{spell_scale(scale)}",
         "label": ", ".join(words),
     }
+
+
+def _last(every: Iterable[Variant], run: str | None) -> int:
+    return max(v["step"] or 0 for v in every if v["run"] == run)

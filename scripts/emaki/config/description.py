@@ -13,6 +13,7 @@ from emaki.config.settings import (
     CAPTIONERS,
     MEASURES,
     SOURCES,
+    Claim,
     Dataset,
     Evaluation,
     Experiment,
@@ -43,6 +44,7 @@ CLASSES: dict[str, type[Settings]] = {
     "experiments": Experiment,
     "experiment prompts": ExperimentPrompts,
     "matrix": Matrix,
+    "claims": Claim,
 }
 KINDS: dict[str, Kind[Any]] = {"measures": MEASURES, "sources": SOURCES, "captions": CAPTIONERS}
 # Columns of defaults: {heading: what is different from the class's own}.

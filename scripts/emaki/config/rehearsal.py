@@ -33,8 +33,7 @@ def rehearse(
         name: _shorten_run(entry, study, name, has_gpu) for name, entry in written["runs"].items()
     }
     config["experiments"] = {
-        name: entry | ({"checkpoints": "last"} if "checkpoints" in entry else {})
-        for name, entry in written["experiments"].items()
+        name: _shorten_experiment(entry) for name, entry in written["experiments"].items()
     }
     return config, _explain_untried(study, has_gpu)
 
@@ -67,6 +66,12 @@ def _shorten_run(entry: dict[str, Any], study: Study, name: str, has_gpu: bool) 
     if not has_gpu and study.runs[name].attention == "xformers":
         short["attention"] = "sdpa"
     return short
+
+
+def _shorten_experiment(entry: dict[str, Any]) -> dict[str, Any]:
+    """Without claims, which may be about checkpoints that there are not."""
+    short = {key: value for key, value in entry.items() if key != "claims"}
+    return short | ({"checkpoints": "last"} if "checkpoints" in entry else {})
 
 
 def _explain_untried(study: Study, has_gpu: bool) -> list[str]:

@@ -12,6 +12,7 @@ from emaki.common.settings import (
     Commit,
     Maybe,
     Name,
+    Positive,
     RepositoryName,
     Settings,
     Unique,
@@ -33,6 +34,8 @@ Named = Annotated[dict[Name, T], Field(min_length=1)]
 References = Annotated[Unique[str], Field(min_length=1)]
 Scale = Annotated[float, Field(ge=0.01, le=4)]
 Step = Annotated[int, Field(ge=1)]
+# What a model may be compared with beside baselines, whose names have no spaces.
+FIRST, FULL = "first checkpoint", "scale 1"
 
 
 class Model(Settings):
@@ -109,6 +112,55 @@ class Matrix(Settings):
     """Which run has which level of each axis; found by itself where it is left out."""
 
 
+class Claim(Settings):
+    """Something that a notebook said, and what here shows whether it is so."""
+
+    words: Words
+    """What the notebook said."""
+
+    measure: Maybe[str] = None
+    """What it is checked by: a measure, whose verdict on two models is compared with `says`."""
+
+    prompts: Literal["domain", "unrelated"] = "domain"
+    """With `measure`: on which prompts."""
+
+    cost: Maybe[Literal["time", "gpu_memory"]] = None
+    """Instead of `measure`: what the training took. Time is measured where the run's timings are
+    there; GPU memory is estimated as `make plan` does, and then nothing is decided."""
+
+    unchecked: Maybe[Words] = None
+    """Instead of `measure`: why nothing here can show it."""
+
+    run: Maybe[str] = Field(
+        None, json_schema_extra={"value": "run", "default_words": "the only one"}
+    )
+    """Which of the experiment's runs it is about."""
+
+    step: Maybe[Step] = Field(None, json_schema_extra={"default_words": "the last"})
+    """Which checkpoint, of those that are drawn."""
+
+    weights: Maybe[Literal["raw", "ema"]] = Field(
+        None, json_schema_extra={"default_words": "the experiment's first"}
+    )
+    """Which weights, of those that are drawn."""
+
+    scale: Scale = 1.0
+    """Which LoRA scale or merge alpha, of those that are drawn."""
+
+    against: Maybe[str] = Field(None, json_schema_extra={"value": f"baseline, `{FIRST}`, `{FULL}`"})
+    """What it is compared with: a baseline of the experiment; the first checkpoint that is drawn,
+    for what training on does; the same at scale 1. With `cost`: another run."""
+
+    says: Maybe[
+        Literal["better", "worse", "the same", "not better", "not worse", "less", "more"]
+    ] = None
+    """How it compares by the measure (better, worse, the same, not better, not worse) or in what it
+    took (less, more)."""
+
+    at_most: Maybe[Positive] = None
+    """With `cost`, instead of `against`: hours of the whole training, or GB."""
+
+
 class Experiment(Settings):
     """An entry of the notebook: runs that are compared with baselines."""
 
@@ -134,6 +186,9 @@ class Experiment(Settings):
 
     observed: Maybe[str] = None
     """What a notebook saw without numbers."""
+
+    claims: list[Claim] = Field([], json_schema_extra={"value": "list of mappings"})
+    """The same as data, which the report checks."""
 
     runs: References = Field(
         default_factory=list,

@@ -16,6 +16,7 @@ from emaki.common.errors import UserError
 from emaki.evaluation.answers import answers, overall, scales
 from emaki.evaluation.by_prompt import MINIMUM_PROMPTS
 from emaki.evaluation.calibration import Calibration, Margin, find_margins
+from emaki.evaluation.claims import answer_claims
 from emaki.evaluation.measures import Measure, RealPictures
 from emaki.evaluation.metrics import Metric, deciding, judged_by
 from emaki.evaluation.seeds import (
@@ -121,6 +122,7 @@ def compare(
         ],
         "answers": answers(plan, metrics, pairs),
         "scales": scales(plan, metrics, pairs),
+        "claims": answer_claims(plan, metrics, pairs),
     }
 
 

@@ -3,7 +3,6 @@
 Names and numbers only, for rules and config check; emaki.evaluation.sequential makes verdicts.
 """
 
-import itertools
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,7 +10,8 @@ from emaki.evaluation.measures import Measure
 from emaki.evaluation.metrics import deciding
 from emaki.evaluation.settings import ERROR
 
-# Comparisons that an experiment is about; the others show how a training went.
+# Comparisons that an experiment is about; the others show how a training went, and get a verdict
+# only by the measures that a claim of the notebook is about.
 WITH_VERDICT = ("headline", "scale")
 
 
@@ -28,12 +28,17 @@ def share_error(
     smallest: dict[tuple, float] = {}
     for plan in plans.values():
         metrics = deciding(measures, plan["prompts"])
-        own = [pair for pair in plan["pairs"] if pair["family"] in WITH_VERDICT]
-        for pair, (name, metric) in itertools.product(own, metrics.items()):
-            question, share = _question(plan, pair, name, metric.role), error / len(own)
-            share /= len(metrics)
+        own = [(pair, name) for pair in plan["pairs"] for name in _judged(pair, metrics)]
+        for pair, name in own:
+            question, share = _question(plan, pair, name, metrics[name].role), error / len(own)
             smallest[question] = min(share, smallest.get(question, share))
     return {name: _with_errors(plan, measures, smallest) for name, plan in plans.items()}
+
+
+def _judged(pair, metrics):
+    """The metrics by which a pair gets a verdict for its experiment's sake."""
+    claimed = pair.get("claimed", ())
+    return [name for name in metrics if pair["family"] in WITH_VERDICT or name in claimed]
 
 
 def _with_errors(plan, measures, smallest):

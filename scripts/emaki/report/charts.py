@@ -36,6 +36,18 @@ def number(value: float | None, digits: int = 3) -> str:
     return _typeset(f"{value:,.{min(places, 6)}f}")
 
 
+def duration(seconds: float) -> str:
+    """Seconds as one says them: "0.8 s", "42 s", "12 min 5 s", "3 h 20 min"."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
 def difference(metric: Mapping[str, Any]) -> str:
     """The difference of a metric, with as many decimals as its interval."""
     return _signed(metric["difference"], _decimals(metric))

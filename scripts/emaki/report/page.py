@@ -20,8 +20,9 @@ from emaki.config.comparisons import grid_of
 from emaki.config.derived import trainings
 from emaki.config.settings import Study
 from emaki.evaluation.metrics import Metric, metrics_of
+from emaki.evaluation.verdicts import WITH_VERDICT
 from emaki.evaluation.words import UNDECIDED
-from emaki.report import charts, costs, curves, inline_images, margins, recommended, summary
+from emaki.report import charts, claims, costs, curves, inline_images, margins, recommended, summary
 
 ENTRY_TEXTS = ("date", "title", "question", "expected", "observed")
 TEMPLATES = Path(__file__).parent / "templates"
@@ -67,7 +68,7 @@ def render(
         "difference": charts.difference,
         "interval": charts.interval,
         "cost": charts.cost,
-        "duration": duration,
+        "duration": charts.duration,
         "value": _value,
         "verdict": lambda said: said or charts.NO_VERDICT,
         "verdict_class": lambda said: charts.CLASSES[said or charts.NO_VERDICT],
@@ -93,18 +94,6 @@ def render(
         models={n: model.model_dump(exclude_none=True) for n, model in study.models.items()},
         provenance=_provenance(study),
     )
-
-
-def duration(seconds: float) -> str:
-    """Seconds as one says them: "0.8 s", "42 s", "12 min 5 s", "3 h 20 min"."""
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
 def explanation(metric: Metric) -> Markup:
@@ -144,7 +133,7 @@ def _missing(metric, count, seconds):
         return f"{words} and {charts.number(more, 2)} more prompts" if more > 0 else words
     more = max(1, more)
     # at most: a baseline that all trainings have in common is drawn once
-    took = f" ({duration(2 * count * more * seconds)})" if seconds else ""
+    took = f" ({charts.duration(2 * count * more * seconds)})" if seconds else ""
     return f"{charts.number(more, 2)} more{took}"
 
 
@@ -158,6 +147,7 @@ def _metrics(study, answers):
 def _experiment(study, metrics, name, answers, grids, losses, timings):
     entry, asked_by = study.experiments[name], summary.asked_by(name, answers)
     answers = answers[name]
+    claimed = claims.answered(study, name, answers, metrics, timings)
     families = {}
     for family in ("headline", "scale"):
         pairs = [pair for pair in answers["pairs"] if pair["family"] == family]
@@ -186,6 +176,9 @@ def _experiment(study, metrics, name, answers, grids, losses, timings):
         "answers": [] if asked_by else answers["answers"],
         "scales": answers["scales"],
         "recommended": recommended.recommended(study, metrics, answers, grids),
+        "claims": claimed,
+        "claims_tally": claims.tally(claimed),
+        "verdicts": sum(_count_verdicts(pair) for pair in answers["pairs"]),
         "runs": [_run(study, run, timings) for run in entry.runs],
         "charts": [
             *curves.differences(study.runs, metrics, answers, entry.baselines[0]),
@@ -193,6 +186,13 @@ def _experiment(study, metrics, name, answers, grids, losses, timings):
         ],
         "grids": _grids(grids),
     }
+
+
+def _count_verdicts(pair):
+    """How many verdicts a pair has for its experiment's sake."""
+    if pair["family"] == "claim":
+        return len(pair["claimed"])
+    return len(pair.get("errors", ())) if pair["family"] in WITH_VERDICT else 0
 
 
 def _judged(metrics, families):

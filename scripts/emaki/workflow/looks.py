@@ -6,6 +6,7 @@ from typing import Any
 from emaki.config.blocks import cuts
 from emaki.config.comparisons import paths_of
 from emaki.config.settings import Study
+from emaki.evaluation.metrics import metrics_of
 
 Look = Mapping[str, list[dict[str, Any]]]
 """What a look found: {experiment: [{variant, baseline, verdicts {metric: verdict}, undecided
@@ -25,6 +26,7 @@ class Looks:
         self.study = study
         self.plans = plans
         self.find = find
+        self.metrics = metrics_of(study.measures)
 
     def numbers(self) -> list[int]:
         """The looks after which something is or is not drawn: not the last, and none for `all`."""
@@ -43,7 +45,7 @@ class Looks:
             if "errors" in pair
         }
         if number == 1 or not has_look:
-            going_on = dict.fromkeys(pairs, has_look)
+            going_on = {names: self._roles(plan["pairs"][place]) for names, place in pairs.items()}
         else:
             going_on = {
                 (pair["variant"], pair["baseline"]): pair["undecided"]
@@ -55,6 +57,10 @@ class Looks:
             for role in has_look
             if role in going_on.get(names, [])
         ]
+
+    def _roles(self, pair: Mapping[str, Any]) -> list[str]:
+        """The roles of prompts on which a pair gets a verdict."""
+        return [self.metrics[name].role for name in pair["errors"]]
 
     def ends_of_look(self, experiment: str, number: int) -> dict[tuple[str, str], int]:
         """{(variant, role): prompts} that look `number` needs of an experiment."""
