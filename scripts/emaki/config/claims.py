@@ -62,18 +62,18 @@ def find_problems(
     elif given == ["measure"]:
         yield from _by_measure(study, experiment, claim, every, pairs)
     else:
-        yield from (
-            (key, "goes with measure only") for key in WHICH_MODEL if key in claim.model_fields_set
-        )
+        yield from ((key, "goes with measure only") for key in _said(claim, WHICH_MODEL))
         if given == ["cost"]:
             yield from _by_cost(study, claim)
         else:
-            others = ("against", "says", "at_most")
-            yield from (
-                (key, "goes with measure or cost only")
-                for key in others
-                if key in claim.model_fields_set
-            )
+            others = _said(claim, ("against", "says", "at_most"))
+            yield from ((key, "goes with measure or cost only") for key in others)
+
+
+def _said(claim, keys):
+    """Those of the keys that a claim has; a study that was written out has defaults too."""
+    defaults = type(claim).model_fields
+    return [key for key in keys if getattr(claim, key) != defaults[key].default]
 
 
 def _by_measure(study, experiment, claim, every, pairs) -> Problems:
