@@ -25,7 +25,7 @@ endif
 CONFIG := results/pictures.yaml
 endif
 
-.PHONY: report best config plan preflight rehearse pin unlock resume test test-slurm test-slurm-whole test-envs test-full-scale test-cloud lint tiny settings lock
+.PHONY: report best config plan preflight rehearse pin unlock resume test test-slurm test-slurm-whole test-envs test-full-scale test-cloud test-faults lint tiny settings lock
 
 report: config
 	@$(if $(CONFIG),$(BIN)/python scripts/tools/check.py "$(CONFIG)")
@@ -90,6 +90,10 @@ test-cloud:
 # config/sd14.yaml in miniature from nothing to its report, on a hub on loopback: minutes.
 test-full-scale: $(INSTALLED)
 	EMAKI_TEST_FULL_SCALE=1 $(BIN)/python -m pytest tests/hub/test_notebook.py
+
+# 500 configs with seeded mistakes; `make test` tries 60.
+test-faults: $(INSTALLED)
+	EMAKI_MUTATIONS=500 $(BIN)/python -m pytest tests/config/test_mutations.py
 
 # A real SLURM on this machine, with pretended nodes and GPUs. Needs root on Debian, or SLURM.
 test-slurm: $(INSTALLED)

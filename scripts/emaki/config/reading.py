@@ -55,7 +55,7 @@ class Document:
         path = tuple(path)
         known = next((path[:n] for n in range(len(path), 0, -1) if path[:n] in self.places), ())
         file, line = self.places.get(known, (self.file, 1))
-        return f"{file}:{line}: {spell(path) or 'the config'} {message}"
+        return _on_one_line(f"{file}:{line}: {spell(path) or 'the config'} {message}")
 
     def replace(self, section: str, value: Any, file: str) -> None:
         """Put `value`, which is from another file, in the place of a whole section."""
@@ -181,7 +181,8 @@ class _Parser:
         return self.events.peek_event().start_mark.line + 1
 
     def _error(self, path: Keys, message: str, line: int) -> UserError:
-        return UserError(f"{self.document.file}:{line}: {spell(path) or 'the file'} {message}")
+        told = f"{self.document.file}:{line}: {spell(path) or 'the file'} {message}"
+        return UserError(_on_one_line(told))
 
     def _value(self, path: tuple[str | int, ...]) -> Any:
         line = self._line()
@@ -253,6 +254,11 @@ class _Parser:
             told = event.value if len(event.value) <= 20 else f"{event.value[:20]}..."
             problem = f"is {told}, which is too large a number"
             raise self._error(path, problem, line) from None
+
+
+def _on_one_line(told: str) -> str:
+    """A sentence whose quoted values have no line breaks, nor what a terminal would obey."""
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in told)
 
 
 def _kind(text: str) -> str:
