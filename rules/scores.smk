@@ -113,3 +113,36 @@ rule calibrate:
         " --samples {input.samples:q} --measure {params.measure:q}"
         " --label {wildcards.measure}/{wildcards.model}/{wildcards.prompts}"
         " --output {output:q}"
+
+
+# The same to some of the real pictures, for a measure that compares with them.
+rule calibrate_real:
+    input:
+        script="scripts/calibrate.py",
+        modules=lambda w: evaluation.code("scripts/calibrate.py", w.measure),
+        content=f"{STUDY}/datasets/{{dataset}}/content.json",
+        pictures=ancient(lambda w: evaluation.real_pictures(w.measure, w.dataset)),
+        models=lambda w: evaluation.measure(w.measure).files(),
+    output:
+        f"{STUDY}/calibrations/{{measure}}/{{dataset}}.parquet",
+    log:
+        f"{LOGS}/calibrations/{{measure}}/{{dataset}}.log",
+    benchmark:
+        f"{BENCHMARKS}/calibrations/{{measure}}/{{dataset}}.tsv"
+    wildcard_constraints:
+        dataset=any_of(study.datasets),
+    conda:
+        lambda w: f"../envs/{evaluation.measure(w.measure).environment}.yaml"
+    resources:
+        gpu=GPU,
+        runtime=minutes(30),
+        mem_mb=megabytes(4000, copies=2),
+    params:
+        resolution=study.sampling.resolution,
+        measure=lambda w: as_json(evaluation.measure(w.measure).scoring()),
+    shell:
+        "python scripts/jobs/run.py --warm --gpus {resources.gpu} --log {log} {input.script}"
+        " --pictures {input.pictures:q}"
+        " --resolution {params.resolution} --measure {params.measure:q}"
+        " --label {wildcards.measure}/{wildcards.dataset}"
+        " --output {output:q}"

@@ -3,8 +3,11 @@
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as parquet
 import pytest
 
+from emaki.data.decoding import to_png
 from emaki.data.sources.rooms import Rooms
 from emaki.evaluation import scoring
 from emaki.evaluation.calibration import (
@@ -14,8 +17,11 @@ from emaki.evaluation.calibration import (
     damaged,
     find_margin,
     read_calibration,
+    set_aside,
 )
 from emaki.evaluation.measures import KIND, RealPictures
+from emaki.evaluation.real_calibration import read_set_aside
+from emaki.evaluation.reference import centre_square
 
 RESOURCES = Path(__file__).parents[2] / "resources"
 
@@ -50,18 +56,48 @@ def test_clip_score_sees_wrong_prompts_and_takes_its_margin_from_them(rooms, tmp
     assert max(map(abs, costs(margin, "blur"))) < abs(all_) / 5  # it is all but blind to blur
 
 
-def test_kid_that_sees_blur_takes_its_margin_from_half_a_pixel(rooms, others, tmp_path):
+def test_kid_takes_its_margin_from_half_a_pixel_on_real_pictures(rooms, others, tmp_path):
     measure = KIND.read({"type": "kid"})
     found = calibrated(measure, rooms, tmp_path)
-    real = RealPictures(np.array(measure.encode(others, "")), np.array([]))
-    margin = find_margin(measure, found, real)
-    weak, middle, strong = (step for step in margin.ladder if step["damage"] == "blur")
-    assert middle["difference"] < strong["difference"]
-    if weak["difference"] > 2 * weak["error"]:
-        assert margin.value == pytest.approx(weak["difference"], rel=1e-3)
-    else:
-        assert (margin.value, margin.reason) == (None, "it does not see blur here")
-    assert costs(margin, "prompts") == [0, 0, 0]
+    # those that are damaged are the last, and are not compared with
+    train = np.concatenate([measure.encode(others, ""), found[NONE, 0.0]["value"]])
+    assert set_aside(len(train), 0) == (32, 0)
+    margin = find_margin(measure, found, RealPictures(train, train[:0]))
+    weak, middle, strong = costs(margin, "blur")
+    assert 0 < weak < middle < strong
+    assert margin.value == pytest.approx(weak, rel=1e-3)
+    assert costs(margin, "prompts") == []
+    few = {step: {key: values[:5] for key, values in side.items()} for step, side in found.items()}
+    assert find_margin(measure, few, RealPictures(train, train[:0])).value is None
+
+
+@pytest.mark.parametrize(
+    ("pictures", "damaged"),
+    [((268, 25), (7, 25)), ((300, 100), (0, 32)), ((20, 0), (10, 0)), ((3, 4), (0, 3))],
+)
+def test_held_out_pictures_are_damaged_first_and_at_most_half_of_all(pictures, damaged):
+    assert set_aside(*pictures) == damaged
+
+
+def test_damaged_real_pictures_are_read_from_the_dataset_or_its_shards(rooms, tmp_path):
+    shown = [{"bytes": to_png(room.image), "path": None} for room in rooms[:6]]
+    shard = tmp_path / "shards" / "0" / "data"
+    shard.mkdir(parents=True)
+    (tmp_path / "data").mkdir()
+    whole, index = [], []
+    for split, rows in (("train", range(4)), ("validation", range(4, 6))):
+        ids = [str(row) for row in rows]
+        table = pa.table({"image": [shown[row] for row in rows], "id": ids})
+        parquet.write_table(table, shard / f"{split}.parquet")
+        whole.append(shard / f"{split}.parquet")
+        index.append(tmp_path / "data" / f"{split}.parquet")
+        places = {"id": ids, "shard": ["0"] * len(ids), "row": list(range(len(ids)))}
+        parquet.write_table(pa.table(places), index[-1])
+    images, names = read_set_aside(whole, 64)
+    assert names == ["3", "4", "5"]
+    wanted = [centre_square(rooms[row].image, 64).tobytes() for row in (3, 4, 5)]
+    assert [image.tobytes() for image in images] == wanted
+    assert [image.tobytes() for image in read_set_aside(index, 64)[0]] == wanted
 
 
 def ladder(costs, prompts=8, noise=0.0):

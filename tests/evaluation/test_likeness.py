@@ -6,14 +6,14 @@ import torch
 
 from emaki.data.sources.rooms import Rooms
 from emaki.evaluation import scoring
-from emaki.evaluation.calibration import calibrate, find_margin, read_calibration
+from emaki.evaluation.calibration import calibrate, find_margin, read_calibration, set_aside
 from emaki.evaluation.measures import KIND, RealPictures
 from emaki.evaluation.sequential import decide, interval
 from emaki.evaluation.whitening import whiten
 from emaki.evaluation.words import BETTER, WORSE
 
 MEASURE = KIND.read({"type": "likeness"})
-TRAIN, HELD_OUT, PROMPTS = 128, 64, 32
+TRAIN, HELD_OUT = 128, 96
 
 
 @pytest.fixture(scope="module")
@@ -34,10 +34,10 @@ def real(features):
 
 @pytest.fixture(scope="module")
 def margin(rooms, real, tmp_path_factory):
-    """That of other rooms, which stand for a base model's pictures."""
     path = tmp_path_factory.mktemp("likeness") / "calibration.parquet"
-    names = [f"room {number}" for number in range(PROMPTS)]
-    scoring.write(calibrate(MEASURE, rooms[-PROMPTS:], names, ""), path)
+    assert set_aside(TRAIN, HELD_OUT) == (0, 32)
+    damaged = rooms[TRAIN : TRAIN + 32]
+    scoring.write(calibrate(MEASURE, damaged, [str(n) for n in range(32)], ""), path)
     return find_margin(MEASURE, read_calibration(path), real)
 
 

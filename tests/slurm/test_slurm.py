@@ -16,7 +16,7 @@ TRAINING = "rule_train_newest_wildcards_long_000900"
 WEIGHTS = "results/tiny-cluster/runs/long/000900/weights/raw/pytorch_lora_weights.safetensors"
 # The test's nodes, one of each model.
 MACHINE = "machine={gpu: A10, gpu_models: {a10: 24, a100: 40}}"
-ON_GPUS = ("train", "sample", "calibrate", "score", "latents", "reference")
+ON_GPUS = ("train", "sample", "calibrate", "calibrate_real", "score", "latents", "reference")
 
 
 def test_a_whole_study_gives_the_bytes_that_it_gives_here(study, undisturbed):

@@ -17,7 +17,12 @@ VARIANTS = ["base/tiny", *LORA, *KEYWORD, *FULL]
 SETS = ["rooms/0000-0002", "unrelated/0000-0002"]
 # The sets of prompts, each in one block, that each judges.
 MEASURES = {"clip_score": SETS, "kid": SETS[:1]}
-CALIBRATIONS = [f"calibrate {m}/tiny/{s.partition('/')[0]}" for m in MEASURES for s in MEASURES[m]]
+REAL = [
+    "calibrate_real kid/rooms",
+    "calibrate_real kid/rooms-keyword",
+    "calibrate_real kid/rooms-blip",
+]
+CALIBRATIONS = ["calibrate clip_score/tiny/rooms", "calibrate clip_score/tiny/unrelated", *REAL]
 GRIDS = {
     "lora": ["lora-raw-000006", "lora-raw-scales"],
     "keyword": ["keyword-raw-000002"],
@@ -84,6 +89,7 @@ def test_a_caption_keyword(study):
     study.change("keyword: interior design", "keyword: home decor")
     expected = ["caption rooms/keyword", "dataset rooms-keyword"]
     expected += ["latents rooms-keyword/tiny/64-flip", "reference kid/rooms-keyword"]
+    expected += ["calibrate_real kid/rooms-keyword"]
     expected += [
         "config small/config",
         *train("keyword", 1, 2),
@@ -97,6 +103,7 @@ def test_an_edited_caption_runs_no_captioning_model(study):
     study.edit("edits.csv", "that somebody looked at", "that somebody looked at twice")
     expected = ["caption rooms/edited", "dataset rooms-blip"]
     expected += ["latents rooms-blip/tiny/64-flip", "reference kid/rooms-blip"]
+    expected += ["calibrate_real kid/rooms-blip"]
     expected += [*train("full", 1, 3), *merges(), *pictures(FULL), *answers("merging")]
     assert_jobs(study, expected)
 
@@ -236,8 +243,7 @@ def test_the_code_of_one_measure(study):
     references = [f"reference kid/{name}" for name in ("rooms", "rooms-keyword", "rooms-blip")]
     compared = [f"compare {name}" for name in ("lora", "keyword", "merging")]
     again = scores(VARIANTS, measures={"kid": SETS[:1]})
-    again += ["calibrate kid/tiny/rooms"]
-    assert_jobs(study, [*again, *references, *compared, *END])
+    assert_jobs(study, [*again, *REAL, *references, *compared, *END])
 
 
 def test_a_deleted_middle_checkpoint(study):

@@ -27,6 +27,7 @@ WITH_A_MODEL = {
         "train_newest",
         "sample",
         "calibrate",
+        "calibrate_real",
         "score",
         "reference",
     )

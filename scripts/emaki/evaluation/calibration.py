@@ -1,9 +1,14 @@
-"""What known damage to a base model's own pictures costs by a measure, and the margin that follows.
+"""What known damage to pictures costs by a measure, and the margin that follows.
 
-The pictures of one block of prompts are blurred, made noisy and compressed, each at three
-strengths, and some are judged by the prompt of another. What that costs says how the measure's
-numbers are to be read before anything is compared: a difference as small as that of a damage that
-nobody minds is none, and a measure that does not see the damage that it is for says nothing.
+The base model's pictures of one block of prompts are blurred, made noisy and compressed, each at
+three strengths, and some are judged by the prompt of another. What that costs says how the
+measure's numbers are to be read before anything is compared: a difference as small as that of a
+damage that nobody minds is none, and a measure that does not see the damage that it is for says
+nothing.
+
+For a distance from real pictures some of these are damaged in their stead, and compared with the
+others: a base model's pictures may be so far from the real ones that a blur brings them nearer,
+which says nothing about the measure.
 """
 
 import io
@@ -32,6 +37,9 @@ NONE = "none"  # the pictures as they are
 UNSEEN = {"blur": "blur", "noise": "noise", "jpeg": "compression", "prompts": "wrong prompts"}
 # What is called a cost is above zero by more than so many standard errors.
 CLEAR = 2
+# Real pictures that are damaged, and how few of them tell nothing.
+REAL = 32
+FEWEST_REAL = 6
 
 Calibration = dict[tuple[str, float], dict[str, "np.ndarray"]]
 """What `read_calibration` returns."""
@@ -54,9 +62,10 @@ def calibrate(
     """The values of RGB pictures as they are and after every damage, a row for each.
 
     {"damage", "strength", "prompt", "picture" (its number), "value"}; "prompt" is the picture's
-    own also where it is judged by another.
+    own also where it is judged by another. A distance from real pictures knows of no prompts.
     """
-    steps = [(NONE, 0.0), *((d, strength) for d, all_ in DAMAGES.items() for strength in all_)]
+    damages = [d for d in DAMAGES if d != "prompts" or not measure.compares_with_real]
+    steps = [(NONE, 0.0), *((damage, s) for damage in damages for s in DAMAGES[damage])]
     judged: list[Image] = []
     asked: list[str] = []
     for step in steps:
@@ -152,6 +161,11 @@ def find_margin(
         return Margin(measure.margin or 0.0, "", [])
     assert calibration is not None
     assert measure.yardstick is not None
+    if measure.compares_with_real:
+        assert reference is not None
+        if len(calibration[NONE, 0.0]["value"]) < FEWEST_REAL:
+            return Margin(None, "the dataset has too few real pictures to damage some", [])
+        reference = _others(reference)
     ladder = _ladder(measure, calibration, reference)
     for damage in measure.damages:
         if not _sees(measure, damage, calibration, reference):
@@ -162,6 +176,21 @@ def find_margin(
     if cost <= CLEAR * error:
         return Margin(None, f"it does not see {UNSEEN[damage]} here", ladder)
     return Margin(share * cost, "", ladder)
+
+
+def set_aside(train: int, validation: int) -> tuple[int, int]:
+    """How many of so many real pictures are damaged: the last of those to train on, and the first
+    of those that are held out, which are taken first; at most half of all."""
+    count = min(REAL, (train + validation) // 2)
+    held_out = min(count, validation)
+    return count - held_out, held_out
+
+
+def _others(reference):
+    """The real pictures that damaged ones are compared with."""
+    own, held_out = set_aside(len(reference.train), len(reference.validation))
+    kept = reference.train[: len(reference.train) - own]
+    return RealPictures(kept, reference.validation[held_out:])
 
 
 def _sees(measure, damage, calibration, reference):

@@ -1,4 +1,4 @@
-"""What the margins mean: what known damage to a base model's own pictures costs by each measure."""
+"""What the margins mean: what known damage to pictures costs by each measure."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -22,19 +22,19 @@ def tables(
 ) -> list[dict[str, Any]]:
     """A table for each metric, set of prompts and base model of {experiment: its answers}.
 
-    A list of {"metric", "prompts", "model", "reference" (None where nothing is compared with real
-    pictures), "sentence", "rows": {damage: [{"difference", "error"} by strength]}}.
+    A list of {"metric", "prompts" and "model" (None where real pictures are damaged), "reference"
+    (None where they are not), "sentence", "rows": {damage: [{"difference", "error"} by strength]}}.
     """
     found: dict[tuple, dict[str, Any]] = {}
     for answer in answers.values():
         for margin in answer["margins"]:
             if metric := metrics.get(margin["metric"]):
-                reference = answer["reference"] if metric.measure.compares_with_real else None
+                real = metric.measure.compares_with_real
                 place = {
                     "metric": margin["metric"],
-                    "prompts": answer["prompts"][metric.role],
-                    "model": margin["model"],
-                    "reference": reference,
+                    "prompts": None if real else answer["prompts"][metric.role],
+                    "model": None if real else margin["model"],
+                    "reference": answer["reference"] if real else None,
                 }
                 rows: dict[str, list[dict[str, float]]] = {}
                 for step in margin["ladder"]:

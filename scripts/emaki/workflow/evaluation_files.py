@@ -185,9 +185,10 @@ class EvaluationFiles:
         """{(measure, base model, role): what damage costs}, where a margin is found by that."""
         plan = self.plans[experiment]
         return {
-            (name, model, role): f"{self.folder}/calibrations/{name}/{model}/{sets[role]}.parquet"
-            for sets in [plan["prompts"]]
+            (name, model, role): f"{self.folder}/calibrations/{name}/{place}.parquet"
             for name, model, role in calibrated(plan, self.study.measures)
+            for is_distance in [self.measure(name).compares_with_real]
+            for place in [plan["reference"] if is_distance else f"{model}/{plan['prompts'][role]}"]
         }
 
     def calibrated_samples(self, model: str, prompts: str) -> str:
