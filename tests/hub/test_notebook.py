@@ -113,7 +113,7 @@ def check(folder, config):
         assert " ".join(entry["question"].split()) in report
         answers = json.loads((folder / f"results/sd14/experiments/{name}.json").read_text())
         metrics = {metric for pair in answers["pairs"] for metric in pair["metrics"]}
-        for judge in ("clip_score", "preference", "likeness", "kid", "cmmd"):
+        for judge in ("clip_score", "preference", "likeness", "kid", "cmmd", "sharpness"):
             assert f"domain_{judge}" in metrics, name
     captions = pq.read_table(folder / "results/sd14/captions/rooms/keyword.parquet")
     assert all(text.endswith("interior design") for text in captions["caption"].to_pylist())
