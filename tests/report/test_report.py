@@ -18,7 +18,7 @@ from emaki.config import read_saved
 from emaki.config.settings import Claim
 from emaki.evaluation.measures import KIND
 from emaki.evaluation.metrics import metrics_of
-from emaki.report import charts, claims, costs, curves, recommended
+from emaki.report import charts, claims, costs, curves, recommended, summary
 from emaki.report import page as page_of
 from emaki.training.settings import Start
 
@@ -140,21 +140,60 @@ def test_a_comparison_that_two_entries_make_counts_once_and_has_one_answer(page)
     """Merging asks about the scales of what the entry before it compares with the base."""
     head = page[page.index("<header") : page.index("<main")]
     text = " ".join(head.split())
-    assert "4 questions, 4 comparisons, 12 measurements:" in text
+    assert "4 questions, 8 claims of the notebook:" in text
+    assert "4 comparisons of models, 12 measurements:" in text
     assert re.findall(r">(\d+ [a-z ]+)</span>", head) == [
-        "4 better",
-        "3 worse",
-        "5 the same",
+        *("4 reproduced", "1 not reproduced", "3 not decided"),
+        *("4 better", "3 worse", "5 the same"),
         "1 worse",
     ]
-    sentences = re.findall(r"<li>.*?</li>", text[text.index("sentences") :])[:4]
-    assert "Merging</a> At alpha 0.25 instead of 1, full: the prompts" in sentences[3]
     start = page.index('id="merging"')
     text = page[start : page.index("</section>", start)]
     assert 'told in\n    <a href="#full">Full</a>' in text
     assert "At alpha 0.25 instead of 1, full" in text
     assert "full against tiny" not in text
     assert page.count("<b>Worse.</b> This run of full against tiny") == 1
+
+
+def test_the_first_screen_says_each_entry_in_one_sentence(page):
+    head = page[page.index('<ol class="sentences">') : page.index("</ol>")]
+    told = [" ".join(re.sub(r"<[^>]+>", " ", item).split()) for item in head.split("</li>")[:-1]]
+    assert told == [
+        "better A LoRA Follows its prompts and looks like the real pictures: better than tiny; keeps"
+        " unrelated prompts: the same as tiny. 0 of 1 claim reproduced",
+        "mixed Rank &lt;64&gt; &amp; more Follows its prompts and looks like the real pictures:"
+        " better than tiny, the same as lora-r4; keeps unrelated prompts: the same as tiny and"
+        " lora-r4. 1 of 4 claims reproduced, 3 not decided",
+        "worse Full Follows its prompts, looks like the real pictures and keeps unrelated prompts:"
+        " worse than tiny. 3 of 3 claims reproduced",
+        "better Merging At alpha 0.25 instead of 1, follows its prompts: better; looks like the real"
+        " pictures: better; keeps unrelated prompts: better.",
+    ]
+
+
+def pair(verdict, baseline="tiny"):
+    return {"name": baseline, "metrics": {"domain_kid": {"verdict": verdict}}}
+
+
+@pytest.mark.parametrize(
+    ("pairs", "text"),
+    [
+        ([pair("not decided yet")], "Not decided yet: looks like the real pictures."),
+        ([pair(None)], "No measure gives a verdict."),
+        (
+            [pair("better"), pair("not decided yet", "other")],
+            "Looks like the real pictures: better than tiny, not decided against other.",
+        ),
+        (
+            [pair("better"), pair("better"), pair("not decided yet"), pair("worse", "other")],
+            "Looks like the real pictures: 2 better and 1 not decided against tiny, 1 worse"
+            " against other.",
+        ),
+    ],
+)
+def test_a_sentence_is_short(pairs, text):
+    metrics = metrics_of({"kid": KIND.read({"type": "kid"})})
+    assert summary.in_short(metrics, pairs) == text
 
 
 def test_the_contents_say_the_verdict_in_words(page):
@@ -376,7 +415,7 @@ def test_claims_are_answered_with_their_evidence(page):
     )
     assert "not decided It fits Estimated as by make plan, not measured: lora-r64 needs" in rank
     assert "not decided People like it Not checked: nobody was asked." in rank
-    assert "1 of 4 claims reproduced" in page
+    assert "What the notebook claimed: 1 of 4 claims reproduced, 3 not decided" in page
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from typing import Any
 from emaki.config.settings import FIRST, Claim, Study
 from emaki.costs import estimates
 from emaki.evaluation.metrics import Metric
-from emaki.evaluation.words import NOT_DECIDED, NOT_REPRODUCED, REPRODUCED
+from emaki.evaluation.words import CLAIM_ANSWERS, NOT_DECIDED, NOT_REPRODUCED, REPRODUCED
 from emaki.report import charts
 
 Timings = Sequence[Mapping[str, Any]]
@@ -43,12 +43,19 @@ def answered(
     return found
 
 
+def counts(claims: Iterable[Mapping[str, Any]]) -> dict[str, int]:
+    """{answer: number} of those that there are."""
+    said = [claim["answer"] for claim in claims]
+    return {answer: said.count(answer) for answer in CLAIM_ANSWERS if answer in said}
+
+
 def tally(claims: Iterable[Mapping[str, Any]]) -> str:
-    """How many claims are reproduced, in words; "" where there is none."""
+    """How many claims are reproduced and how many open, in words; "" where there is none."""
     said = [claim["answer"] for claim in claims]
     if not said:
         return ""
-    return f"{said.count(REPRODUCED)} of {len(said)} claim{'s' * (len(said) > 1)} reproduced"
+    words = f"{said.count(REPRODUCED)} of {len(said)} claim{'s' * (len(said) > 1)} reproduced"
+    return f"{words}, {said.count(NOT_DECIDED)} not decided" if NOT_DECIDED in said else words
 
 
 def _by_measure(claim, answers, asked):

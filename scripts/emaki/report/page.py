@@ -87,6 +87,7 @@ def render(
         scroll=_scroll(study, answers, grids),
         comparisons=len(distinct),
         tally=summary.tally(distinct),
+        claims=claims.counts(claim for entry in experiments for claim in entry["claims"]),
         forgetting=summary.forgetting(distinct, metrics),
         datasets=[_dataset(folder) for folder in datasets],
         stages=costs.by_stage(timings),
@@ -155,11 +156,11 @@ def _experiment(study, metrics, name, answers, grids, losses, timings):
         families[family] = [_pair(metrics, pair, answers, limits) for pair in pairs]
     if asked_by:
         families["headline"] = []
-        pairs, told = families["scale"], answers["scales"]
-        verdicts = [summary.of_scale(pair) for pair in pairs]
+        verdicts = [summary.of_scale(pair) for pair in families["scale"]]
+        sentence = summary.scales_in_short(metrics, answers["scales"])
     else:
-        pairs, told = families["headline"], answers["answers"]
-        verdicts = [pair["verdict"] for pair in pairs]
+        verdicts = [pair["verdict"] for pair in families["headline"]]
+        sentence = summary.in_short(metrics, families["headline"])
     return {
         "name": name,
         **{key: getattr(entry, key) for key in ENTRY_TEXTS},
@@ -170,7 +171,7 @@ def _experiment(study, metrics, name, answers, grids, losses, timings):
         "judged": _judged(metrics, families),
         "asked_by": asked_by and {"name": asked_by, "title": study.experiments[asked_by].title},
         "verdict": summary.together(verdicts),
-        "sentence": summary.sentence(metrics, pairs, told),
+        "sentence": sentence,
         "forgetting": summary.forgetting(families["headline"], metrics),
         "summary": summary.rows(families["headline"], answers["scales"]),
         "answers": [] if asked_by else answers["answers"],

@@ -5,9 +5,11 @@ from typing import Any
 
 from emaki.evaluation.answers import one_verdict
 from emaki.evaluation.metrics import Metric
+from emaki.evaluation.words import BETTER, SAME, UNDECIDED, WORSE
 from emaki.report import charts
 from emaki.report.charts import CLASSES, NO_VERDICT
 
+THAN = {BETTER: "better than", WORSE: "worse than", SAME: "the same as"}
 Answers = dict[str, Any]
 """What scripts/compare.py writes of an experiment."""
 Pair = dict[str, Any]
@@ -80,24 +82,75 @@ def of_scale(pair: Pair) -> str:
     return one_verdict(metric["verdict"] for metric in pair["metrics"].values())
 
 
-def sentence(
-    metrics: Mapping[str, Metric], pairs: Sequence[Pair], told: Sequence[Mapping[str, Any]]
-) -> str:
-    """What came out of an experiment in one sentence.
+def in_short(metrics: Mapping[str, Metric], pairs: Sequence[Pair]) -> str:
+    """What came out of an experiment in one short sentence.
 
-    `pairs` are the comparisons that answer it, `told` the sentences about them; where that are
-    several, each measure's verdicts are counted.
+    `pairs` are the comparisons that answer it: those with baselines. What measures say alike is
+    said once, and last by which of those that judge the domain nothing is decided.
     """
-    if len(told) == 1:
-        return told[0]["sentence"]
-    said = []
+    said: dict[str, list[str]] = {}
+    undecided = []
     for name, metric in metrics.items():
-        verdicts = [pair["metrics"][name]["verdict"] for pair in pairs if name in pair["metrics"]]
-        counts = [f"{verdicts.count(v)} {v}" for v in CLASSES if v in verdicts]
-        if counts:
-            title = metric.texts.title
-            said.append(f"{title[0].lower()}{title[1:]}: {', '.join(counts)}")
-    return f"Of {len(pairs)} comparisons, {'; '.join(said)}."
+        by_baseline: dict[str, list[str]] = {}
+        for pair in pairs:
+            if verdict := pair["metrics"].get(name, {}).get("verdict"):
+                by_baseline.setdefault(pair["name"], []).append(verdict)
+        if any(verdict in THAN for verdicts in by_baseline.values() for verdict in verdicts):
+            said.setdefault(_against(by_baseline), []).append(_lower(metric.texts.title))
+        elif by_baseline and metric.role == "domain":
+            undecided.append(_lower(metric.texts.title))
+    clauses = [f"{_joined(titles)}: {against}" for against, titles in said.items()]
+    clauses += [f"not decided yet: {_joined(undecided)}"] if undecided else []
+    return _as_sentence(clauses or ["no measure gives a verdict"])
+
+
+def scales_in_short(metrics: Mapping[str, Metric], scales: Iterable[Mapping[str, Any]]) -> str:
+    """The same of an experiment that is answered by other scales, as its answers have them."""
+    said = []
+    for entry in scales:
+        own = []
+        for name, verdicts in entry["metrics"].items():
+            told = {verdict: at for verdict, at in verdicts.items() if verdict in THAN}
+            if told:
+                alike = len(verdicts) == 1
+                words = [v if alike else f"{v} at {_listed(at)}" for v, at in told.items()]
+                own.append(f"{_lower(metrics[name].texts.title)}: {_joined(words)}")
+        if own:
+            at = f"at {entry['word']} {_listed(entry['scales'])} instead of 1"
+            said.append(f"{at}, {'; '.join(own)}")
+    return _as_sentence(said or ["nothing is decided yet"])
+
+
+def _against(by_baseline):
+    """ "worse than a and b, the same as c"; of several models how many are what."""
+    if any(len(verdicts) > 1 for verdicts in by_baseline.values()):
+        return ", ".join(
+            f"{_counted(verdicts)} against {baseline}" for baseline, verdicts in by_baseline.items()
+        )
+    found: dict[str, list[str]] = {}
+    for baseline, (verdict,) in by_baseline.items():
+        found.setdefault(THAN.get(verdict, "not decided against"), []).append(baseline)
+    return ", ".join(f"{than} {_joined(baselines)}" for than, baselines in found.items())
+
+
+def _counted(verdicts):
+    """ "3 better and 1 not decided"."""
+    words = {verdict: verdict for verdict in THAN} | {UNDECIDED: "not decided"}
+    return _joined([f"{verdicts.count(v)} {word}" for v, word in words.items() if v in verdicts])
+
+
+def _as_sentence(said):
+    text = "; ".join(said)
+    return f"{text[0].upper()}{text[1:]}."
+
+
+def _lower(text):
+    return f"{text[0].lower()}{text[1:]}"
+
+
+def _joined(words):
+    *first, last = words
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def rows(pairs: Iterable[Pair], scales: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
