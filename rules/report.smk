@@ -150,16 +150,18 @@ rule report:
         " --output {output:q}"
 
 
-# results/report.html is always that of the config in use.
+# results/report.html is always that of the config in use, and the page for votes beside it.
 rule publish:
     input:
         f"{STUDY}/report.html",
+        votes.ballot(),
     output:
         "results/report.html",
+        "results/votes.html",
     log:
         f"{LOGS}/publish.log",
     localrule: True
     conda:
         "../envs/report.yaml"
     shell:
-        "cp {input:q} {output:q} 2> {log:q}"
+        "cp {input:q} results 2> {log:q}"

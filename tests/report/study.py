@@ -183,12 +183,13 @@ def keys(prompt_set):
     return [(prompt, seed) for prompt in SETS[prompt_set] for seed in SEEDS]
 
 
-def write_samples(path, variant, prompt_set):
+def write_samples(path, variant, prompt_set, first=0, end=DRAWN):
     """Pictures of the first prompts: a grid shows no more."""
     rows = []
-    for prompt, seed in keys(prompt_set)[: DRAWN * len(SEEDS)]:
+    for prompt, seed in keys(prompt_set)[first * len(SEEDS) : end * len(SEEDS)]:
         image = {"bytes": picture(prompt, seed, scale_of(variant)), "path": None}
-        row = {"prompt": prompt, "seed": seed, "image": image, "key": "0"}
+        key = f"{variant['label']}, {seed}: {prompt}"
+        row = {"prompt": prompt, "seed": seed, "image": image, "key": key}
         rows.append(row | {"held_out": prompt in SETS["rooms"][:2]})
     write(path, pa.Table.from_pylist(rows))
 

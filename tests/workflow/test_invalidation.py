@@ -10,6 +10,7 @@ import pytest
 pytestmark = pytest.mark.xdist_group("workflow")
 
 END = ["publish report.html", "report small/report.html"]
+BALLOT = "ballot small/votes.html"  # of pictures that headline comparisons have
 LORA = ["lora/000006/raw/0.5", "lora/000006/raw/1.0"]
 KEYWORD = ["keyword/000002/raw/1.0"]
 FULL = [f"full/000003/{weights}/{alpha}" for weights in ("raw", "ema") for alpha in ("0.5", "1.0")]
@@ -43,9 +44,9 @@ def scores(variants, sets=SETS, measures=MEASURES):
 
 
 def answers(*experiments):
-    """Grids, comparison and report of experiments."""
+    """Grids, comparison, ballot and report of experiments."""
     drawn = [f"grid {e}/{grid}" for e in experiments for grid in GRIDS[e]]
-    return [*drawn, *(f"compare {e}" for e in experiments), *END]
+    return [*drawn, *(f"compare {e}" for e in experiments), BALLOT, *END]
 
 
 def train(run, first, last):
@@ -125,7 +126,7 @@ def test_the_learning_rate_of_one_run(study):
 def test_a_run_extended_from_6_to_9_segments(study):
     study.change("steps: 6", "steps: 9")
     longer = ["lora/000009/raw/0.5", "lora/000009/raw/1.0"]
-    expected = [*train("lora", 7, 9), *pictures(longer), "config small/config", *END]
+    expected = [*train("lora", 7, 9), *pictures(longer), "config small/config", BALLOT, *END]
     expected += ["grid lora/lora-raw-000009", "grid lora/lora-raw-scales", "compare lora"]
     expected += ["grid keyword/keyword-raw-000002", "compare keyword"]  # its baseline is longer
     assert_jobs(study, expected)

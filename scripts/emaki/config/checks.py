@@ -40,6 +40,7 @@ TAKEN = (
     "rehearsal.yaml",
     "README.md",
     "report.html",
+    "votes.html",
 )  # in results/, beside the studies
 RUNGE_KUTTA = 4  # steps of that kind with which diffusers' PNDM begins, if it does not skip them
 # Where a run inherits the key of a problem, it has changed one of these.

@@ -1,0 +1,24 @@
+# What people say. The page asks about pictures that are drawn for the comparisons anyway.
+from emaki.workflow.vote_files import VoteFiles
+
+votes = VoteFiles(study)
+
+
+rule ballot:
+    input:
+        script="scripts/ballot.py",
+        modules=modules_of("scripts/ballot.py"),
+        parts=sorted(map(str, Path("scripts/emaki/report/ballot_parts").iterdir())),
+        samples=files_in([votes.samples()]),
+    output:
+        votes.ballot(),
+    log:
+        f"{LOGS}/ballot.log",
+    localrule: True
+    conda:
+        "../envs/report.yaml"
+    params:
+        contests=as_json(votes.contests),
+    shell:
+        'python scripts/jobs/run.py --warm --log {log} {input.script} --study "$EMAKI_STUDY"'
+        " --output {output:q}"
