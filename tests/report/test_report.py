@@ -160,15 +160,15 @@ def test_the_first_screen_says_each_entry_in_one_sentence(page):
     head = page[page.index('<ol class="sentences">') : page.index("</ol>")]
     told = [" ".join(re.sub(r"<[^>]+>", " ", item).split()) for item in head.split("</li>")[:-1]]
     assert told == [
-        "better A LoRA Follows its prompts and looks like the real pictures: better than tiny; keeps"
-        " unrelated prompts: the same as tiny. 0 of 1 claim reproduced",
+        "better A LoRA Follows its prompts and looks like the real pictures: better than tiny;"
+        " keeps unrelated prompts: the same as tiny. 0 of 1 claim reproduced",
         "mixed Rank &lt;64&gt; &amp; more Follows its prompts and looks like the real pictures:"
         " better than tiny, the same as lora-r4; keeps unrelated prompts: the same as tiny and"
         " lora-r4. 1 of 4 claims reproduced, 3 not decided",
         "worse Full Follows its prompts, looks like the real pictures and keeps unrelated prompts:"
         " worse than tiny. 3 of 3 claims reproduced",
-        "better Merging At alpha 0.25 instead of 1, follows its prompts: better; looks like the real"
-        " pictures: better; keeps unrelated prompts: better.",
+        "better Merging At alpha 0.25 instead of 1, follows its prompts: better; looks like the"
+        " real pictures: better; keeps unrelated prompts: better.",
     ]
 
 
