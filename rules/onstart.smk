@@ -1,4 +1,5 @@
 # Before the first job.
+from emaki.config.derived import run_of
 from emaki.costs.preflight import TO_DO, check_study, page, refuse_runs
 from emaki.costs.study_plan import refuse
 
@@ -7,9 +8,11 @@ onstart:
     snakemake_internals.lift_job_rate_limit(workflow)
     jobs = snakemake_internals.jobs_to_run(workflow)
     if not snakemake_internals.runs_elsewhere(workflow):
-        segments = [wildcards["segment"] for rule, wildcards in jobs if rule.startswith("train")]
+        segments = [
+            wildcards["segment"] for rule, wildcards in jobs if rule.startswith("train")
+        ]
         try:
-            refuse_runs(study, dict.fromkeys(map(run_name, segments)))
+            refuse_runs(study, dict.fromkeys(run_of(run_name(segment)) for segment in segments))
         except UserError as error:
             sys.exit(f"error: {error}")
     # What cannot fit on the disk is refused; one target alone may well fit.
