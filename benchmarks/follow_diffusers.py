@@ -1,13 +1,15 @@
-"""Fifty steps of diffusers' own script and of this trainer, on the same random numbers.
+"""Fifty steps of diffusers' own scripts and of this trainer, on the same random numbers.
 
     git clone https://github.com/huggingface/diffusers /tmp/diffusers
     python benchmarks/follow_diffusers.py --peer /tmp/diffusers/examples/text_to_image
+    python benchmarks/follow_diffusers.py --peer ... --case sdxl-lora
 
-train_text_to_image.py runs unchanged; what it draws (data order, posterior, noise, timesteps) comes
-from this trainer's counters instead. It needs torchvision's transforms, not its compiled part:
---peer-path names a folder that holds the package, of any build. Batches are full at an epoch's end
-and there are no flips, because there the two differ by design (docs/training.md). The losses and
-the largest differences go to benchmarks/results/follow_diffusers.json.
+The script runs unchanged; what it draws (data order, posterior, noise, timesteps, a LoRA's first
+weights) comes from this trainer's counters instead. It needs torchvision's transforms, not its
+compiled part: --peer-path names a folder that holds the package, of any build. Batches are full at
+an epoch's end and there are no flips, because there the two differ by design (docs/training.md).
+The losses and the largest differences go to benchmarks/results/follow_diffusers.json, or
+follow_diffusers-{case}.json.
 """
 
 import argparse
@@ -20,15 +22,16 @@ import types
 from importlib.machinery import ModuleSpec
 from itertools import count
 from pathlib import Path
+from typing import NamedTuple
 from unittest import mock
 
 import models
+from small import make_sdxl_pipeline
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "scripts"))
 STEPS, PARTS = 50, 2
-RUN = {
-    "method": "full",
+COMMON = {
     "resolution": models.SIZE,
     "batch_size": models.BATCH,
     "gradient_accumulation_steps": PARTS,
@@ -37,8 +40,32 @@ RUN = {
     "lr_total_steps": STEPS,
     "learning_rate": 1e-3,
     "snr_gamma": 5.0,
-    "ema": {"preset": "diffusers"},
     "seed": 11,
+}
+FULL = COMMON | {"method": "full", "ema": {"preset": "diffusers"}}
+# train_text_to_image_lora_sdxl.py multiplies its schedule by the micro-batches of a step, but goes
+# on in it once a step: warm-up and the way to 0 are as many times as long as it was told.
+LORA = COMMON | {
+    "method": "lora",
+    "rank": 4,
+    "lr_warmup_steps": COMMON["lr_warmup_steps"] * PARTS,
+    "lr_total_steps": STEPS * PARTS,
+}
+
+
+class Case(NamedTuple):
+    """A script and what it is followed in."""
+
+    script: str
+    run: dict
+    flags: list
+    widths: int
+    """Of the pictures, for a model that is told of crops."""
+
+
+CASES = {
+    "full": Case("train_text_to_image.py", FULL, ["--use_ema"], 1),
+    "sdxl-lora": Case("train_text_to_image_lora_sdxl.py", LORA, ["--rank", 4], 5),
 }
 PICTURES = 208  # thirteen batches of 8 x 2, so that the steps go through several epochs
 
@@ -47,31 +74,33 @@ def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--peer", required=True, help="diffusers' examples/text_to_image")
     parser.add_argument("--peer-path", help="a folder that holds torchvision")
-    parser.add_argument("--output", default=HERE / "results/follow_diffusers.json")
+    parser.add_argument("--case", choices=CASES, default="full")
     return parser.parse_args()
 
 
 def main():
     arguments = parse_arguments()
+    case = CASES[arguments.case]
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
-        models.make_dataset(folder / "data", PICTURES)
-        models.make_model(folder)
-        theirs = train_theirs(arguments, folder)
-        ours = train_ours(folder)
+        models.make_dataset(folder / "data", PICTURES, case.widths)
+        make_model = make_sdxl_pipeline if "sdxl" in arguments.case else models.make_model
+        make_model(folder)
+        theirs = train_theirs(arguments, case, folder)
+        ours = train_ours(case, folder)
     result = compare(ours, theirs)
-    Path(arguments.output).write_text(json.dumps(result, indent=1, sort_keys=True) + "\n")
+    name = "follow_diffusers" if arguments.case == "full" else f"follow_diffusers-{arguments.case}"
+    (HERE / f"results/{name}.json").write_text(json.dumps(result, indent=1, sort_keys=True) + "\n")
     print(json.dumps({k: v for k, v in result.items() if k != "losses"}, indent=1))
 
 
-def train_theirs(arguments, folder):
-    """The losses, raw weights and averages of diffusers' script."""
+def train_theirs(arguments, case, folder):
+    """The losses and the weights by kind of diffusers' script."""
     import accelerate
     import diffusers.models.autoencoders.vae as vae
     import torch
-    from safetensors.torch import load_file
+    from diffusers import UNet2DConditionModel
 
-    from emaki.common import weight_files
     from emaki.training import order
 
     if arguments.peer_path:
@@ -80,12 +109,18 @@ def train_theirs(arguments, folder):
     posterior, noise, timesteps = draws("posterior"), draws("noise"), draws("timesteps")
 
     def rows(sampler):
-        return iter(order.generator(RUN["seed"], "order", next(epochs)).permutation(PICTURES))
+        return iter(order.generator(COMMON["seed"], "order", next(epochs)).permutation(PICTURES))
 
     def only_timesteps(*arguments, **named):
         return next(timesteps) if arguments[:2] == (0, 1000) else randint(*arguments, **named)
 
+    def add_adapter(model, config, add=UNet2DConditionModel.add_adapter):
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(COMMON["seed"])
+            add(model, config)
+
     with (
+        mock.patch.object(UNet2DConditionModel, "add_adapter", add_adapter),
         mock.patch.object(torch.utils.data.RandomSampler, "__iter__", rows),
         mock.patch.object(vae, "randn_tensor", side_effect=lambda *_, **__: next(posterior)),
         mock.patch.object(torch, "randn_like", side_effect=lambda _: next(noise)),
@@ -93,12 +128,30 @@ def train_theirs(arguments, folder):
         mock.patch.object(
             accelerate.Accelerator, "log", lambda _, values, step: losses.append(values)
         ),
-        mock.patch.object(sys, "argv", command(folder)),
+        mock.patch.object(sys, "argv", command(case, folder)),
     ):
-        runpy.run_path(str(Path(arguments.peer) / "train_text_to_image.py"), run_name="__main__")
-    kept = folder / f"theirs/checkpoint-{STEPS}"
-    raw, ema = (load_file(kept / part / weight_files.DIFFUSERS) for part in ("unet", "unet_ema"))
-    return {"losses": [row["train_loss"] for row in losses], "raw": raw, "ema": ema}
+        runpy.run_path(str(Path(arguments.peer) / case.script), run_name="__main__")
+    weights = read_weights(case, folder / f"theirs/checkpoint-{STEPS}")
+    return {"losses": [row["train_loss"] for row in losses], **weights}
+
+
+def read_weights(case, kept):
+    """{kind: weights} of a checkpoint of theirs, by the names of our parameters."""
+    from diffusers.utils import convert_unet_state_dict_to_peft
+    from safetensors.torch import load_file
+
+    from emaki.common import weight_files
+
+    if case.run["method"] == "full":
+        parts = {"raw": "unet", "ema": "unet_ema"}
+        return {kind: load_file(kept / parts[kind] / weight_files.DIFFUSERS) for kind in parts}
+    named = convert_unet_state_dict_to_peft(load_file(kept / weight_files.LORA))
+    return {
+        "raw": {
+            name.removeprefix("unet.").replace(".weight", ".default.weight"): tensor
+            for name, tensor in named.items()
+        }
+    }
 
 
 def transforms_alone(folder):
@@ -120,26 +173,26 @@ def draws(purpose):
     size = models.BATCH * PARTS
     for step in count():
         if purpose == "timesteps":
-            numbers = order.generator(RUN["seed"], purpose, step).integers(0, 1000, size)
+            numbers = order.generator(COMMON["seed"], purpose, step).integers(0, 1000, size)
         else:
             shape = (size, 4, models.SIZE // 4, models.SIZE // 4)
-            numbers = order.normal(RUN["seed"], purpose, step, shape)
+            numbers = order.normal(COMMON["seed"], purpose, step, shape)
         yield from torch.from_numpy(numbers).chunk(PARTS)
 
 
-def command(folder):
-    words = ["train_text_to_image.py", "--pretrained_model_name_or_path", folder / "model"]
+def command(case, folder):
+    words = [case.script, "--pretrained_model_name_or_path", folder / "model"]
     words += ["--train_data_dir", folder / "data/theirs", "--cache_dir", folder / "cache"]
     words += ["--output_dir", folder / "theirs", "--resolution", models.SIZE, "--center_crop"]
     words += ["--train_batch_size", models.BATCH, "--gradient_accumulation_steps", PARTS]
-    words += ["--learning_rate", RUN["learning_rate"], "--lr_scheduler", RUN["lr_scheduler"]]
-    words += ["--lr_warmup_steps", RUN["lr_warmup_steps"], "--snr_gamma", RUN["snr_gamma"]]
-    words += ["--max_train_steps", STEPS, "--checkpointing_steps", STEPS, "--use_ema"]
+    words += ["--learning_rate", COMMON["learning_rate"], "--lr_scheduler", COMMON["lr_scheduler"]]
+    words += ["--lr_warmup_steps", COMMON["lr_warmup_steps"], "--snr_gamma", COMMON["snr_gamma"]]
+    words += ["--max_train_steps", STEPS, "--checkpointing_steps", STEPS, *case.flags]
     return [*map(str, words)]
 
 
-def train_ours(folder):
-    """The losses, raw weights and averages of this trainer."""
+def train_ours(case, folder):
+    """The losses and the weights by kind of this trainer."""
     import torch
 
     from emaki.training import loop, settings
@@ -148,11 +201,12 @@ def train_ours(folder):
     encode = [sys.executable, script, "--dataset", folder / "data/ours"]
     encode += ["--model", folder / "model", "--resolution", str(models.SIZE)]
     subprocess.run([*encode, "--output", folder / "latents"], check=True, capture_output=True)
-    run = settings.read(json.dumps(RUN))
+    run = settings.read(json.dumps(case.run))
     trainer = loop.make_trainer(run, folder / "model", folder / "latents", torch.device("cpu"))
     loop.train(trainer, 0, STEPS, "ours")
     losses = [row["loss"] for row in trainer.metrics.rows]
-    return {"losses": losses, "raw": trainer.parameters, "ema": trainer.ema.averages}
+    averages = {"ema": trainer.ema.averages} if trainer.ema else {}
+    return {"losses": losses, "raw": trainer.parameters, **averages}
 
 
 def compare(ours, theirs):
@@ -165,7 +219,7 @@ def compare(ours, theirs):
             f"steps 1 to {STEPS}": max(apart),
         },
     }
-    for kind in ("raw", "ema"):
+    for kind in theirs.keys() - {"losses"}:
         far = [
             (ours[kind][name].detach() - other).abs().max() for name, other in theirs[kind].items()
         ]

@@ -132,8 +132,11 @@ def seconds(function, repeats=4):
     return min(times)
 
 
-def make_dataset(folder, count=200):
-    """Write the same drawn pictures for both: parquet here, image folder for diffusers' script."""
+def make_dataset(folder, count=200, widths=1):
+    """Write the same drawn pictures for both: parquet here, image folder for diffusers' script.
+
+    They are of as many different widths, the smallest of which makes them squares.
+    """
     import random
 
     import pyarrow as pa
@@ -145,7 +148,8 @@ def make_dataset(folder, count=200):
     (folder / "ours/data").mkdir(parents=True)
     (folder / "theirs").mkdir()
     for number in range(count):
-        image = Image.new("RGB", (SIZE, SIZE), tuple(draw.choices(range(256), k=3)))
+        width = SIZE + 4 * (number % widths)  # where to cut, both round alike
+        image = Image.new("RGB", (width, SIZE), tuple(draw.choices(range(256), k=3)))
         corners = sorted(draw.choices(range(SIZE), k=2)) + sorted(draw.choices(range(SIZE), k=2))
         box = (corners[0], corners[2], corners[1], corners[3])
         ImageDraw.Draw(image).ellipse(box, fill=tuple(draw.choices(range(256), k=3)))

@@ -42,4 +42,15 @@ use rule merge as merge_text_encoder with:
         run=any_of(variants.with_text_encoder),
 
 
-ruleorder: merge_text_encoder > merge
+use rule merge as merge_text_encoders with:
+    output:
+        about=f"{MERGE}/merge.json",
+        config=f"{MERGE}/config.json",
+        denoiser=f"{MERGE}/diffusion_pytorch_model.safetensors",
+        text_encoder=directory(f"{MERGE}/text_encoder"),
+        text_encoder_2=directory(f"{MERGE}/text_encoder_2"),
+    wildcard_constraints:
+        run=any_of(variants.with_text_encoders),
+
+
+ruleorder: merge_text_encoders > merge_text_encoder > merge

@@ -1,5 +1,6 @@
 # Models from the hub, by commit: links into the hub's cache, shared by all studies.
 HUB = "results/hub/{repo}/{revision}"
+SD, SDXL = "StableDiffusionPipeline", "StableDiffusionXLPipeline"
 
 
 rule hub_pipeline:
@@ -7,7 +8,7 @@ rule hub_pipeline:
         script="scripts/hub_model.py",
         modules=modules_of("scripts/hub_model.py"),
     output:
-        [f"{HUB}/{file}" for file in HUB_PIPELINE_FILES],
+        [f"{HUB}/{file}" for file in hub_files(SD)],
     log:
         "logs/hub/{repo}/{revision}.log",
     wildcard_constraints:
@@ -18,11 +19,28 @@ rule hub_pipeline:
         "../envs/training.yaml"
     params:
         commit=lambda w: w.revision.split("+")[0],
-        files=HUB_PIPELINE_FILES,
+        files=hub_files(SD),
         folder=lambda w, output: str(Path(output[0]).parent),
+        pipeline=f"--pipeline {SD}",
     shell:
         "python scripts/jobs/run.py --log {log} {input.script} --repo {wildcards.repo}"
         " --revision {params.commit} --folder {params.folder} --files {params.files:q}"
+        " {params.pipeline}"
+
+
+use rule hub_pipeline as hub_pipeline_xl with:
+    output:
+        [f"{HUB}/{file}" for file in hub_files(SDXL)],
+    wildcard_constraints:
+        repo=any_of(models.repositories(SDXL)),
+    params:
+        commit=lambda w: w.revision.split("+")[0],
+        files=hub_files(SDXL),
+        folder=lambda w, output: str(Path(output[0]).parent),
+        pipeline=f"--pipeline {SDXL}",
+
+
+ruleorder: hub_pipeline_xl > hub_pipeline
 
 
 # Evaluators and captioners: one model of transformers.
@@ -34,6 +52,7 @@ use rule hub_pipeline as hub_model with:
         commit=lambda w: w.revision,
         files=["config.json", "model.safetensors"],
         folder=lambda w, output: str(Path(output[0]).parent),
+        pipeline="",
 
 
 # Larger ones may be in several files, whose number only the repository knows.
@@ -44,6 +63,7 @@ use rule hub_pipeline as hub_image_text with:
         commit=lambda w: w.revision,
         files=["config.json", "model*.safetensors"],
         folder=lambda w, output: str(Path(output[0]).parent),
+        pipeline="",
 
 
 # Raw weights are a variant of the same commit ...

@@ -2,7 +2,7 @@
 from emaki.workflow.command_line import keep_study, load_study
 from emaki.workflow.data_files import DataFiles
 from emaki.workflow.evaluation_files import EvaluationFiles, files_in
-from emaki.workflow.model_files import HUB_PIPELINE_FILES, ModelFiles
+from emaki.workflow.model_files import ModelFiles, hub_files
 from emaki.workflow.patterns import any_of, or_shard, shards_of
 from emaki.workflow.training_files import TrainingFiles, last_step, run_name, transform_arguments
 from emaki.workflow.variant_files import VariantFiles

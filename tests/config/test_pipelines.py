@@ -38,9 +38,13 @@ def rename(model, old, new):
 
 
 CASES = {
-    "SDXL": (
+    "FLUX": (
+        lambda model: say(model / "model_index.json", _class_name="FluxPipeline"),
+        r"sd, which is a FluxPipeline, of which there is no family: take a Stable",
+    ),
+    "SDXL without its second text encoder": (
         lambda model: say(model / "model_index.json", _class_name="StableDiffusionXLPipeline"),
-        r"sd, which is a StableDiffusionXLPipeline, of which there is no family: take a Stable",
+        r"sd, which has no text_encoder_2/config.json",
     ),
     "no class": (
         lambda model: say(model / "model_index.json", _class_name=None),

@@ -55,6 +55,9 @@ def test_the_sizes_are_those_of_the_files():
 def test_a_model_of_unknown_size_is_said_to_be():
     assert size_of(Model(repo="CompVis/stable-diffusion-v1-4")) == KNOWN[next(iter(KNOWN))]
     assert "somebody/else is not here" in size_of(Model(repo="somebody/else")).source
+    xl = size_of(Model(repo="somebody/xl", pipeline="StableDiffusionXLPipeline"))
+    assert xl[:-1] == KNOWN["stabilityai/stable-diffusion-xl-base-1.0"][:-1]
+    assert "somebody/xl is not here" in xl.source
 
 
 def test_the_constants_are_those_that_were_counted():

@@ -89,6 +89,17 @@ def test_a_busy_hub_is_waited_for(hub, model):
     assert done.returncode == 0, done.stderr
 
 
+def test_a_pipeline_of_another_class_is_told_before_its_weights_come(hub, fetch, tmp_path):
+    index = json.dumps({"_class_name": "StableDiffusionXLPipeline"}).encode()
+    commit = hub.add(REPO, {"model_index.json": index, "unet/weights.safetensors": b"large"})
+    where = ["--repo", REPO, "--revision", commit, "--folder", tmp_path / "model"]
+    wanted = ["--files", "unet/weights.safetensors", "--pipeline", "StableDiffusionPipeline"]
+    done = fetch(*where, *wanted)
+    assert done.returncode == 1
+    assert "is a StableDiffusionXLPipeline, not a StableDiffusionPipeline: say so" in done.stderr
+    assert not any("weights.safetensors" in str(line) for line in hub.log)
+
+
 def test_a_model_in_several_files(hub, fetch, tmp_path):
     shards = {f"model-0000{n}-of-00002.safetensors": b"%d" % n for n in (1, 2)}
     given = {

@@ -40,14 +40,10 @@ def make_tokenizer(folder, longest=16):
     )
 
 
-def make_pipeline(folder, prediction_type="epsilon"):
-    """Write a StableDiffusionPipeline folder with random weights and a non_ema U-Net file."""
-    from diffusers import AutoencoderKL, PNDMScheduler, StableDiffusionPipeline
-    from transformers import CLIPTextConfig, CLIPTextModel
+def make_vae():
+    from diffusers import AutoencoderKL
 
-    tokenizer = make_tokenizer(folder / "words")
-    torch.manual_seed(0)
-    vae = AutoencoderKL(
+    return AutoencoderKL(
         down_block_types=("DownEncoderBlock2D",) * 3,
         up_block_types=("UpDecoderBlock2D",) * 3,
         block_out_channels=(8, 8, 16),
@@ -55,20 +51,37 @@ def make_pipeline(folder, prediction_type="epsilon"):
         norm_num_groups=8,
         sample_size=SIZE,
     )
-    text_config = CLIPTextConfig(
+
+
+def text_config(tokenizer, **changes):
+    from transformers import CLIPTextConfig
+
+    sizes = {
+        "hidden_size": 32,
+        "intermediate_size": 64,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "max_position_embeddings": 16,
+    }
+    return CLIPTextConfig(
         vocab_size=len(tokenizer),
-        hidden_size=32,
-        intermediate_size=64,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        max_position_embeddings=16,
         bos_token_id=tokenizer.bos_token_id,
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
+        **sizes | changes,
     )
+
+
+def make_pipeline(folder, prediction_type="epsilon"):
+    """Write a StableDiffusionPipeline folder with random weights and a non_ema U-Net file."""
+    from diffusers import PNDMScheduler, StableDiffusionPipeline
+    from transformers import CLIPTextModel
+
+    tokenizer = make_tokenizer(folder / "words")
+    torch.manual_seed(0)
     pipeline = StableDiffusionPipeline(
-        vae=vae,
-        text_encoder=CLIPTextModel(text_config),
+        vae=make_vae(),
+        text_encoder=CLIPTextModel(text_config(tokenizer)),
         tokenizer=tokenizer,
         unet=make_unet(1),
         scheduler=PNDMScheduler(
@@ -84,6 +97,49 @@ def make_pipeline(folder, prediction_type="epsilon"):
     )
     pipeline.save_pretrained(folder / "model")
     make_unet(2).save_pretrained(folder / "model/unet", variant="non_ema")
+    return folder / "model"
+
+
+def make_sdxl_pipeline(folder):
+    """Write a StableDiffusionXLPipeline folder with random weights."""
+    from diffusers import EulerDiscreteScheduler, StableDiffusionXLPipeline
+    from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+    from transformers import CLIPTextModel, CLIPTextModelWithProjection
+
+    tokenizer = make_tokenizer(folder / "words")
+    torch.manual_seed(0)
+    second = {"hidden_size": 48, "projection_dim": 40, "hidden_act": "gelu"}
+    pipeline = StableDiffusionXLPipeline(
+        vae=make_vae(),
+        text_encoder=CLIPTextModel(text_config(tokenizer)),
+        text_encoder_2=CLIPTextModelWithProjection(text_config(tokenizer, **second)),
+        tokenizer=tokenizer,
+        tokenizer_2=tokenizer,
+        unet=UNet2DConditionModel(
+            sample_size=SIZE // 4,
+            block_out_channels=(32, 64),
+            layers_per_block=2,
+            down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
+            up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
+            transformer_layers_per_block=(1, 2),
+            attention_head_dim=(2, 4),
+            use_linear_projection=True,
+            cross_attention_dim=32 + 48,
+            addition_embed_type="text_time",
+            addition_time_embed_dim=8,
+            projection_class_embeddings_input_dim=40 + 6 * 8,
+            norm_num_groups=8,
+        ),
+        scheduler=EulerDiscreteScheduler(
+            beta_start=0.00085,
+            beta_end=0.012,
+            beta_schedule="scaled_linear",
+            timestep_spacing="leading",
+            steps_offset=1,
+        ),
+        add_watermarker=False,
+    )
+    pipeline.save_pretrained(folder / "model")
     return folder / "model"
 
 

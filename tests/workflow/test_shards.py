@@ -102,7 +102,8 @@ def test_latents_are_the_same(done):
             assert (three.mean[rows, flip] == whole.mean[rows, flip]).all()
             assert (three.std[rows, 0] == whole.std[rows, 0]).all()
             texts = [
-                latents.conditions(latents.captions[rows])[names[0]] for latents in (three, whole)
+                latents.conditions(rows, latents.captions[rows])[names[0]]
+                for latents in (three, whole)
             ]
             assert torch.equal(*texts)
             assert three.ids(rows) == whole.ids(rows)

@@ -12,7 +12,7 @@ from emaki.config.settings import Study
 from emaki.workflow.command_line import keep_study
 from emaki.workflow.data_files import DataFiles
 from emaki.workflow.evaluation_files import EvaluationFiles
-from emaki.workflow.model_files import ModelFiles
+from emaki.workflow.model_files import ModelFiles, hub_files
 from emaki.workflow.patterns import any_of, or_shard, shards_of
 from emaki.workflow.resources import TrainingResources, minutes
 from emaki.workflow.training_files import TrainingFiles, transform_arguments
@@ -190,6 +190,27 @@ def test_a_model_of_the_hub_lies_by_its_commit(study):
     ]
     assert models.folder("sd") == "models/sd"
     assert models.non_ema_sha256("models/sd/unet/x") is None
+
+
+def test_a_model_with_two_text_encoders_has_files_code_and_merges_of_its_own():
+    hub = {"repo": "a/xl", "revision": COMMIT, "pipeline": "StableDiffusionXLPipeline"}
+    runs = {
+        **WRITTEN["runs"],
+        "xl": {**FULL, "model": "xl", "steps": 1, "train_text_encoder": True},
+    }
+    study = make_study(models={**WRITTEN["models"], "xl": hub}, runs=runs)
+    models, training, variants = ModelFiles(study), TrainingFiles(study), VariantFiles(study)
+    second = f"results/hub/a/xl/{COMMIT}/text_encoder_2/model.safetensors"
+    assert second in training.model_files("xl/000001")
+    assert second in variants.model_files("base/xl")
+    assert second in variants.merge_model_files("xl")
+    assert (variants.with_text_encoder, variants.with_text_encoders) == (["next"], ["xl"])
+    module = "scripts/emaki/families/stable_diffusion_xl.py"
+    assert module in training.code("xl/000001")
+    assert module not in training.code("next/000001")
+    assert models.repositories("StableDiffusionXLPipeline") == {"a/xl"}
+    assert models.repositories("StableDiffusionPipeline") == {"a/b"}
+    assert "tokenizer_2/tokenizer_config.json" in hub_files("StableDiffusionXLPipeline")
 
 
 def test_segments_of_runs(training):

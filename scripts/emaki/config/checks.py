@@ -10,6 +10,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from emaki import families
 from emaki.captioners import Captioner
 from emaki.common import weight_files
 from emaki.common.errors import UserError, nearest
@@ -141,6 +142,8 @@ def _models(study: Study) -> Mistakes:
             yield ("models", name), f"must have either path or repo; it has {has}"
         elif model.path is not None and of_hub:
             yield ("models", name, of_hub[0]), "goes with repo only"
+        elif model.pipeline is not None and model.pipeline not in families.MODULES:
+            yield ("models", name, "pipeline"), families.unknown(model.pipeline)
         elif model.non_ema_sha256 and not model.non_ema_revision:
             yield ("models", name, "non_ema_sha256"), "goes with non_ema_revision only"
 

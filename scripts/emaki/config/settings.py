@@ -25,7 +25,7 @@ from emaki.data.sources import Source
 from emaki.evaluation.measures import KIND as MEASURES
 from emaki.evaluation.measures import Measure
 from emaki.evaluation.settings import Evaluation
-from emaki.families import DEFAULT, Family, find_class, pipeline_class
+from emaki.families import DEFAULT, REPOSITORIES, Family, find_class, pipeline_class
 from emaki.sampling.settings import PromptSet, Sampling
 from emaki.training.settings import Run
 
@@ -50,6 +50,11 @@ class Model(Settings):
 
     revision: Maybe[Commit] = None
     """With `repo`: which commit; a branch is refused, since it moves."""
+
+    pipeline: Maybe[str] = Field(None, json_schema_extra={"value": "class of diffusers"})
+    """With `repo`: the `_class_name` in its `model_index.json`, which says of which
+    [family](../docs/training.md#families) it is. Needed of repositories that are not known, unless
+    they have Stable Diffusion 1.x or 2.x."""
 
     non_ema_revision: Maybe[Commit] = None
     """With `repo`: another commit, whose U-Net is the raw weights; where it is left out they are
@@ -77,7 +82,9 @@ class Model(Settings):
     @property
     def family(self) -> type[Family]:
         """Its family. Raises UserError, which goes on after the key, where there is none."""
-        return find_class((None if self.repo else pipeline_class(self.folder)) or DEFAULT)
+        if self.repo is not None:  # the same before and after it is brought
+            return find_class(self.pipeline or REPOSITORIES.get(self.repo, DEFAULT))
+        return find_class(pipeline_class(self.folder) or DEFAULT)
 
 
 class ExperimentPrompts(Settings):

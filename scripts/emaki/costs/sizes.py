@@ -31,17 +31,21 @@ class Size(NamedTuple):
 # Counted on diffusers' UNet2DConditionModel and AutoencoderKL and transformers' CLIPTextModel with
 # the configs of that repository (benchmarks/unet_costs.py does the U-Net).
 SD14 = Size(859_520_964, 83_653_863, 123_060_480, 199_296, 8, 768, "the size of SD 1.4")
+# Counted so with the configs of stabilityai/stable-diffusion-xl-base-1.0.
+SDXL = Size(2_567_463_684, 83_653_863, 817_720_320, 1_451_520, 8, 2048, "the size of SDXL 1.0")
 KNOWN = {
     "CompVis/stable-diffusion-v1-4": SD14,
     "stable-diffusion-v1-5/stable-diffusion-v1-5": SD14,
     "runwayml/stable-diffusion-v1-5": SD14,
+    "stabilityai/stable-diffusion-xl-base-1.0": SDXL,
 }
 
 
 def size_of(model: Model) -> Size:
     """The Size of a model of the config: its own files', else that of a known repository.
 
-    A model of which nothing is known is taken to be as large as SD 1.4, and `source` says so.
+    A model of which nothing is known is taken to be as large as SD 1.4 or, of its family, SDXL 1.0,
+    and `source` says so.
     """
     folder = Path(model.folder)
     files = [file for own in _weights(model.family).values() for file in own]
@@ -50,7 +54,8 @@ def size_of(model: Model) -> Size:
     name = model.repo or model.folder
     if name in KNOWN:
         return KNOWN[name]
-    return SD14._replace(source=f"{name} is not here, so the size of SD 1.4 is taken")
+    like = SDXL if model.family.pipeline == "StableDiffusionXLPipeline" else SD14
+    return like._replace(source=f"{name} is not here, so {like.source} is taken")
 
 
 def _weights(family: type[Family]) -> dict[str, list[str]]:

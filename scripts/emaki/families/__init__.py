@@ -23,9 +23,19 @@ if TYPE_CHECKING:
 
 INDEX = "model_index.json"
 # {class of diffusers that model_index.json names: module of this package}
-MODULES = {"StableDiffusionPipeline": "stable_diffusion"}
-# What a model is taken for as long as its folder is not there.
+MODULES = {
+    "StableDiffusionPipeline": "stable_diffusion",
+    "StableDiffusionXLPipeline": "stable_diffusion_xl",
+}
+# What a model is taken for where nothing says what it is.
 DEFAULT = "StableDiffusionPipeline"
+# Of repositories, whose index comes with their files: these must be known before.
+REPOSITORIES = {
+    "stabilityai/stable-diffusion-xl-base-1.0": "StableDiffusionXLPipeline",
+    "stabilityai/sdxl-turbo": "StableDiffusionXLPipeline",
+}
+# A picture's height and width before it was resized, and where it was cut then.
+SIZES = ("original_height", "original_width", "crop_top", "crop_left")
 
 
 class Process(Protocol):
@@ -81,6 +91,10 @@ class Family(ABC):
 
     tokens: ClassVar[tuple[str, ...]] = ("input_ids",)
     """A caption's ids by each tokenizer, as it names them."""
+
+    told_sizes: ClassVar[bool] = False
+    """Whether the denoiser is told the condition `sizes` (B, 6): of each picture SIZES, and height
+    and width of what was cut."""
 
     encoder_layers: ClassVar[tuple[str, ...]] = ("q_proj", "k_proj", "v_proj", "out_proj")
     """The ends of the names of the encoders' layers that get a LoRA."""
@@ -211,7 +225,7 @@ def pipeline_class(folder: str | Path) -> str | None:
 def find_class(pipeline: str) -> type[Family]:
     """The family of the pipelines of a class. Raises UserError where there is none."""
     if pipeline not in MODULES:
-        raise UserError(f"is a {pipeline}, of which there is no family: take a {_known()}")
+        raise UserError(unknown(pipeline))
     module = importlib.import_module(module_name(pipeline))
     found = (entry for entry in vars(module).values() if getattr(entry, "pipeline", 0) == pipeline)
     return next(found)
@@ -233,5 +247,6 @@ def module_name(pipeline: str) -> str:
     return f"{__name__}.{MODULES[pipeline]}"
 
 
-def _known() -> str:
-    return " or ".join(MODULES)
+def unknown(pipeline: str) -> str:
+    """What to say, after its key, of a model whose class of diffusers is of no family."""
+    return f"is a {pipeline}, of which there is no family: take a {' or '.join(MODULES)}"

@@ -12,7 +12,7 @@ from safetensors import safe_open
 
 from emaki.common import digests
 from emaki.common.errors import UserError
-from emaki.families import Process
+from emaki.families import SIZES, Process
 from emaki.training import order
 from emaki.training.settings import HyperParameters
 
@@ -61,10 +61,17 @@ class Latents:
 
     `mean` and `std` (N, F, C, H, W) are the VAE's posterior, F = 2 where the flipped picture is
     cached too; `text` (name: tensor (K, ...)) has the tensors `names` of text.safetensors, one
-    entry per distinct caption, the empty one first; `captions` (N,) points into them.
+    entry per distinct caption, the empty one first; `captions` (N,) points into them. With
+    `sizes` its `sizes` (N, 6) are what Family.told_sizes says, else None.
     """
 
-    def __init__(self, folder: str | Path, split: str, names: Sequence[str] = ("embeddings",)):
+    def __init__(
+        self,
+        folder: str | Path,
+        split: str,
+        names: Sequence[str] = ("embeddings",),
+        sizes: bool = False,
+    ) -> None:
         folder = Path(folder)
         if not (folder / "manifest.json").exists():
             raise UserError(f"{folder} holds no latents (no manifest.json): make them first")
@@ -78,6 +85,7 @@ class Latents:
             found = _open(folder, split, names)
         self.mean, self.std, self.captions, self.text = found
         self.folder, self.split = folder, split
+        self.sizes = self._read_sizes() if sizes else None
         self.scaling_factor = self.manifest["scaling_factor"]
         self.shift_factor = self.manifest.get("shift_factor", 0.0)
 
@@ -93,9 +101,16 @@ class Latents:
         """Latents as the denoiser takes them, of samples of the posterior."""
         return (sample - self.shift_factor) * self.scaling_factor
 
-    def conditions(self, captions: torch.Tensor) -> dict[str, torch.Tensor]:
-        """What was made of these captions (B,), numbers as in `captions`."""
-        return {name: tensor[captions] for name, tensor in self.text.items()}
+    def conditions(self, rows: torch.Tensor, captions: torch.Tensor) -> dict[str, torch.Tensor]:
+        """What the denoiser is told of pictures (B,) with captions, numbers as in `captions`."""
+        found = {name: tensor[captions] for name, tensor in self.text.items()}
+        return found if self.sizes is None else found | {"sizes": self.sizes[rows]}
+
+    def _read_sizes(self) -> torch.Tensor:
+        index = read_index(self.folder, self.split)
+        columns = [torch.tensor(index[name].to_pylist(), dtype=torch.float32) for name in SIZES]
+        edge = torch.full_like(columns[0], self.manifest["resolution"])
+        return torch.stack([*columns, edge, edge], dim=1)
 
     def ids(self, rows: Iterable[int]) -> list[str]:
         """The names of the pictures in `rows`."""
@@ -210,5 +225,5 @@ def batch_of_step(
         latents=latents.normalise(sample),
         noise=noise,
         timesteps=process.draw_timesteps(order.generator(seed, "timesteps", step), size),
-        conditions=latents.conditions(captions),
+        conditions=latents.conditions(rows, captions),
     )

@@ -3,8 +3,8 @@
 A folder: moments.safetensors ({split}.mean and {split}.std (N, F, C, H, W) float32, not scaled,
 F = 2 with the flipped pictures; {split}.captions (N,)), text.safetensors (what the model's family
 makes of the K distinct captions, the empty one first: embeddings (K, T, D) and input_ids (K, T)),
-index.parquet (split, id, text, caption, tokens, cut) and manifest.json: hashes of all that made
-them.
+index.parquet (split, id, text, caption, tokens, cut and, of a family that is told sizes, those of
+SIZES) and manifest.json: hashes of all that made them.
 """
 
 import hashlib
@@ -25,7 +25,7 @@ from emaki.common.errors import UserError
 from emaki.common.progress import bar, tell
 from emaki.data import SPLITS
 from emaki.data.decoding import read_dataset_bytes
-from emaki.families import Family, find
+from emaki.families import SIZES, Family, find
 from emaki.training.models import be_deterministic
 
 BATCH = 8
@@ -67,7 +67,8 @@ def encode_dataset(
         save_file(moments, folder / "moments.safetensors")
         save_file(text, folder / "text.safetensors")
         longest = max(text[name].shape[1] for name in family.tokens)
-        write_index(folder / "index.parquet", texts, number, lengths, longest)
+        sizes = measure(dataset, resolution) if family.told_sizes else {}
+        write_index(folder / "index.parquet", texts, number, lengths, longest, sizes)
         for name in ("moments.safetensors", "text.safetensors"):
             manifest[name] = files.sha256(folder / name)
         (folder / "manifest.json").write_text(digests.to_json(manifest), "utf-8")
@@ -103,7 +104,7 @@ def iterate(
 def to_pixels(data: bytes, resolution: int) -> torch.Tensor:
     """A picture's bytes as a tensor (3, resolution, resolution) in [-1, 1].
 
-    The shorter side is resized (Lanczos) and the middle cut out; transparency becomes white.
+    It is resized (Lanczos) and cut as `fit` says; transparency becomes white.
     """
     import numpy as np
     from PIL import Image
@@ -113,12 +114,32 @@ def to_pixels(data: bytes, resolution: int) -> torch.Tensor:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
     image = image.convert("RGB")
-    scale = resolution / min(image.size)
-    width, height = (max(resolution, round(side * scale)) for side in image.size)
-    image = image.resize((width, height), Image.Resampling.LANCZOS)
-    left, top = (width - resolution) // 2, (height - resolution) // 2
+    size, (left, top) = fit(image.size, resolution)
+    image = image.resize(size, Image.Resampling.LANCZOS)
     image = image.crop((left, top, left + resolution, top + resolution))
     return torch.from_numpy(np.asarray(image).copy()).permute(2, 0, 1).float() / 127.5 - 1
+
+
+def fit(size: tuple[int, int], resolution: int) -> tuple[tuple[int, int], tuple[int, int]]:
+    """How a picture of `size` (width, height) is resized, its shorter side to `resolution`, and
+    where the square in its middle begins (left, top)."""
+    scale = resolution / min(size)
+    width, height = (max(resolution, round(side * scale)) for side in size)
+    return (width, height), ((width - resolution) // 2, (height - resolution) // 2)
+
+
+def measure(dataset: Path, resolution: int) -> dict[str, list[int]]:
+    """The columns SIZES of the pictures of both splits, from the beginnings of their files."""
+    from PIL import Image
+
+    rows = []
+    for split in SPLITS:
+        for some in iterate(dataset, split, ["image"], SHARD):
+            for row in some:
+                width, height = Image.open(io.BytesIO(read_dataset_bytes(row))).size
+                _, (left, top) = fit((width, height), resolution)
+                rows.append((height, width, top, left))
+    return {name: [row[place] for row in rows] for place, name in enumerate(SIZES)}
 
 
 def make_shard_folder(output: Path, manifest: dict[str, Any]) -> Path:
@@ -236,11 +257,13 @@ def write_index(
     number: dict[str, int],
     lengths: list[int],
     longest: int,
+    sizes: dict[str, list[int]],
 ) -> None:
     """Write which picture and caption each row is, and tell of captions that are cut.
 
     `texts` are the rows (id, text) of each split, `number` the place of each caption among the
-    embeddings, `lengths` how many tokens each has; more than `longest` of them are cut off.
+    embeddings, `lengths` how many tokens each has; more than `longest` of them are cut off. `sizes`
+    are columns beside these.
     """
     import pyarrow as pa
 
@@ -256,6 +279,7 @@ def write_index(
         "caption": captions,
         "tokens": tokens,
         "cut": [length > longest for length in tokens],
+        **sizes,
     }
     parquet_files.write(pa.table(table), path)
     if cut := sum(table["cut"]):

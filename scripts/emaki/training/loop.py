@@ -42,8 +42,8 @@ def make_trainer(
         scaler=torch.amp.GradScaler(device.type, enabled=run.mixed_precision == "fp16"),
         ema=_make_ema(run, family, parameters, device),
         process=family.process(device),
-        latents=data.Latents(latents, "train", names),
-        held_out=data.Latents(latents, "validation", names),
+        latents=data.Latents(latents, "train", names, family.told_sizes),
+        held_out=data.Latents(latents, "validation", names, family.told_sizes),
         metrics=Metrics(),
     )
 

@@ -36,7 +36,7 @@ def measure_loss(trainer: Trainer, stop: Callable[[], bool]) -> float:
             latents=latents.normalise(latents.mean[rows[part], 0]),
             noise=noise[part],
             timesteps=timesteps[part],
-            conditions=latents.conditions(latents.captions[rows[part]]),
+            conditions=latents.conditions(rows[part], latents.captions[rows[part]]),
         ).to(trainer.device)
         total += float(trainer.loss(trainer.predict(batch), batch)) * len(part)
     return total / len(rows)

@@ -3,11 +3,13 @@
 from collections.abc import Iterable, Mapping
 
 from emaki.config.settings import Study
-from emaki.families import DEFAULT, INDEX, find_class, module_name
+from emaki.families import INDEX, find_class, module_name
 from emaki.workflow.code_files import modules_of
 
-# Of a pipeline on the hub, but for its raw weights, which few runs need.
-HUB_PIPELINE_FILES = [INDEX, *find_class(DEFAULT).needed()]
+
+def hub_files(pipeline: str) -> list[str]:
+    """The files of a pipeline on the hub, but for its raw weights, which few runs need."""
+    return [INDEX, *find_class(pipeline).needed()]
 
 
 class ModelFiles:
@@ -29,6 +31,11 @@ class ModelFiles:
     def code(self, script: str, model: str) -> list[str]:
         """The files of the code that a script runs with a model."""
         return modules_of(script, module_name(self.study.models[model].family.pipeline))
+
+    def repositories(self, pipeline: str) -> set[str]:
+        """The repositories of the hub whose models are pipelines of this class."""
+        models = self.study.models.values()
+        return {m.repo for m in models if m.repo and m.family.pipeline == pipeline}
 
     def download(self, jobs: Iterable[tuple[str, Mapping[str, str]]]) -> bool:
         """Whether some of these jobs, (rule, wildcards), take something from the hub."""

@@ -18,9 +18,11 @@ class VariantFiles:
         self.models = ModelFiles(study)
         # runs whose variants of another scale than 1 are merges
         self.full_runs = [name for name, run in study.runs.items() if run.method == "full"]
-        self.with_text_encoder = [
-            name for name in self.full_runs if study.runs[name].train_text_encoder
-        ]
+        # of these, the runs with one trained text encoder, and with two
+        both = [name for name in self.full_runs if study.runs[name].train_text_encoder]
+        encoders = {name: study.models[study.runs[name].model].family.encoders for name in both}
+        self.with_text_encoder = [name for name in both if len(encoders[name]) == 1]
+        self.with_text_encoders = [name for name in both if len(encoders[name]) == 2]
 
     def merge_model(self, run: str) -> str:
         """The folder of the model that a run's weights are merged with."""
@@ -28,7 +30,7 @@ class VariantFiles:
 
     def merge_model_files(self, run: str) -> list[str]:
         """The files of that model that a merge reads."""
-        parts = ["denoiser", "encoders"] if run in self.with_text_encoder else ["denoiser"]
+        parts = ["denoiser", *(["encoders"] if self.study.runs[run].train_text_encoder else [])]
         return self.models.parts(self.study.runs[run].model, *parts)
 
     def merge_code(self, run: str) -> list[str]:
