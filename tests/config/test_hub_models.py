@@ -36,7 +36,10 @@ def test_which_jobs_take_something_from_the_hub(workplace):
     assert models.download([("hub_model", {})])
     assert models.download([("images", {"source": "rooms"})])
     assert not models.download(
-        [("images", {"source": "critters"}), ("caption", {"source": "rooms"})]
+        [
+            *(("images", {"source": "critters"}), ("caption", {"source": "rooms"})),
+            ("images_scatter_critters", {}),  # of a source in shards, which its name says
+        ]
     )
 
 

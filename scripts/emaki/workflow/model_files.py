@@ -41,7 +41,8 @@ class ModelFiles:
         """Whether some of these jobs, (rule, wildcards), take something from the hub."""
         taken = {name for name, s in self.study.sources.items() if getattr(s, "repo", None)}
         return any(
-            rule.startswith("hub_") or (rule.startswith("images") and wildcards["source"] in taken)
+            rule.startswith("hub_")
+            or (rule.startswith("images") and wildcards.get("source") in taken)
             for rule, wildcards in jobs
         )
 
