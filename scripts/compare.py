@@ -13,6 +13,7 @@ from emaki.common.files import replacing
 from emaki.config import read_saved
 from emaki.evaluation.calibration import read_calibration
 from emaki.evaluation.comparison import compare, read_reference, read_scores, read_spreads
+from emaki.evaluation.effects import find_effects
 from emaki.evaluation.recommendation import recommend
 from emaki.workflow.evaluation_files import EvaluationFiles
 
@@ -31,6 +32,9 @@ def main() -> None:
     spreads = read_spreads(*files.spreads(arguments.experiment))
     answers = compare(plan, study.measures, scores, references, calibrations, spreads)
     answers["recommendation"] = recommend(
+        plan, study.measures, scores, references, answers, study.evaluation.error
+    )
+    answers["effects"] = find_effects(
         plan, study.measures, scores, references, answers, study.evaluation.error
     )
     with replacing(arguments.output) as temporary:

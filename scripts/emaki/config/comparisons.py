@@ -10,6 +10,7 @@ claim      what else a claim of the notebook is about, judged by the claim's mea
 trajectory everything else against each baseline, on the first block alone, without a verdict
 """
 
+import itertools
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,6 +19,7 @@ from emaki.config.claims import claimed_pair
 from emaki.config.derived import (
     Variant,
     baseline_variants,
+    checkpoints,
     compared,
     trainings,
     variants,
@@ -56,7 +58,9 @@ def comparisons(study: Study, experiment: str) -> dict[str, Any]:
     {role: how many prompts are drawn of everything}. A headline pair of which a side has several
     seeds has `trainings`, a list of {seed, variant, baseline}, the latter two paths by that seed; a
     side with one training is the same for all; and `kind`, which pairs have whose trainings are
-    taken to lie as far apart.
+    taken to lie as far apart. A factorial experiment has `matrix`: `axes`, a list of {name, levels,
+    trained: whether levels are other trainings}, and `cells`, a list of {variant, levels: one of
+    each axis, trainings: a list of {seed, variant}}.
     """
     entry = study.experiments[experiment]
     every = {v["path"]: v for v in variants(study, experiment)}
@@ -85,7 +89,44 @@ def comparisons(study: Study, experiment: str) -> dict[str, Any]:
             for pair in pairs
         ],
         "claims": claims,
+        **_matrix(study, entry, every.values()),
     }
+
+
+def _matrix(study, entry, every):
+    """{"matrix": as `comparisons` has it}, or {} where there is none.
+
+    Kinds of weights that all runs have are an axis, too: they are read from the same trainings.
+    """
+    if entry.matrix is None:
+        return {}
+    has = {run: weights_of(study, run) for run in entry.runs}
+    kinds = [kind for kind in entry.weights if all(kind in own for own in has.values())]
+    axes = [
+        {"name": name, "levels": list(levels), "trained": True}
+        for name, levels in entry.matrix.axes.items()
+    ]
+    if len(kinds) > 1:
+        axes.append({"name": "weights", "levels": kinds, "trained": False})
+    cells = []
+    for (run, levels), kind in itertools.product(entry.matrix.cells.items(), kinds):
+        last = checkpoints(study, entry, run)[-1]
+        variant = next(
+            v
+            for v in every
+            if (v["run"], v["weights"], v["step"], v["scale"]) == (run, kind, last, 1)
+        )
+        cells.append(
+            {
+                "variant": variant["path"],
+                "levels": [*levels, kind][: len(axes)],
+                "trainings": [
+                    {"seed": seed, "variant": path}
+                    for seed, path in _by_seed(study, variant).items()
+                ],
+            }
+        )
+    return {"matrix": {"axes": axes, "cells": cells}}
 
 
 def paths_of(pair: Mapping[str, Any]) -> list[str]:

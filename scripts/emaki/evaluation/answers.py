@@ -1,6 +1,6 @@
 """Verdicts turned into one word, and into sentences that need no statistics."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from emaki.evaluation.metrics import Metric
@@ -126,10 +126,10 @@ def _against(plan, pair):
 def _subject(models, trainings):
     """Models as runs, each trained once by one seed, or as recipes."""
     if trainings == 1:
-        return f"{'This run' if len(models) == 1 else 'These runs'} of {_listed(models)}"
+        return f"{'This run' if len(models) == 1 else 'These runs'} of {listed(models)}"
     if len(models) == 1:
-        return f"This recipe ({trainings} trainings) of {_listed(models)}"
-    return f"These recipes ({trainings} trainings each) of {_listed(models)}"
+        return f"This recipe ({trainings} trainings) of {listed(models)}"
+    return f"These recipes ({trainings} trainings each) of {listed(models)}"
 
 
 def _sentence(plan, metrics, models, trainings, baselines, verdicts):
@@ -139,7 +139,7 @@ def _sentence(plan, metrics, models, trainings, baselines, verdicts):
     parts = [_clause(plan, metrics, role, verdicts, len(models)) for role in said]
     if {"domain", "unrelated"} == said.keys() and _is_contrast(said):
         parts[1] = f"but {parts[1]}"
-    against = _listed([f"{words}{name}" for name, words in baselines])
+    against = listed([f"{words}{name}" for name, words in baselines])
     return f"{_subject(models, trainings)} against {against}: {'; '.join(parts)}."
 
 
@@ -154,7 +154,7 @@ def _clause(plan, metrics, role, verdicts, models):
         return NO_MEASURE[role]
     if TOO_FEW in own.values():  # they have the same prompts
         return NOTHING_TOLD[role].format(plan["fewest"])
-    told = _listed([metrics[name].texts.phrases[verdict] for name, verdict in own.items()])
+    told = listed([metrics[name].texts.phrases[verdict] for name, verdict in own.items()])
     its = "its" if models == 1 else "their"
     return f"{its} pictures {told}" if role == "domain" else told
 
@@ -175,15 +175,15 @@ def _scales_sentence(metrics, entry, nothing):
         for name, verdicts in entry["metrics"].items()
         if UNDECIDED in verdicts
     ]
-    said += [f"not decided yet: {_listed(open_)}"] if open_ else []
+    said += [f"not decided yet: {listed(open_)}"] if open_ else []
     return f"{start}: {'; '.join(said) or NO_MEASURE['domain']}."
 
 
 def _numbers(values):
-    return _listed([f"{value:g}" for value in values])
+    return listed([f"{value:g}" for value in values])
 
 
-def _listed(words):
+def listed(words: Sequence[str]) -> str:
     """Words as one says them: "a, b and c"."""
     *first, last = words
     return f"{', '.join(first)} and {last}" if first else last

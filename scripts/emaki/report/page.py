@@ -171,11 +171,12 @@ def _experiment(study, metrics, name, answers, grids, losses, timings):
         "judged": _judged(metrics, families),
         "asked_by": asked_by and {"name": asked_by, "title": study.experiments[asked_by].title},
         "verdict": summary.together(verdicts),
-        "sentence": sentence,
+        "sentence": summary.causes(metrics, answers["effects"]) or sentence,
         "forgetting": summary.forgetting(families["headline"], metrics),
         "summary": summary.rows(families["headline"], answers["scales"]),
         "answers": [] if asked_by else answers["answers"],
         "scales": answers["scales"],
+        "effects": _effects(metrics, answers["effects"]),
         "recommended": recommended.recommended(study, metrics, answers, grids),
         "claims": claimed,
         "claims_tally": claims.tally(claimed),
@@ -209,13 +210,33 @@ def _judged(metrics, families):
 
 def _pair(metrics, pair, answers, limits):
     """A comparison with its label and a drawn interval for each metric."""
+    variant = answers["variants"][pair["variant"]]
+    drawn = _draw(metrics, pair, limits)
+    return {**pair, "label": variant["label"], "model": variant["name"], "metrics": drawn}
+
+
+def _effects(metrics, effects):
+    """The effects of a matrix, drawn as comparisons are."""
+    limits = _limits(effects)
+    return [
+        {
+            **effect,
+            "label": effect["what"],
+            "name": effect["against"],
+            "metrics": _draw(metrics, effect, limits),
+        }
+        for effect in effects
+    ]
+
+
+def _draw(metrics, pair, limits):
+    """The metrics of a comparison, each with its drawn interval."""
     drawn = {}
     for name, metric in metrics.items():
         if found := pair["metrics"].get(name):
             forest = charts.forest(found, limits[name], metric.higher_is_better)
             drawn[name] = {**found, "forest": forest}
-    variant = answers["variants"][pair["variant"]]
-    return {**pair, "label": variant["label"], "model": variant["name"], "metrics": drawn}
+    return drawn
 
 
 def _limits(pairs):

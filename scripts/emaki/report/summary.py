@@ -153,6 +153,28 @@ def _joined(words):
     return f"{', '.join(first)} and {last}" if first else last
 
 
+def causes(metrics: Mapping[str, Metric], effects: Iterable[dict[str, Any]]) -> str:
+    """What the settings of a matrix do, in one sentence; empty where there is no matrix."""
+    said: list[str] = []
+    none: list[str] = []
+    open_: list[str] = []
+    for effect in effects:
+        if len(effect["axes"]) > 1:
+            continue
+        what = f"{effect['what']} instead of {effect['against'].rpartition(' ')[2]}"
+        verdicts = {n: found["verdict"] for n, found in effect["metrics"].items()}
+        clear = {n: v for n, v in verdicts.items() if v in (BETTER, WORSE)}
+        titles = [f"{metrics[n].texts.title.lower()} {v}" for n, v in clear.items()]
+        if clear:
+            said.append(f"{what} ({', '.join(titles)})")
+        else:
+            (open_ if UNDECIDED in verdicts.values() else none).append(what)
+    parts = [f"makes a difference: {'; '.join(said)}"] if said else []
+    parts += [f"makes none: {', '.join(none)}"] if none else []
+    parts += [f"not decided yet: {', '.join(open_)}"] if open_ else []
+    return f"{'. '.join(part[0].upper() + part[1:] for part in parts)}." if parts else ""
+
+
 def rows(pairs: Iterable[Pair], scales: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     """The rows of an experiment: one per baseline, then one per model at other scales.
 
