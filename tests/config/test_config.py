@@ -51,7 +51,7 @@ def test_the_default_declares_the_notebook(workplace):
     assert all(entry.question.endswith("?") and entry.observed for entry in entries)
     used = {run for entry in entries for run in entry.runs + entry.baselines}
     assert set(config.runs) <= used, "a run that no experiment shows"
-    assert len(config.runs) <= 10  # it is to end in minutes on two cores
+    assert len(config.runs) <= 12  # it is to end in minutes on two cores
 
 
 def test_the_default_has_the_structure_of_the_log(workplace):
@@ -126,10 +126,8 @@ runs:
   c: {extends: b, seed: 5}
 """
     ).runs
-    assert [(run.seed, run.seeds) for run in runs.values()][-3:] == [
-        *[(3, [3, 4])] * 2,
-        (5, None),
-    ]
+    said = [(runs[name].seed, runs[name].seeds) for name in ("a", "b", "c")]
+    assert said == [(3, [3, 4]), (3, [3, 4]), (5, None)]
     assert [runs[name].hyper_parameters().seed for name in ("a", "b", "c")] == [3, 3, 5]
 
 
