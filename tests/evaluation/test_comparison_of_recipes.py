@@ -6,6 +6,7 @@ from test_comparison import headline, material
 
 from emaki.evaluation.calibration import find_margins
 from emaki.evaluation.comparison import compare, find_spreads, judge
+from emaki.evaluation.seeds import Spread
 from emaki.evaluation.words import UNDECIDED
 from emaki.workflow.evaluation_files import EvaluationFiles
 
@@ -113,6 +114,23 @@ def test_a_kind_of_recipe_has_one_spread(both):
         (score,) = [pair["metrics"]["domain_clip_score"] for pair in pairs if "trainings" in pair]
         widths.append(score["high"] - score["low"])
     assert widths[1] < 0.6 * widths[0]
+
+
+def test_of_two_recipes_the_spreads_of_both_are_taken_where_more_is_known_of_them(both):
+    plan, measures, scores, real, calibrations = material(both, "rank")
+    where = ("tiny", "domain_clip_score", "rooms", "rooms", "rooms")
+
+    def half_width(**spreads):
+        found = {(kind.replace("_", " "), *where): spread for kind, spread in spreads.items()}
+        pairs = compare(plan, measures, scores, real, calibrations, found)["pairs"]
+        (pair,) = [p for p in pairs if "trainings" in p and p["name"] == "lora-r4"]
+        score = pair["metrics"]["domain_clip_score"]
+        return (score["high"] - score["low"]) / 2
+
+    pairs, sides = {"lora_raw_and_lora_raw": Spread(8.0, 2)}, {"lora_raw": Spread(4.0, 4)}
+    few = half_width(**pairs)
+    assert half_width(**pairs, **sides) < 0.6 * few  # the same variance, twice the degrees
+    assert half_width(**pairs, lora_raw=Spread(4.0, 2)) == few
 
 
 def test_a_look_judges_recipes_as_the_answers_do(both):

@@ -57,10 +57,10 @@ def comparisons(study: Study, experiment: str) -> dict[str, Any]:
     is looked for a verdict}, none of which can be given with less than `fewest`; `first_block`
     {role: how many prompts are drawn of everything}. A headline pair of which a side has several
     seeds has `trainings`, a list of {seed, variant, baseline}, the latter two paths by that seed; a
-    side with one training is the same for all; and `kind`, which pairs have whose trainings are
-    taken to lie as far apart. A factorial experiment has `matrix`: `axes`, a list of {name, levels,
-    trained: whether levels are other trainings}, and `cells`, a list of {variant, levels: one of
-    each axis, trainings: a list of {seed, variant}}.
+    side with one training is the same for all; and `kinds`, those of the sides that have several,
+    within which trainings are taken to lie as far apart. A factorial experiment has `matrix`:
+    `axes`, a list of {name, levels, trained: whether levels are other trainings}, and `cells`, a
+    list of {variant, levels: one of each axis, trainings: a list of {seed, variant}}.
     """
     entry = study.experiments[experiment]
     every = {v["path"]: v for v in variants(study, experiment)}
@@ -136,7 +136,7 @@ def paths_of(pair: Mapping[str, Any]) -> list[str]:
 
 
 def _trainings(study, family, variant, baseline):
-    """{"trainings", "kind"} as `comparisons` has them, or {} where there is but one training."""
+    """{"trainings", "kinds"} as `comparisons` has them, or {} where there is but one training."""
     ours, theirs = _by_seed(study, variant), _by_seed(study, baseline)
     if family != "headline" or max(len(ours), len(theirs)) < 2:
         return {}
@@ -150,12 +150,10 @@ def _trainings(study, family, variant, baseline):
             {"seed": seed} | {key: by_seed.get(seed, v["path"]) for key, by_seed, v in sides}
             for seed in seeds
         ],
-        "kind": " and ".join(
-            sorted(
-                f"{study.runs[v['run']].method} {v['weights']}"
-                for _, by_seed, v in sides
-                if len(by_seed) > 1
-            )
+        "kinds": sorted(
+            f"{study.runs[v['run']].method} {v['weights']}"
+            for _, by_seed, v in sides
+            if len(by_seed) > 1
         ),
     }
 

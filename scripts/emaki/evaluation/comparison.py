@@ -148,7 +148,7 @@ def judge(
             if all(trainings):
                 margin = margins[name, pair["model"]]
                 real = references.get(metric.measure_name)
-                pooled = spreads.get(_kind(plan, pair, name, metric))
+                pooled = _pooled(spreads, plan, pair, name, metric)
                 own[name] = _judge(plan, pair, name, metric, margin, trainings, real, pooled)
         pairs.append({**pair, "metrics": own})
         if pair["family"] == "headline":
@@ -187,15 +187,33 @@ def find_spreads(
             real = references[experiment].get(metric.measure_name)
             _, values = _pair_up(metric, trainings, prompts, real)
             models = frozenset((pair["variant"], pair["baseline"]))
-            found.setdefault(_kind(plan, pair, name, metric), {})[models] = spread_of(values)
+            kind = _kind(plan, pair, pair["kinds"], name, metric)
+            found.setdefault(kind, {})[models] = spread_of(values)
     return {kind: pool(spreads.values()) for kind, spreads in found.items()}
 
 
-def _kind(plan, pair, name, metric):
+def _kind(plan, pair, kinds, name, metric):
     """What pairs have in common whose trainings are taken to lie as far apart by a metric."""
     sets = plan["prompts"]
-    what = (pair.get("kind", ""), pair["model"], name, sets["domain"], sets[metric.role])
+    what = (" and ".join(kinds), pair["model"], name, sets["domain"], sets[metric.role])
     return (*what, plan["reference"])
+
+
+def _pooled(spreads, plan, pair, name, metric) -> Spread | None:
+    """How far the trainings of a pair are taken to lie apart, if that is known.
+
+    Of two recipes it is the spread of such pairs or, where more is known of it, the sum of those of
+    both sides: trainings of two recipes by the same seed go the same way, if any.
+    """
+    kinds = pair.get("kinds", [])
+    own = spreads.get(_kind(plan, pair, kinds, name, metric))
+    sides = [spreads.get(_kind(plan, pair, [kind], name, metric)) for kind in kinds]
+    if own is None or len(sides) < 2 or None in sides:
+        return own
+    degrees = min(side.degrees for side in sides)
+    if degrees <= own.degrees:
+        return own
+    return Spread(sum(side.variance for side in sides), degrees)
 
 
 def read_spreads(*paths: str | Path) -> dict[tuple[str, ...], Spread]:
