@@ -25,7 +25,7 @@ endif
 CONFIG := results/pictures.yaml
 endif
 
-.PHONY: report best config plan preflight rehearse pin unlock resume test test-slurm test-slurm-whole test-envs test-full-scale test-cloud test-faults lint tiny settings lock
+.PHONY: report best config plan preflight rehearse pin unlock resume test test-slurm test-slurm-whole test-envs test-full-scale test-cloud test-faults lint licences tiny settings lock
 
 report: config
 	@$(if $(CONFIG),$(BIN)/python scripts/tools/check.py "$(CONFIG)")
@@ -119,6 +119,10 @@ tiny: $(INSTALLED)
 # After a change of a setting's class: config/schema.json and the tables of config/README.md.
 settings: $(INSTALLED)
 	$(BIN)/python scripts/tools/describe_settings.py
+
+# The licence of every pinned package, from what is installed.
+licences: $(INSTALLED)
+	@$(BIN)/python scripts/tools/licences.py
 
 lock: $(INSTALLED)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==0.9.30

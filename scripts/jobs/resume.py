@@ -21,7 +21,7 @@ def main() -> None:
         cancel(os.getcwd())
     snakemake = [sys.executable, "-m", "snakemake", *sys.argv[1:]]
     subprocess.run([*snakemake, "--unlock"], check=True)
-    os.execv(sys.executable, [*snakemake, "--rerun-incomplete"])
+    os.execv(sys.executable, [*snakemake, "--rerun-incomplete"])  # noqa: S606
 
 
 def cancel(folder: str) -> None:

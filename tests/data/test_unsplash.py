@@ -14,7 +14,7 @@ from PIL import Image
 
 from emaki.common.errors import UserError
 from emaki.data.picture import Picture
-from emaki.data.sources import KIND
+from emaki.data.sources import KIND, unsplash
 
 
 @pytest.fixture
@@ -193,3 +193,10 @@ def test_a_folder_or_a_repository(given, told):
     source = KIND.read({"type": "unsplash", "keywords": ["x"], "count": 1, **given})
     ((key, text),) = source.problems()
     assert (key, text[: len(told[1])]) == told
+
+
+def test_an_address_of_this_machine_is_not_opened(tmp_path):
+    (tmp_path / "secret.png").write_bytes(b"x")
+    data, problem = unsplash._try_to_get((tmp_path / "secret.png").as_uri())
+    assert data is None
+    assert "is no address of the web" in problem

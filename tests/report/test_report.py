@@ -79,6 +79,17 @@ def test_nothing_is_wrong_on_a_wide_screen_and_on_a_phone(made):
 
 
 @pytest.mark.skipif(not screenshot.browser(), reason=screenshot.MISSING)
+def test_the_page_forbids_what_would_ask_the_network_or_run(made, tmp_path):
+    """Its Content-Security-Policy is the browser's: what is smuggled in does nothing."""
+    smuggled = "<img src='http://127.0.0.1:9/x.png' alt='spy'><script>document.title = 1</script>"
+    text = (made / "report.html").read_text("utf-8").replace("</body>", f"{smuggled}</body>")
+    (tmp_path / "report.html").write_text(text, "utf-8")
+    found = "\n".join(screenshot.problems(tmp_path / "report.html"))
+    assert "Loading the image 'http://127.0.0.1:9/x.png' violates" in found
+    assert "Executing inline script violates" in found
+
+
+@pytest.mark.skipif(not screenshot.browser(), reason=screenshot.MISSING)
 def test_the_browser_check_finds_what_is_wrong(tmp_path):
     bad = tmp_path / "bad.html"
     bad.write_text(
@@ -107,6 +118,7 @@ def test_the_page_needs_nothing_else(page):
     others = [link for link in parsed.links if not link.startswith(("#", "data:"))]
     assert others == ["votes.html"]  # beside it, and it can be done without
     assert "url(" not in page
+    assert "<script" not in page
     assert len(page) < 15e6
     anchors = [link[1:] for link in parsed.links if link.startswith("#")]
     assert set(anchors) <= set(parsed.ids)

@@ -48,7 +48,7 @@ def render(
         stage: json.loads((made / stage / "measured.json").read_text())
         for stage in ("vae", "clip", "blip")
     }
-    environment = Environment(
+    environment = Environment(  # noqa: S701 - it writes Markdown of this repository's texts
         loader=FileSystemLoader(Path(__file__).parent),
         undefined=StrictUndefined,
         trim_blocks=True,
