@@ -1,10 +1,16 @@
-# Before the first job.
+# Before the first job, and before Snakemake's own lock.
 from emaki.config.derived import run_of
+from emaki.workflow import at_work
 from emaki.costs.preflight import TO_DO, check_study, page, refuse_runs
 from emaki.costs.study_plan import refuse
 
 
+for process, other in at_work.find_others():
+    print(at_work.explain(process, other, study.study), file=sys.stderr)
+
+
 onstart:
+    at_work.register(study.study)
     snakemake_internals.lift_job_rate_limit(workflow)
     jobs = snakemake_internals.jobs_to_run(workflow)
     if not snakemake_internals.runs_elsewhere(workflow):
