@@ -134,6 +134,7 @@ rule report:
         config=f"{STUDY}/config.json",
         experiments=[evaluation.answers(experiment) for experiment in study.experiments],
         grids=evaluation.shown_grids(),
+        votes=votes.counted() or [],
         metrics=evaluation.shown_metrics(),
         cards=[f"{dataset}/card.json" for dataset in evaluation.shown_datasets()],
         sheets=[f"{dataset}/contact_sheet.png" for dataset in evaluation.shown_datasets()],

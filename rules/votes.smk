@@ -22,3 +22,25 @@ rule ballot:
     shell:
         'python scripts/jobs/run.py --warm --log {log} {input.script} --study "$EMAKI_STUDY"'
         " --output {output:q}"
+
+
+rule count_votes:
+    input:
+        script="scripts/votes.py",
+        modules=evaluation.code("scripts/votes.py"),
+        votes=study.votes,
+        samples=files_in([votes.samples()]),
+        scores=files_in([votes.scores()]),
+    output:
+        f"{STUDY}/votes.json",
+    log:
+        f"{LOGS}/votes.log",
+    localrule: True
+    conda:
+        "../envs/report.yaml"
+    params:
+        contests=as_json(votes.contests),
+        votes=study.votes,
+    shell:
+        'python scripts/jobs/run.py --log {log} {input.script} --study "$EMAKI_STUDY"'
+        " --output {output:q}"

@@ -13,6 +13,7 @@ from emaki.common.files import replacing
 from emaki.config import read_saved
 from emaki.report.page import render
 from emaki.workflow.evaluation_files import EvaluationFiles
+from emaki.workflow.vote_files import VoteFiles
 
 
 @friendly
@@ -29,6 +30,7 @@ def main() -> None:
         },
         training={run: files.metrics(run) for run in files.shown_runs()},
         datasets=files.shown_datasets(),
+        people=digests.read_json(path) if (path := VoteFiles(study).counted()) else None,
         benchmarks=sorted(Path(files.folder, "benchmarks").rglob("*.tsv")),
     )
     with replacing(arguments.output) as temporary:

@@ -57,6 +57,7 @@ def find_mistakes(study: Study, document: Document) -> list[str]:
     found = [*_models(study), *_files(study), *repositories.problems(study, document.file)]
     found += [*_names(study), *_sampling(study), *_captions(study), *_datasets(study)]
     found += [*_prompts(study), *_runs(study, document.own), *_experiments(study, document.own)]
+    found += _votes(study)
     found = found or list(_claims(study))  # which are about all of that
     return [document.error(path, text) for path, text in found if document.says_itself(path)]
 
@@ -121,6 +122,7 @@ def _paths(study: Study) -> Mistakes:
     for name, captioner in study.captions.items():
         if path := getattr(captioner, "path", None):
             found.append((("captions", name, "path"), path))
+    found += [(("votes", number), path) for number, path in enumerate(study.votes)]
     for keys, path in found:
         if (odd := re.search(r"[{}\n\r]", path)) and Path(path).exists():
             yield keys, f"is {path!r}, but a path must be without {odd[0]!r}: rename it"
@@ -146,6 +148,12 @@ def _models(study: Study) -> Mistakes:
             yield ("models", name, "pipeline"), families.unknown(model.pipeline)
         elif model.non_ema_sha256 and not model.non_ema_revision:
             yield ("models", name, "non_ema_sha256"), "goes with non_ema_revision only"
+
+
+def _votes(study: Study) -> Mistakes:
+    for number, path in enumerate(study.votes):
+        if not Path(path).is_file():
+            yield ("votes", number), f"is {path}, which is no file"
 
 
 def _sampling(study: Study) -> Mistakes:

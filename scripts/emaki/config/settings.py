@@ -286,6 +286,9 @@ class Study(Settings):
     experiments: Named[Experiment]
     """Questions."""
 
+    votes: Unique[str] = Field([], max_length=1000, json_schema_extra={"value": "list of paths"})
+    """Files of what people said, saved by the page votes.html beside the report."""
+
     def as_json(self) -> dict[str, Any]:
         """The study as JSON holds it, from which `model_validate` makes it again."""
         runs = {name: run.values() for name, run in self.runs.items()}

@@ -101,9 +101,9 @@ def count(
 
     A dict: `votes`, their number; `unknown`, of them on pictures that are gone; `raters`, a list
     of {rater, votes, repeated, steady}, the pairs that were shown twice and how many of them got
-    the same vote; `contests`, a list of {variant, baseline, role, prompts (how many), wins, low,
-    high, ties} with the share that the variant wins, a tie counting half; `agreement`, a list of
-    {metric, prompts, agrees, low, high}.
+    the same vote; `contests`, a list of {variant, baseline, role, prompts_set, prompts (how many),
+    wins, low, high, ties} with the share that the variant wins, a tie counting half; `agreement`,
+    a list of {metric, prompts, agrees, low, high}.
     """
     votes = list(votes)
     known = [vote for vote in votes if _is_known(vote, places)]
@@ -119,6 +119,7 @@ def count(
                     "variant": one.variant,
                     "baseline": one.baseline,
                     "role": one.role,
+                    "prompts_set": one.prompts,
                     **_share("wins", (values > 0).sum() + (values == 0).sum() / 2, len(values)),
                     "ties": int((values == 0).sum()),
                 }

@@ -22,7 +22,17 @@ from emaki.config.settings import Study
 from emaki.evaluation.metrics import Metric, metrics_of
 from emaki.evaluation.verdicts import WITH_VERDICT
 from emaki.evaluation.words import UNDECIDED
-from emaki.report import charts, claims, costs, curves, inline_images, margins, recommended, summary
+from emaki.report import (
+    charts,
+    claims,
+    costs,
+    curves,
+    inline_images,
+    margins,
+    preferences,
+    recommended,
+    summary,
+)
 
 ENTRY_TEXTS = ("date", "title", "question", "expected", "observed")
 TEMPLATES = Path(__file__).parent / "templates"
@@ -39,12 +49,14 @@ def render(
     training: Mapping[str, Sequence[str]],
     datasets: Sequence[str],
     benchmarks: Sequence[Path],
+    people: Mapping[str, Any] | None = None,
 ) -> str:
     """The report as HTML.
 
     `answers` is {experiment: what compare.py wrote}; `grids` {experiment: {name: path}}; `training`
     {run: [paths of metrics.parquet in the order of steps]}; `datasets` folders with card.json and
-    contact_sheet.png; `benchmarks` the paths of Snakemake's benchmark files.
+    contact_sheet.png; `benchmarks` the paths of Snakemake's benchmark files; `people` what votes.py
+    wrote, if there are votes.
     """
     timings = costs.read(benchmarks)
     losses = {run: curves.read_losses(paths) for run, paths in training.items()}
@@ -54,6 +66,7 @@ def render(
     distinct = summary.distinct(answers)
     experiments = [
         _experiment(study, metrics, name, answers, grids.get(name, {}), losses, timings)
+        | {"people": preferences.of_experiment(people, answers[name])}
         for name in order
     ]
     environment = jinja2.Environment(
@@ -68,6 +81,7 @@ def render(
         "difference": charts.difference,
         "interval": charts.interval,
         "cost": charts.cost,
+        "percent": "{:.0%}".format,
         "duration": charts.duration,
         "value": _value,
         "verdict": lambda said: said or charts.NO_VERDICT,
@@ -84,6 +98,8 @@ def render(
         margins=margins.tables(study, metrics, answers),
         damages=margins.DAMAGES_TOLD,
         experiments=experiments,
+        people=people,
+        agreement=preferences.agreement(people, metrics) if people else [],
         scroll=_scroll(study, answers, grids),
         comparisons=len(distinct),
         tally=summary.tally(distinct),

@@ -23,6 +23,26 @@ class VoteFiles:
             for variant in (one.variant, one.baseline)
         }
 
+    def scores(self) -> dict[tuple[str, str, str], list[str]]:
+        """{(measure, variant, role): its scores} of measures that give a picture a number.
+
+        Of one that gives no verdicts only the first block is scored.
+        """
+        return {
+            (name, variant, one.role): [
+                f"{self.folder}/scores/{name}/{variant}/{one.prompts}/{block}.parquet"
+                for block in drawn_blocks(self.study, one)[: None if m.decides else 1]
+            ]
+            for name, m in self.study.measures.items()
+            for one in self.contests
+            for variant in (one.variant, one.baseline)
+            if one.role in m.texts and not m.compares_with_real
+        }
+
     def ballot(self) -> str:
         """The page on which people vote."""
         return f"{self.folder}/votes.html"
+
+    def counted(self) -> str | None:
+        """The file of what the votes come to; None where there are none."""
+        return f"{self.folder}/votes.json" if self.study.votes else None
