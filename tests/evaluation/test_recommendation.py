@@ -168,3 +168,14 @@ def test_without_a_measure_that_is_fit_nothing_is_recommended(made):
     assert found["sentence"] == (
         "No measure is fit to judge its pictures, so no model is recommended."
     )
+
+
+def test_what_a_claim_compares_besides_is_no_candidate(made):
+    """`rank` asks about lora-r64; what lora-r4 does against the base is another entry's."""
+    plan, measures, scores, references, calibrations = material(made, "rank")
+    answers = compare(plan, measures, scores, references, calibrations)
+    found = recommend(plan, measures, scores, references, answers, 0.05)
+    other = {"variant": "lora-r4/000060/raw/1.0", "family": "claim", "metrics": {}}
+    pair = next(pair for pair in plan["pairs"] if pair["baseline"] == "base/tiny") | other
+    answers["pairs"].append(pair)
+    assert recommend(plan, measures, scores, references, answers, 0.05) == found

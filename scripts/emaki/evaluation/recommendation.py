@@ -41,7 +41,14 @@ def recommend(
     """
     metrics = deciding(measures, plan["prompts"])
     baseline = plan["pairs"][0]["baseline"]
-    pairs = [p for p in answers["pairs"] if p["baseline"] == baseline and p["family"] != "scale"]
+    pairs = [
+        pair
+        for pair in answers["pairs"]
+        # a claim may compare others with the baseline, too
+        if pair["baseline"] == baseline
+        and pair["family"] != "scale"
+        and plan["variants"].get(pair["variant"], {}).get("run") in plan["methods"]
+    ]
     margins = _margins(answers, {pair["model"] for pair in pairs})
     chosen = {role: _first_fit(metrics, role, margins) for role in ("domain", "unrelated")}
     axes = [name for name in chosen.values() if name is not None]
