@@ -41,6 +41,10 @@ def test_a_measure_that_does_not_decide_takes_no_share():
     shown = MEASURES | {"kid": KIND.read({"type": "kid", "decides": False})}
     found = share_error({"it": plan(("a", "base", "headline"))}, shown, 0.06)
     assert found["it"]["pairs"][0]["errors"] == {"domain_clip": 0.03, "unrelated_clip": 0.03}
+    it = plan(("a", "base", "headline"))
+    it["pairs"][0]["claimed"] = ["domain_kid"]
+    (pair,) = share_error({"it": it}, shown, 0.06)["it"]["pairs"]
+    assert pair["errors"] == dict.fromkeys(METRICS, pytest.approx(0.02))
 
 
 def test_a_pair_has_the_smallest_share_of_all_its_experiments():

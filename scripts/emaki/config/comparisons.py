@@ -51,8 +51,8 @@ def comparisons(study: Study, experiment: str) -> dict[str, Any]:
     real; `variants` {path: {label, name, run, step, weights, scale}}, where `name` is the
     label without step and scale; `methods` {run: "lora" or "full"}; `pairs`, a list of
     {variant, baseline, name, family, model}, the first two paths, `name` the baseline's and `model`
-    the base model whose pictures say what matters, and in the family `claim` also `claimed`, the
-    metrics that it is judged by; `claims`, a list of {number, variant, baseline, metric, says} of
+    the base model whose pictures say what matters, and where claims are about it also `claimed`,
+    the metrics that these name; `claims`, a list of {number, variant, baseline, metric, says} of
     those that are checked by a measure, `number` among all; `looks` {role: after how many prompts
     is looked for a verdict}, none of which can be given with less than `fewest`; `first_block`
     {role: how many prompts are drawn of everything}. A headline pair of which a side has several
@@ -85,7 +85,7 @@ def comparisons(study: Study, experiment: str) -> dict[str, Any]:
             dict(zip(keys, pair))
             | {"model": _base_model(study, every[pair[0]], every[pair[1]])}
             | _trainings(study, pair[-1], every[pair[0]], every[pair[1]])
-            | ({"claimed": _claimed_metrics(claims, pair[:2])} if pair[3] == "claim" else {})
+            | _claimed_metrics(claims, pair[:2])
             for pair in pairs
         ],
         "claims": claims,
@@ -191,9 +191,9 @@ def _claims(study, experiment):
 
 
 def _claimed_metrics(claims, pair):
-    """The metrics by which claims are about a pair."""
+    """{"claimed": the metrics by which claims are about a pair}, if any are."""
     own = [c["metric"] for c in claims if (c["variant"], c["baseline"]) == pair]
-    return list(dict.fromkeys(own))
+    return {"claimed": list(dict.fromkeys(own))} if own else {}
 
 
 def _base_model(study, *variants):

@@ -24,7 +24,8 @@ def overall(metrics: Mapping[str, Metric], found: Mapping[str, dict]) -> str:
     `found` are the metrics of a pair by name, each with its "verdict". What is not decided yet
     does not stand against a better or a worse, but against the same.
     """
-    said = [m["verdict"] for name, m in found.items() if metrics[name].role == "domain"]
+    own = {name: m["verdict"] for name, m in found.items() if metrics[name].role == "domain"}
+    said = [verdict for name, verdict in own.items() if metrics[name].measure.decides]
     return one_verdict(said)
 
 

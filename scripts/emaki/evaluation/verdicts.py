@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from emaki.evaluation.measures import Measure
-from emaki.evaluation.metrics import deciding
+from emaki.evaluation.metrics import judged_by
 from emaki.evaluation.settings import ERROR
 
 # Comparisons that an experiment is about; the others show how a training went, and get a verdict
@@ -20,14 +20,14 @@ def share_error(
 ) -> dict[str, dict[str, Any]]:
     """The plans {experiment: as emaki.config.comparisons has it}, with each pair's shares of error.
 
-    An experiment's verdicts, one for each of its comparisons and of the metrics that decide, are
+    An experiment's verdicts, one for each of its comparisons and of the metrics that decide it, are
     wrong together at most as often as `error`, so each has an equal share (Bonferroni). What
     several experiments compare gets the smallest of its shares in all of them: one result, and no
     experiment's error grows. A pair whose metrics have no share has no `errors`, and no verdict.
     """
     smallest: dict[tuple, float] = {}
     for plan in plans.values():
-        metrics = deciding(measures, plan["prompts"])
+        metrics = judged_by(measures, plan["prompts"])
         own = [(pair, name) for pair in plan["pairs"] for name in _judged(pair, metrics)]
         for pair, name in own:
             question, share = _question(plan, pair, name, metrics[name].role), error / len(own)
@@ -36,13 +36,16 @@ def share_error(
 
 
 def _judged(pair, metrics):
-    """The metrics by which a pair gets a verdict for its experiment's sake."""
-    claimed = pair.get("claimed", ())
-    return [name for name in metrics if pair["family"] in WITH_VERDICT or name in claimed]
+    """The metrics by which a pair gets a verdict for its experiment's sake: those that decide, if
+    it is about the pair, and those that a claim names."""
+    about, claimed = pair["family"] in WITH_VERDICT, pair.get("claimed", ())
+    return [
+        n for n, metric in metrics.items() if n in claimed or (about and metric.measure.decides)
+    ]
 
 
 def _with_errors(plan, measures, smallest):
-    metrics, pairs = deciding(measures, plan["prompts"]), []
+    metrics, pairs = judged_by(measures, plan["prompts"]), []
     for pair in plan["pairs"]:
         questions = {n: _question(plan, pair, n, metric.role) for n, metric in metrics.items()}
         errors = {name: smallest[asked] for name, asked in questions.items() if asked in smallest}

@@ -47,8 +47,6 @@ def tables(
 
 def _sentence(metric, margin):
     measure = metric.measure
-    if not measure.decides:
-        return "Shown without a verdict."
     if margin["value"] is None:
         return f"No verdict: {margin['reason']}."
     size = f"Margin {charts.number(margin['value'])}"

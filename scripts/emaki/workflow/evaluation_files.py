@@ -1,7 +1,7 @@
 """What the jobs read that score, compare and show."""
 
 import functools
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -104,21 +104,31 @@ class EvaluationFiles:
 
         By a measure that decides nothing they are those of the first block.
         """
-        first = self.plans[experiment]["first_block"]
+        first, decide = self.plans[experiment]["first_block"], self._deciding(experiment)
         ends = self.looks.ends(experiment)
         begun = {(variant, role): first[role] for variant, role in ends}
-        return self._blocks(experiment, ends, True) | self._blocks(experiment, begun, False)
+        others = self.study.measures.keys() - decide
+        return self._blocks(experiment, ends, decide) | self._blocks(experiment, begun, others)
+
+    def _deciding(self, experiment: str) -> set[str]:
+        """The measures that give verdicts in an experiment."""
+        metrics = metrics_of(self.study.measures)
+        pairs = self.plans[experiment]["pairs"]
+        return {metrics[name].measure_name for pair in pairs for name in pair.get("errors", ())}
 
     def look_scores(self, number: int) -> dict[str, ScoreFiles]:
         """{experiment: the scores that look `number` judges}, of those that are not decided."""
         found = {name: self.looks.ends_of_look(name, number) for name in self.plans}
-        return {name: self._blocks(name, ends, True) for name, ends in found.items() if ends}
+        return {
+            name: self._blocks(name, ends, self._deciding(name))
+            for name, ends in found.items()
+            if ends
+        }
 
     def _blocks(
-        self, experiment: str, ends: Mapping[tuple[str, str], int], decide: bool
+        self, experiment: str, ends: Mapping[tuple[str, str], int], measures: Container[str]
     ) -> ScoreFiles:
-        """The scores up to so many prompts, {(variant, role): prompts}, by each measure that
-        decides, or by each that does not."""
+        """The scores by these measures up to so many prompts, {(variant, role): prompts}."""
         sets = self.plans[experiment]["prompts"]
         return {
             (name, variant, role): [
@@ -127,7 +137,7 @@ class EvaluationFiles:
             ]
             for name, measure in self.study.measures.items()
             for (variant, role), end in ends.items()
-            if measure.decides == decide and role in measure.texts
+            if name in measures and role in measure.texts
         }
 
     def spreads(self, *experiments: str) -> list[str]:
@@ -146,7 +156,7 @@ class EvaluationFiles:
                     for path in paths_of(pair)
                     for role, found in plan["looks"].items()
                 },
-                True,
+                [measure for measure, found in self.study.measures.items() if found.decides],
             )
             for name, plan in self.recipes.items()
         }

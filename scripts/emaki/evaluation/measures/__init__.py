@@ -72,7 +72,7 @@ class Measure(Settings):
 
     decides: bool = True
     """Whether it gives verdicts. If not, its numbers are shown, of the first block of prompts, and
-    it takes no share of the error."""
+    it takes no share of the error; only claims that name it are decided."""
 
     texts: ClassVar[dict[str, Texts]] = {}
     """By the role of the prompts, "domain" or "unrelated", whose pictures the measure judges."""

@@ -15,7 +15,7 @@ class Sharpness(Measure):
 
     decides: bool = False
     """Whether it gives verdicts. If not, its numbers are shown, of the first block of prompts, and
-    it takes no share of the error."""
+    it takes no share of the error; only claims that name it are decided."""
 
     texts: ClassVar[dict[str, Texts]] = {
         "domain": Texts(
