@@ -75,7 +75,7 @@ resume: $(INSTALLED)
 
 # Tests that lack something (a browser) are skipped, and at the end the reasons are told.
 test: lint
-	$(BIN)/python -m pytest -n 2 --dist loadgroup -rs
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -rs
 
 # The training environment from its file: downloads the CUDA build of PyTorch (GBs).
 test-envs: $(INSTALLED)

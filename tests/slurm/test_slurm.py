@@ -11,7 +11,7 @@ import pytest
 from cluster import ask, env, read, wait_for
 from cluster_study import COMPARED, LONG, ON_SLURM, REPORT
 
-pytestmark = [pytest.mark.slurm, pytest.mark.xdist_group("slurm")]
+pytestmark = pytest.mark.slurm
 TRAINING = "rule_train_newest_wildcards_long_000900"
 WEIGHTS = "results/tiny-cluster/runs/long/000900/weights/raw/pytorch_lora_weights.safetensors"
 # The test's nodes, one of each model.

@@ -14,7 +14,6 @@ import pytest
 from PIL import Image
 from screenshot import MISSING, browser, look, problems
 
-pytestmark = pytest.mark.xdist_group("workflow")
 CHECKPOINT = "results/small/runs/lora/000006/checkpoint.json"
 SAMPLES = "results/small/samples/lora/000006/raw/1.0/rooms/0000-0002.parquet"
 

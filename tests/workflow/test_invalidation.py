@@ -7,8 +7,6 @@ import time
 
 import pytest
 
-pytestmark = pytest.mark.xdist_group("workflow")
-
 END = ["publish report.html", "report small/report.html"]
 BALLOT = "ballot small/votes.html"  # of pictures that headline comparisons have
 LORA = ["lora/000006/raw/0.5", "lora/000006/raw/1.0"]

@@ -6,8 +6,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-pytestmark = pytest.mark.xdist_group("workflow")
-
 PROMPTS = [
     f"a living room with {number} red couches and a window to the garden" for number in range(3000)
 ]

@@ -13,7 +13,6 @@ from emaki.evaluation.settings import Evaluation
 from emaki.sampling.settings import PromptSet
 from emaki.workflow.looks import Looks
 
-pytestmark = pytest.mark.xdist_group("workflow")
 ANSWERS = [f"results/looks/experiments/{name}.json" for name in ("ruined", "gentle")]
 PASSING = "train_passing looks/runs/ruined+seed1/000001"
 BASE, GENTLE, HALF = "base/tiny", "gentle/000002/raw/1.0", "gentle/000002/raw/0.5"

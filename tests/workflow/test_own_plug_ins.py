@@ -5,8 +5,6 @@ import json
 import pyarrow.parquet as pq
 import pytest
 
-pytestmark = pytest.mark.xdist_group("workflow")
-
 SHARDS = ("00000", "00001")
 CAPTIONS = [f"results/small/captions/squares/shards/{shard}/loud.parquet" for shard in SHARDS]
 SCATTER = "images_scatter_squares squares/shards/00000"  # named by its first output

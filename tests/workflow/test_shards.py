@@ -13,8 +13,6 @@ from emaki.data.decoding import to_png
 from emaki.data.sources import KIND
 from emaki.training.data import Latents
 
-pytestmark = pytest.mark.xdist_group("workflow")
-
 LATENTS = "tiny/64-flip"
 TARGETS = [
     *(f"results/small/runs/{run}/000002/checkpoint.json" for run in ("whole", "three")),
