@@ -54,7 +54,7 @@ def test_the_plan_leaves_nothing_open_and_tells_licences():
     trained = sum(count for rule, count in jobs.items() if rule.startswith("train"))
     assert trained == 10 * 15_000 / 500
     assert jobs["compare"] == 10
-    assert (jobs["hub_pipeline"], jobs["hub_non_ema"], jobs["hub_model"]) == (1, 1, 4)
+    assert (jobs["hub_pipeline"], jobs["hub_non_ema"], jobs["hub_model"]) == (1, 1, 5)
     assert re.search(r"full-8bit: .* 12\.1 GB of GPU memory fits 48, smallest GPU: T4", text)
     assert re.search(r"cost \d+\.\d\d: x 0.8 an hour", text)
     assert "it fits: 1000 GB (machine.disk_gb)" in text

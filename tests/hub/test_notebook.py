@@ -90,7 +90,7 @@ def test_the_notebook_end_to_end(tmp_path):
         taken = {path.rpartition("/")[2] for _, path, _ in hub.log if "/resolve/" in path}
         hub.shutdown()
         photographs.shutdown()
-    assert re.search(r"passed +hub: gives all 7 repositories", started)
+    assert re.search(r"passed +hub: gives all 8 repositories", started)
     assert "rooms, rooms-v2: you accept by going on: Unsplash's" in started
     assert {"photos.tsv000", "keywords.tsv000"} <= taken
     assert "collections.tsv000" not in taken
@@ -113,7 +113,7 @@ def check(folder, config):
         assert " ".join(entry["question"].split()) in report
         answers = json.loads((folder / f"results/sd14/experiments/{name}.json").read_text())
         metrics = {metric for pair in answers["pairs"] for metric in pair["metrics"]}
-        for judge in ("clip_score", "preference", "likeness", "kid", "cmmd", "sharpness"):
+        for judge in ("siglip", "clip_score", "preference", "likeness", "kid", "cmmd", "sharpness"):
             assert f"domain_{judge}" in metrics, name
     captions = pq.read_table(folder / "results/sd14/captions/rooms/keyword.parquet")
     assert all(text.endswith("interior design") for text in captions["caption"].to_pylist())
@@ -142,6 +142,7 @@ def fill(hub, folder):
         "unsplash": hub.add("image-search-2/unsplash_lite_image_dataset", tables),
         "clip": hub.add("openai/clip-vit-large-patch14", clip),
         "pickscore": hub.add("yuvalkirstain/PickScore_v1", clip),
+        "siglip": hub.add("google/siglip2-base-patch16-224", siglip(folder / "siglip")),
         "dinov2": hub.add("facebook/dinov2-base", dinov2(folder / "dinov2")),
         "blip": hub.add(
             "Salesforce/blip-image-captioning-large", contents(RESOURCES / "tiny-blip")
@@ -172,6 +173,25 @@ def dinov2(folder):
     Dinov2Model(Dinov2Config(image_size=28, patch_size=14, **size)).save_pretrained(folder)
     shape = {"size": {"shortest_edge": 32}, "crop_size": {"height": 28, "width": 28}}
     BitImageProcessorPil(**shape).save_pretrained(folder)
+    return contents(folder)
+
+
+def siglip(folder):
+    """A SiglipModel with random weights, its processor, and the tokenizer of the tiny CLIP."""
+    import torch
+    from transformers import AutoTokenizer, SiglipConfig, SiglipModel
+    from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
+
+    torch.manual_seed(0)
+    tokenizer = AutoTokenizer.from_pretrained(RESOURCES / "tiny-clip")
+    tokenizer.save_pretrained(folder)
+    size = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2}
+    size |= {"num_attention_heads": 2}
+    text = {"vocab_size": len(tokenizer), "max_position_embeddings": 64, "pad_token_id": 0}
+    vision = {"image_size": 32, "patch_size": 16}
+    config = SiglipConfig(text_config=text | size, vision_config=vision | size)
+    SiglipModel(config).save_pretrained(folder)
+    SiglipImageProcessorPil(size={"height": 32, "width": 32}).save_pretrained(folder)
     return contents(folder)
 
 

@@ -80,6 +80,7 @@ BYTES = {"fp16": 2, "fp32": 4}
 # Bytes of other repositories: of weights their parameters in fp32, of datasets what is brought.
 DOWNLOADS = {
     "openai/clip-vit-large-patch14": 428e6 * 4,
+    "google/siglip2-base-patch16-224": 375e6 * 4,
     "facebook/dinov2-base": 87e6 * 4,
     "yuvalkirstain/PickScore_v1": 986e6 * 4,
     "Salesforce/blip-image-captioning-large": 470e6 * 4,
