@@ -1,14 +1,10 @@
 """A model of transformers' image-text-to-text class that captions pictures."""
 
-from typing import Any
-
 import torch
 from PIL import Image
-from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor
 
 from emaki.captioners._generation import sample_nucleus
-from emaki.common.devices import device, dtype
-from emaki.common.errors import UserError
+from emaki.common import image_text_models
 
 
 class ImageTextModel:
@@ -28,25 +24,9 @@ class ImageTextModel:
         max_new_tokens: int,
         num_beams: int,
     ) -> None:
-        try:
-            config = AutoConfig.from_pretrained(folder, local_files_only=True)
-            self.processor = AutoProcessor.from_pretrained(folder, local_files_only=True)
-            self.model: Any = AutoModelForImageTextToText.from_pretrained(
-                folder,
-                config=config,
-                local_files_only=True,
-                use_safetensors=True,
-                dtype=dtype(precision),
-            )
-        except (OSError, ValueError, ImportError) as error:
-            reason = " ".join(str(error).split())
-            raise UserError(
-                f"{folder} cannot be read as an image-text-to-text model: {reason}"
-            ) from None
-        self.device = device()
-        self.model.eval().to(self.device)
-        self.processor.tokenizer.padding_side = "left"  # a caption goes on from the prompt's end
-        self.prompt = self._place_picture(prompt)
+        self.model, self.processor = image_text_models.load(folder, precision)
+        self.device = self.model.device
+        self.prompt = image_text_models.place_picture(self.processor, prompt)
         self.top_p = top_p
         self.settings = {
             "max_new_tokens": max_new_tokens,
@@ -67,12 +47,3 @@ class ImageTextModel:
         tokens = self.model.generate(**inputs, **noise, **self.settings)
         begun = 0 if self.model.config.is_encoder_decoder else inputs.input_ids.shape[1]
         return self.processor.batch_decode(tokens[:, begun:], skip_special_tokens=True)
-
-    def _place_picture(self, prompt: str) -> str:
-        """The prompt with the picture's place in it, as the model was trained to read it."""
-        if not self.processor.chat_template:
-            return f"{getattr(self.processor, 'image_token', '')}{prompt}"
-        content = [{"type": "image"}, {"type": "text", "text": prompt}]
-        return self.processor.apply_chat_template(
-            [{"role": "user", "content": content}], add_generation_prompt=True
-        )

@@ -1,13 +1,12 @@
 """Captions by a model of transformers' image-text-to-text class (Llava, Idefics3, ...)."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from emaki.captioners._model import LoadedModel, ModelCaptioner
-from emaki.common.model_folders import HUB_FOLDER
+from emaki.common.model_folders import image_text_files
 
 
 class ImageTextToText(ModelCaptioner):
@@ -30,15 +29,7 @@ class ImageTextToText(ModelCaptioner):
             yield "num_beams", "does not go with top_p, which samples"
 
     def files(self) -> list[str]:
-        """All that transformers may read: settings, tokenizer, chat template, weights.
-
-        Of a model of the hub that is the list which the rule makes that brings it.
-        """
-        folder = Path(self.model)
-        if folder.is_relative_to(HUB_FOLDER):
-            return [f"{folder}/files.json"]
-        kinds = {".json", ".jinja", ".model", ".txt", ".safetensors"}
-        return sorted(str(file) for file in folder.iterdir() if file.suffix in kinds)
+        return image_text_files(self.model)
 
     def load(self) -> LoadedModel:
         """The model. Raises UserError too if its processor needs what is not installed."""

@@ -23,3 +23,16 @@ def transformers_files(*folders: str) -> list[str]:
     """What decides the output of models in folders that transformers wrote."""
     names = ("config.json", weight_files.TRANSFORMERS)
     return [f"{path}/{name}" for path in folders for name in names]
+
+
+def image_text_files(folder: str | Path) -> list[str]:
+    """All that transformers may read of an image-text-to-text model: settings, tokenizer, chat
+    template, weights.
+
+    Of a model of the hub that is the list which the rule makes that brings it.
+    """
+    folder = Path(folder)
+    if folder.is_relative_to(HUB_FOLDER):
+        return [f"{folder}/files.json"]
+    kinds = {".json", ".jinja", ".model", ".txt", ".safetensors"}
+    return sorted(str(file) for file in folder.iterdir() if file.suffix in kinds)
