@@ -116,6 +116,15 @@ def test_a_kind_of_recipe_has_one_spread(both):
     assert widths[1] < 0.6 * widths[0]
 
 
+def test_trainings_that_two_comparisons_share_count_once(one):
+    _, config = one
+    files = EvaluationFiles(config)
+    plan, measures, scores, real, _ = material(one, "rank")
+    assert [len(pair["trainings"]) for pair in files.recipes["rank"]["pairs"]] == [2, 2]
+    spreads = find_spreads({"rank": plan}, measures, {"rank": scores}, {"rank": real})
+    assert {spread.degrees for spread in spreads.values()} == {1}
+
+
 def test_of_two_recipes_the_spreads_of_both_are_taken_where_more_is_known_of_them(both):
     plan, measures, scores, real, calibrations = material(both, "rank")
     where = ("tiny", "domain_clip_score", "rooms", "rooms", "rooms")

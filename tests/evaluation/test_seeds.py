@@ -31,7 +31,7 @@ def draw(chance, prompts, between, trainings=3, recipes=3, shared=8.0, alone=8.0
 
 
 def pooled_of(table):
-    return pool(spread_of(recipe) for recipe in table)
+    return pool({frozenset([str(n)]): [spread_of(recipe)] for n, recipe in enumerate(table)})
 
 
 def coverage(error, between, recipes, **more):
@@ -105,8 +105,20 @@ def test_a_recipe_that_is_much_better_is_seen_by_three_trainings():
     assert look(table[0], pooled_of(table), margin=3.0) == BETTER
 
 
+def pooled(**spreads):
+    return pool({frozenset(recipes.split("_")): own for recipes, own in spreads.items()})
+
+
 def test_pooling_weighs_recipes_by_their_trainings():
-    assert pool([Spread(1.0, 2), Spread(4.0, 1)]) == Spread(2.0, 3)
+    assert pooled(a=[Spread(1.0, 2)], b=[Spread(4.0, 1)]) == Spread(2.0, 3)
+
+
+def test_trainings_count_once_in_however_many_comparisons():
+    assert pooled(a=[Spread(1.0, 2), Spread(3.0, 2)], b=[Spread(4.0, 2)]) == Spread(3.0, 4)
+    pairs = {"a_b": [Spread(1.0, 2)], "b_c": [Spread(1.0, 2)]}
+    assert pooled(**pairs).degrees == 4
+    assert pooled(**pairs, a_c=[Spread(1.0, 2)]).degrees == 4
+    assert pooled(**pairs, d_e=[Spread(1.0, 2)]).degrees == 6
 
 
 def test_trainings_that_agree_are_as_sure_as_their_prompts():

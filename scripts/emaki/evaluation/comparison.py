@@ -177,19 +177,29 @@ def find_spreads(
     All are {experiment: as in `compare`}; only pairs with several trainings count, each once. The
     keys are those that `compare` looks for.
     """
-    found: dict[tuple[str, ...], dict[frozenset[str], Spread]] = {}
+    found: dict[tuple[str, ...], dict[frozenset[str], dict[frozenset[str], Spread]]] = {}
     for experiment, plan in plans.items():
         metrics = deciding(measures, plan["prompts"])
-        recipes = [pair for pair in plan["pairs"] if "trainings" in pair]
-        for pair, (name, metric) in itertools.product(recipes, metrics.items()):
+        pairs = [pair for pair in plan["pairs"] if "trainings" in pair]
+        for pair, (name, metric) in itertools.product(pairs, metrics.items()):
             trainings = [_sides(t, metric, scores[experiment]) for t in pair["trainings"]]
             prompts = _common_prompts(trainings, pair)[: plan["looks"][metric.role][0]]
             real = references[experiment].get(metric.measure_name)
             _, values = _pair_up(metric, trainings, prompts, real)
             models = frozenset((pair["variant"], pair["baseline"]))
             kind = _kind(plan, pair, pair["kinds"], name, metric)
-            found.setdefault(kind, {})[models] = spread_of(values)
-    return {kind: pool(spreads.values()) for kind, spreads in found.items()}
+            of_recipes = found.setdefault(kind, {}).setdefault(_recipes(pair), {})
+            of_recipes[models] = spread_of(values)
+    return {
+        kind: pool({recipes: list(own.values()) for recipes, own in spreads.items()})
+        for kind, spreads in found.items()
+    }
+
+
+def _recipes(pair) -> frozenset[str]:
+    """The sides of a pair that have several trainings."""
+    sides = ("variant", "baseline")
+    return frozenset(pair[s] for s in sides if len({t[s] for t in pair["trainings"]}) > 1)
 
 
 def _kind(plan, pair, kinds, name, metric):

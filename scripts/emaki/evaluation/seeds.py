@@ -11,7 +11,7 @@ Three trainings alone tell little of how far trainings lie apart, so that is poo
 of a kind. Where a recipe's own trainings lie further apart than that, they count.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -47,11 +47,25 @@ def spread_of(differences: np.ndarray) -> Spread:
     return Spread(float(differences.mean(axis=1).var(ddof=1)), len(differences) - 1)
 
 
-def pool(spreads: Iterable[Spread]) -> Spread:
-    """The spread of several recipes as one: the mean variance, by degrees of freedom."""
-    spreads = list(spreads)
-    degrees = sum(spread.degrees for spread in spreads)
-    return Spread(sum(s.variance * s.degrees for s in spreads) / degrees, degrees)
+def pool(spreads: Mapping[frozenset[str], Collection[Spread]]) -> Spread:
+    """The spreads of comparisons as one: the mean variance, by degrees of freedom.
+
+    They are given by the recipes whose trainings differ in them, one or both of a pair. What
+    several comparisons tell of the same trainings counts once.
+    """
+    recipes = sorted(set().union(*spreads))
+    own = [
+        (float(np.mean([s.variance for s in of])), min(s.degrees for s in of))
+        for of in spreads.values()
+    ]
+    known = sum(degrees for _, degrees in own)
+    # a recipe less nothing, or one less another: a - c follows from a - b and b - c
+    signs = [[(name in pair) * (-1) ** (name == max(pair)) for name in recipes] for pair in spreads]
+    independent = int(np.linalg.matrix_rank(np.array(signs)))
+    return Spread(
+        sum(variance * degrees for variance, degrees in own) / known,
+        known * independent // len(spreads),
+    )
 
 
 def recipe_interval(
