@@ -7,6 +7,7 @@ with 1 and a list where a picture is broken, the console has an error, something
 the network, or the page is wider than the screen.
 """
 
+import importlib.util
 import json
 import re
 import shutil
@@ -41,6 +42,24 @@ document.querySelector("pre").textContent = JSON.stringify({{
   asked: page.defaultView.performance.getEntriesByType("resource").map(e => e.name)
     .filter(name => !name.startsWith("data:")),
 }})}}, 300))</script>"""
+
+
+# axe-core (Deque) looks at the page in such a frame; which rules it breaks, and where first.
+AXE_MISSING = "axe-core is not installed: the package axe-core-python of requirements.txt"
+POLICY = re.compile('<meta http-equiv="Content-Security-Policy"[^>]*>')  # which lets no axe in
+AXE_FRAME = """<!doctype html><meta charset="utf-8"><style>iframe{{border:0;width:{width}px;
+height:1200px}}</style><iframe src="{page}"></iframe><pre hidden></pre><script>
+addEventListener("load", () => {{
+const page = document.querySelector("iframe").contentWindow;
+const script = page.document.createElement("script");
+script.src = "{axe}";
+script.onload = async () => {{
+  const found = await page.axe.run(page.document, {{resultTypes: ["violations"]}});
+  document.querySelector("pre").textContent = JSON.stringify(found.violations.map(
+    v => `${{v.impact}}: ${{v.id}}: ${{v.help}}: ${{v.nodes[0].target.join(" ")}}`));
+}};
+page.document.head.append(script);
+}})</script>"""
 
 
 def browser():
@@ -80,14 +99,38 @@ def problems(page):
     return found
 
 
+def axe():
+    """The path of axe-core's script, which a package brings along, or None."""
+    spec = importlib.util.find_spec("axe_core_python")
+    return Path(spec.origin).with_name("axe.min.js") if spec and spec.origin else None
+
+
+def inaccessible(page, width, dark=False):
+    """What axe-core finds wrong with a page at `width` pixels, by day or night: sentences."""
+    with tempfile.TemporaryDirectory() as folder:
+        frame, copy = Path(folder, "frame.html"), Path(folder, "page.html")
+        copy.write_text(POLICY.sub("", Path(page).read_text("utf-8")), "utf-8")
+        addresses = {"page": copy.as_uri(), "axe": axe().as_uri()}
+        frame.write_text(AXE_FRAME.format(width=width, **addresses))
+        scheme = f"--blink-settings=preferredColorScheme={0 if dark else 1}"
+        result = _run(folder, "--dump-dom", scheme, frame.as_uri())
+        return _told(result, page)
+
+
 def _measure(page, width, folder):
     frame = _frame(page, width, 1200, folder)
     result = _run(folder, "--dump-dom", "--enable-logging=stderr", "--v=0", frame)
+    told = _told(result, page)
+    console = re.findall(r":(?:ERROR|WARNING|INFO):CONSOLE.*?\] (.*)", result.stderr)
+    return {**told, "console": console}
+
+
+def _told(result, page):
+    """What the frame's script has put down."""
     text = re.search(r"<pre hidden[^>]*>(.*?)</pre>", result.stdout, re.DOTALL)
     if not text or not text[1].strip():
         raise RuntimeError(f"Chromium said nothing about {page}:\n{result.stderr[-2000:]}")
-    console = re.findall(r":(?:ERROR|WARNING|INFO):CONSOLE.*?\] (.*)", result.stderr)
-    return {**json.loads(unescape(text[1])), "console": console}
+    return json.loads(unescape(text[1]))
 
 
 def _frame(page, width, height, folder):

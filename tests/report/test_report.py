@@ -112,6 +112,26 @@ RECIPE = {
 }
 
 
+@pytest.mark.skipif(not screenshot.browser(), reason=screenshot.MISSING)
+@pytest.mark.skipif(not screenshot.axe(), reason=screenshot.AXE_MISSING)
+@pytest.mark.parametrize(("width", "dark"), [(1280, False), (1280, True), (390, False)])
+def test_nothing_bars_the_way_of_a_reader_by_axe(width, dark, made):
+    assert screenshot.inaccessible(made / "report.html", width, dark) == []
+
+
+@pytest.mark.skipif(not screenshot.browser(), reason=screenshot.MISSING)
+@pytest.mark.skipif(not screenshot.axe(), reason=screenshot.AXE_MISSING)
+def test_axe_sees_by_day_and_night(tmp_path):
+    pale = tmp_path / "pale.html"
+    pale.write_text(
+        "<!doctype html><html lang=en><title>pale</title><style>@media (prefers-color-scheme: dark)"
+        "{body{background:#111}}</style><main><h1>pale</h1><p style='color:#333'>text</p></main>"
+    )
+    assert screenshot.inaccessible(pale, 1280) == []
+    (told,) = screenshot.inaccessible(pale, 1280, dark=True)
+    assert told.startswith("serious: color-contrast: ")
+
+
 def test_the_page_needs_nothing_else(page):
     parsed = Page(page)
     assert all(source.startswith("data:image/") for source in parsed.sources)

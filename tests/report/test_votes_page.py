@@ -125,6 +125,13 @@ def test_nothing_is_wrong_on_a_wide_screen_and_on_a_phone(made):
     assert screenshot.problems(made[0] / "votes.html") == []
 
 
+@needs_browser
+@pytest.mark.skipif(not screenshot.axe(), reason=screenshot.AXE_MISSING)
+@pytest.mark.parametrize("width", screenshot.WIDTHS.values())
+def test_nothing_bars_the_way_of_a_rater_by_axe(width, made):
+    assert screenshot.inaccessible(made[0] / "votes.html", width) == []
+
+
 def test_the_page_is_blind_and_asks_for_nothing(made):
     folder, built = made
     html = (folder / "votes.html").read_text("utf-8")
