@@ -9,7 +9,8 @@ from pathlib import Path
 from emaki.common.errors import friendly
 from emaki.common.files import replacing
 from emaki.config import read_saved
-from emaki.report.ballot import read_pictures, render
+from emaki.config.contests import choose_prompts
+from emaki.report.ballot import read_pictures, read_prompts, render
 from emaki.workflow.vote_files import VoteFiles
 
 
@@ -17,9 +18,22 @@ from emaki.workflow.vote_files import VoteFiles
 def main() -> None:
     arguments = parse_arguments()
     files = VoteFiles(read_saved(arguments.study))
-    samples = {key: read_pictures(paths) for key, paths in files.samples().items()}
+    page = render(*read_contests(files))
     with replacing(arguments.output) as temporary:
-        temporary.write_text(render(files.contests, samples), encoding="utf-8")
+        temporary.write_text(page, encoding="utf-8")
+
+
+def read_contests(files: VoteFiles, place: Path = Path()) -> tuple[list, dict]:
+    """What `render` takes, from the files in a place: no more pictures than are shown."""
+    paths = {key: [place / path for path in own] for key, own in files.samples().items()}
+    asked = []
+    wanted: dict[tuple[str, str], set[str]] = {key: set() for key in paths}
+    for one in files.contests:
+        prompts = choose_prompts(one, read_prompts(paths[one.variant, one.prompts]))
+        asked.append((one, prompts))
+        for path in (one.variant, one.baseline):
+            wanted[path, one.prompts].update(prompts)
+    return asked, {key: read_pictures(paths[key], wanted[key]) for key in paths}
 
 
 def parse_arguments() -> argparse.Namespace:

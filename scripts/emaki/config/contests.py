@@ -1,10 +1,10 @@
 """Which pictures people are asked to compare: some of each headline comparison's."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from emaki.config.blocks import blocks, cuts, looks
-from emaki.config.comparisons import comparisons
+from emaki.config.derived import compared
 from emaki.config.settings import Study
 
 PAIRS = 480  # on a page, as many as somebody may be asked to look at, shared by the comparisons
@@ -46,6 +46,13 @@ def contests(study: Study) -> list[Contest]:
     return found
 
 
+def choose_prompts(contest: Contest, prompts: Sequence[str]) -> list[str]:
+    """Of a set's prompts those that a contest asks."""
+    count = min(contest.number, len(prompts))
+    places = range(contest.first, contest.first + count)
+    return [prompts[place % len(prompts)] for place in places]
+
+
 def drawn_blocks(study: Study, contest: Contest) -> list[str]:
     """The blocks of its set that are drawn whatever is decided."""
     return blocks(study, contest.prompts, _drawn(study, contest.role, contest.prompts))
@@ -59,14 +66,13 @@ def _drawn(study, role, prompts):
 
 def _asked(study) -> Iterator[tuple[str, str, str, str]]:
     seen: set[tuple[frozenset, str, str]] = set()
-    for experiment in study.experiments:
-        plan = comparisons(study, experiment)
-        for pair in plan["pairs"]:
-            for role, prompts in plan["prompts"].items():
-                key = (frozenset((pair["variant"], pair["baseline"])), role, prompts)
-                if pair["family"] == "headline" and key not in seen:
+    for experiment, entry in study.experiments.items():
+        for variant, baseline, _, family in compared(study, experiment):
+            for role, prompts in entry.prompts.by_role().items():
+                key = (frozenset((variant, baseline)), role, prompts)
+                if family == "headline" and key not in seen:
                     seen.add(key)
-                    yield pair["variant"], pair["baseline"], role, prompts
+                    yield variant, baseline, role, prompts
 
 
 def _part(share, role):

@@ -5,7 +5,7 @@ import hashlib
 import io
 import json
 import random
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -29,8 +29,8 @@ class Picture(NamedTuple):
     png: bytes
 
 
-Pictures = Mapping[tuple[str, int], Picture]
-"""By prompt and seed, in the order of the samples."""
+Pictures = Mapping[str, Picture]
+"""By prompt."""
 
 
 class Pair(NamedTuple):
@@ -41,24 +41,34 @@ class Pair(NamedTuple):
     right: str
 
 
-def read_pictures(paths: Iterable[str | Path]) -> dict[tuple[str, int], Picture]:
-    """The pictures of samples, a file for each block."""
-    found = {}
+def read_prompts(paths: Iterable[str | Path]) -> list[str]:
+    """The prompts of samples, a file for each block, in their order."""
+    tables = (parquet_files.read(path, columns=["prompt"]) for path in paths)
+    return list(dict.fromkeys(prompt for table in tables for prompt in table["prompt"].to_pylist()))
+
+
+def read_pictures(paths: Iterable[str | Path], prompts: Container[str]) -> dict[str, Picture]:
+    """Of samples, a file for each block, the first picture of each of these prompts."""
+    found: dict[str, Picture] = {}
     for path in paths:
-        columns = ["prompt", "seed", "image", "key"]
+        columns = ["prompt", "image", "key"]
         for row in parquet_files.read(path, columns=columns).to_pylist():
-            picture = Picture(picture_id(row["key"]), row["image"]["bytes"])
-            found[row["prompt"], row["seed"]] = picture
+            if row["prompt"] in prompts:
+                picture = Picture(picture_id(row["key"]), row["image"]["bytes"])
+                found.setdefault(row["prompt"], picture)
     return found
 
 
-def render(contests: Sequence[Contest], samples: Mapping[tuple[str, str], Pictures]) -> str:
+def render(
+    contests: Iterable[tuple[Contest, Sequence[str]]], samples: Mapping[tuple[str, str], Pictures]
+) -> str:
     """The page as HTML, with all its pictures inside.
 
-    `samples` are {(variant, set of prompts): its pictures}. Order and sides are random by a seed
-    made of the pictures: the same pictures give the same bytes.
+    `contests` have the prompts that they ask; `samples` are {(variant, set of prompts): the
+    pictures of these}. Order and sides are random by a seed made of the pictures: the same pictures
+    give the same bytes.
     """
-    asked = [pair for contest in contests for pair in _pairs(contest, samples)]
+    asked = [pair for contest, prompts in contests for pair in _pairs(contest, prompts, samples)]
     pictures = {one.id: one.png for _, *sides in asked for one in sides}
     seed = hashlib.sha256("\n".join(sorted(pictures)).encode()).hexdigest()
     data = {
@@ -93,19 +103,13 @@ def arrange(asked: Iterable[tuple[str, str, str]], seed: str) -> list[Pair]:
 
 
 def _pairs(
-    contest: Contest, samples: Mapping[tuple[str, str], Pictures]
+    contest: Contest, prompts: Iterable[str], samples: Mapping[tuple[str, str], Pictures]
 ) -> Iterator[tuple[str, Picture, Picture]]:
     """(prompt, picture, picture) of a contest; of the same picture there is nothing to ask."""
     ours, theirs = (samples[p, contest.prompts] for p in (contest.variant, contest.baseline))
-    first: dict[str, tuple[str, int]] = {}
-    for key in ours:
-        if key in theirs:
-            first.setdefault(key[0], key)
-    keys = list(first.values())
-    for place in range(contest.first, contest.first + min(contest.number, len(keys))):
-        key = keys[place % len(keys)]
-        if ours[key].png != theirs[key].png:
-            yield key[0], ours[key], theirs[key]
+    for prompt in prompts:
+        if ours[prompt].png != theirs[prompt].png:
+            yield prompt, ours[prompt], theirs[prompt]
 
 
 def _embed(png: bytes) -> str:
