@@ -1,9 +1,8 @@
 # Before the first job, and before Snakemake's own lock.
 from emaki.config.derived import run_of
-from emaki.workflow import at_work
+from emaki.workflow import at_work, remaking
 from emaki.costs.preflight import TO_DO, check_study, page, refuse_runs
 from emaki.costs.study_plan import refuse
-
 
 for process, other in at_work.find_others():
     print(at_work.explain(process, other, study.study), file=sys.stderr)
@@ -21,6 +20,10 @@ onstart:
             refuse_runs(study, dict.fromkeys(run_of(run_name(segment)) for segment in segments))
         except UserError as error:
             sys.exit(f"error: {error}")
+    try:
+        remaking.refuse(snakemake_internals.remade_jobs(workflow))
+    except UserError as error:
+        sys.exit(f"error: {error}")
     # What cannot fit on the disk is refused; one target alone may well fit.
     whole = {"all", "results/report.html", f"{STUDY}/report.html"}
     if snakemake_internals.requested_targets(workflow) <= whole:

@@ -4,7 +4,10 @@ Seen in Snakemake 9.27.1. `tests/workflow/test_snakemake_internals.py` asks the 
 fails where a new version has another answer.
 """
 
+import os
 from typing import TYPE_CHECKING, Any
+
+from emaki.workflow.remaking import Remade
 
 if TYPE_CHECKING:
     from snakemake.workflow import Workflow
@@ -48,6 +51,22 @@ def requested_targets(workflow: "Workflow") -> set[str]:
 def jobs_to_run(workflow: "Workflow") -> list[tuple[str, dict[str, str]]]:
     """(rule, wildcards) of the jobs that this start will run. Known from `onstart` on."""
     return [(job.rule.name, dict(job.wildcards.items())) for job in workflow.dag.needrun_jobs()]
+
+
+def remade_jobs(workflow: "Workflow") -> list[Remade]:
+    """The jobs of this start whose results, some of them at least, are there. From `onstart` on.
+
+    None with `--touch`, which makes nothing.
+    """
+    if workflow.touch:
+        return []
+    found = []
+    for job in workflow.dag.needrun_jobs():
+        if any(os.path.exists(str(output)) for output in job.output):
+            updated = workflow.dag.reason(job).updated_input
+            benchmark = str(job.benchmark) if job.benchmark else ""
+            found.append(Remade(job.rule.name, benchmark, sorted(map(str, updated))))
+    return found
 
 
 def runs_elsewhere(workflow: "Workflow") -> bool:
