@@ -9,7 +9,9 @@ that each does while both are training, after WARM_UP steps, per second and per 
 others use the cores too, the CPU seconds tell. On one core (taskset -c 1) both share it.
 
 Each trainer is also paired with bare_loop.py. The peer's script needs torchvision: --peer-path
-names a folder to put on its PYTHONPATH. The figures go to
+names a folder to put on its PYTHONPATH, which `pip install --no-deps --target FOLDER
+torchvision==VERSION` fills, of the version whose metadata ask for the torch that is installed.
+Another dies before its first step, which ends both with its message. The figures go to
 benchmarks/results/train_vs_diffusers.json.
 """
 
@@ -20,6 +22,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import models
@@ -173,11 +176,31 @@ def run_both(first, second, turn):
             start(job, report, cores[(number + turn) % len(cores)])
             for number, (job, report) in enumerate(zip((first, second), reports))
         ]
-        for job, log in jobs:
-            if job.wait():
-                log.seek(0)
-                sys.exit(log.read().decode()[-3000:])
+        wait_for_both(jobs, reports)
         return [json.loads(report.read_text()) for report in reports]
+
+
+def wait_for_both(jobs, reports):
+    """Wait for two (process, log); where one fails, or ends before its first step, end both.
+
+    The other would wait for its first step for ever.
+    """
+
+    def failed(job, report):
+        return job.poll() is not None and (job.poll() or not report.with_suffix(".ready").exists())
+
+    pairs = [(job, report) for (job, _), report in zip(jobs, reports)]
+    while any(job.poll() is None for job, _ in jobs) and not any(failed(*pair) for pair in pairs):
+        time.sleep(0.2)
+    for (job, log), report in zip(jobs, reports):
+        if failed(job, report):
+            for other, _ in jobs:
+                other.kill()
+                other.wait()
+            log.seek(0)
+            begun = report.with_suffix(".ready").exists()
+            when = "failed" if begun else "ended before its first step"
+            sys.exit(f"{' '.join(map(str, job.args))}\n{when}:\n{log.read().decode()[-3000:]}")
 
 
 def start(job, report, core):

@@ -1,6 +1,6 @@
 # Before the first job, and before Snakemake's own lock.
 from emaki.config.derived import run_of
-from emaki.workflow import at_work, remaking
+from emaki.workflow import at_work, clock, remaking
 from emaki.costs.preflight import TO_DO, check_study, page, refuse_runs
 from emaki.costs.study_plan import refuse
 
@@ -21,6 +21,7 @@ onstart:
         except UserError as error:
             sys.exit(f"error: {error}")
     try:
+        clock.refuse(STUDY)
         remaking.refuse(snakemake_internals.remade_jobs(workflow))
     except UserError as error:
         sys.exit(f"error: {error}")
