@@ -352,7 +352,7 @@ def _interval(values, looks, error):
 
 def _by_prompt(metric, values, margin):
     """How often ours is better, and how often a prompt fails: of measures of single pictures."""
-    if metric.measure.compares_with_real:
+    if not metric.measure.judges_pictures:
         return {"wins": None, "lost": None, "lost_beyond": None}
     gains = values if metric.higher_is_better else -values
     beyond = metric.measure.lost or 2 * (margin.value or 0)

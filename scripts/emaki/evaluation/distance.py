@@ -19,6 +19,7 @@ class Distance(Measure):
     """
 
     higher_is_better: ClassVar[bool] = False
+    judges_pictures: ClassVar[bool] = False
     compares_with_real: ClassVar[bool] = True
     yardstick: ClassVar[Yardstick | None] = Yardstick("blur", 0.5, 1.0, "a blur of 0.5 px costs")
     damages: ClassVar[tuple[str, ...]] = ("blur",)

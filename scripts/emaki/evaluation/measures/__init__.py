@@ -87,6 +87,9 @@ class Measure(Settings):
     not grow with the strength of each of these."""
     lost: ClassVar[float | None] = None
     """A prompt whose number falls by more than this has failed; by default two margins."""
+    judges_pictures: ClassVar[bool] = True
+    """Whether a prompt's difference says which of two pictures is better, so that wins and failures
+    are told."""
     compares_with_real: ClassVar[bool] = False
     """Whether `score_reference` is asked for a dataset's real pictures."""
     reference_splits: ClassVar[tuple[str, ...]] = ("train",)
