@@ -166,6 +166,15 @@ def test_the_best_models_are_exported(study):
     ]
     assert "Nothing to be done" in study.snakemake(*targets).stderr
     command = [sys.executable, "scripts/tools/best.py", "--config", "small.yaml", "--tell"]
-    told = subprocess.run(command, cwd=study.folder, capture_output=True, text=True, check=True)
-    assert "The config takes lora/000006/raw/0.5. It is in" in told.stdout
-    assert "merging: Take tiny" in told.stdout
+    told = [
+        subprocess.run(
+            [*command, "--experiment", name],
+            cwd=study.folder,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for name in ("lora", "merging")
+    ]
+    assert "The config takes lora/000006/raw/0.5. It is in" in told[0]
+    assert told[1].startswith("merging: Take tiny")
