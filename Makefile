@@ -91,9 +91,10 @@ test-cloud:
 test-full-scale: $(INSTALLED)
 	EMAKI_TEST_FULL_SCALE=1 $(BIN)/python -m pytest tests/hub/test_notebook.py
 
-# 500 configs with seeded mistakes; `make test` tries 60.
+# 500 configs with seeded mistakes, of which `make test` tries 60; every hand-over of the small study damaged.
 test-faults: $(INSTALLED)
-	EMAKI_MUTATIONS=500 $(BIN)/python -m pytest tests/config/test_mutations.py
+	EMAKI_TEST_FAULTS=1 EMAKI_MUTATIONS=500 $(BIN)/python -m pytest \
+	    tests/config/test_mutations.py tests/workflow/test_damaged_results.py
 
 # A real SLURM on this machine, with pretended nodes and GPUs. Needs root on Debian, or SLURM.
 test-slurm: $(INSTALLED)

@@ -24,7 +24,7 @@ def expand(document: Document) -> list[str]:
     mistakes = []
     for name, entry in experiments.items():
         matrix = _of(entry)
-        if matrix is None:
+        if matrix is None or not isinstance(runs.get(matrix.get("run", ""), {}), dict):
             continue
         if "cells" not in matrix:  # a study that is written out has them
             where = ("experiments", name)
@@ -50,7 +50,7 @@ def _of(entry: Any) -> dict[str, Any] | None:
         isinstance(levels, dict) and all(isinstance(keys, dict) for keys in levels.values())
         for levels in axes.values()
     )
-    return matrix if formed else None
+    return matrix if formed and isinstance(matrix.get("run", ""), str) else None
 
 
 def _wrong(
