@@ -45,12 +45,14 @@ def expand(document: Document) -> list[str]:
 def _of(entry: Any) -> dict[str, Any] | None:
     """The matrix of an experiment, if it has the form of one."""
     matrix = entry.get("matrix") if isinstance(entry, dict) else None
-    axes = matrix.get("axes") if isinstance(matrix, dict) else None
+    if not isinstance(matrix, dict) or not isinstance(matrix.get("run", ""), str):
+        return None
+    axes = matrix.get("axes")
     formed = isinstance(axes, dict) and all(
         isinstance(levels, dict) and all(isinstance(keys, dict) for keys in levels.values())
         for levels in axes.values()
     )
-    return matrix if formed and isinstance(matrix.get("run", ""), str) else None
+    return matrix if formed else None
 
 
 def _wrong(
