@@ -31,6 +31,7 @@ NAMED_BY_SETTINGS = {
     "caption_by_model": "captioning",
     "score": "evaluation",
     "calibrate": "evaluation",
+    "calibrate_real": "evaluation",
     "reference": "evaluation",
 }
 # diffusers and transformers use these behind our back, and matplotlib's files are read
@@ -40,8 +41,9 @@ IMPLIED = {
     "training": {"accelerate"},
     "training-xformers": {"accelerate", "xformers"},
 }
-# Imported by functions that a role's jobs do not call: only trainers read a corpus as tensors
-UNUSED = {"data": {"torch"}}
+# Imported by functions that a role's jobs do not call: only trainers read a corpus as tensors, and
+# only who trains or draws loads the models of a family
+UNUSED = {"data": {"torch", "diffusers"}, "report": {"torch", "diffusers"}}
 
 
 @functools.cache
