@@ -76,9 +76,11 @@ def check(study, number):
     if done.returncode == 0:  # only where the damage changes nothing that is read
         assert after.read_bytes() == expected, (before, kind)
         return f"{kind}: harmless"
-    told = re.findall(r"delete (\S+) and give the same command again", done.stdout + done.stderr)
+    sentence = r"error: (\S+) is damaged.* delete (\S+) and give the same command again"
+    told = re.findall(sentence, done.stdout + done.stderr)
     assert told, done.stdout + done.stderr
-    broken = study.folder / told[-1]
+    named, delete = told[-1]
+    broken = study.folder / (named if delete == "it" else delete)
     assert before == broken or broken in before.parents, (before, broken)
     shutil.rmtree(broken) if broken.is_dir() else broken.unlink()
     study.snakemake(target)
