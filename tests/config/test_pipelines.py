@@ -37,7 +37,14 @@ def rename(model, old, new):
     (model / old).rename(model / new)
 
 
+def be_sd3(model):
+    """Let the index name Stable Diffusion 3 without a T5."""
+    parts = {"text_encoder_3": [None, None], "tokenizer_3": [None, None]}
+    say(model / "model_index.json", _class_name="StableDiffusion3Pipeline", **parts)
+
+
 CASES = {
+    "SD3 without its transformer": (be_sd3, r"sd, which has no transformer/config.json"),
     "FLUX": (
         lambda model: say(model / "model_index.json", _class_name="FluxPipeline"),
         r"sd, which is a FluxPipeline, of which there is no family: take a Stable",

@@ -40,7 +40,7 @@ def make_tokenizer(folder, longest=16):
     )
 
 
-def make_vae():
+def make_vae(**changes):
     from diffusers import AutoencoderKL
 
     return AutoencoderKL(
@@ -50,6 +50,7 @@ def make_vae():
         latent_channels=4,
         norm_num_groups=8,
         sample_size=SIZE,
+        **changes,
     )
 
 
@@ -141,6 +142,59 @@ def make_sdxl_pipeline(folder):
     )
     pipeline.save_pretrained(folder / "model")
     return folder / "model"
+
+
+def make_sd3_pipeline(folder, with_t5=False):
+    """Write a StableDiffusion3Pipeline folder with random weights, its schedule shifted by 3."""
+    from diffusers import (
+        FlowMatchEulerDiscreteScheduler,
+        SD3Transformer2DModel,
+        StableDiffusion3Pipeline,
+    )
+    from transformers import CLIPTextModelWithProjection, T5Config, T5EncoderModel
+
+    tokenizer = make_tokenizer(folder / "words")
+    torch.manual_seed(0)
+    encoders = [
+        CLIPTextModelWithProjection(text_config(tokenizer, hidden_size=size, projection_dim=size))
+        for size in (32, 48)
+    ]
+    sizes = {"d_model": 96, "d_kv": 8, "d_ff": 64, "num_layers": 1, "num_heads": 4}
+    pipeline = StableDiffusion3Pipeline(
+        vae=make_vae(shift_factor=0.1),
+        text_encoder=encoders[0],
+        text_encoder_2=encoders[1],
+        text_encoder_3=T5EncoderModel(T5Config(vocab_size=40, **sizes)) if with_t5 else None,
+        tokenizer=tokenizer,
+        tokenizer_2=tokenizer,
+        tokenizer_3=make_t5_tokenizer() if with_t5 else None,
+        transformer=SD3Transformer2DModel(
+            sample_size=SIZE // 4,
+            patch_size=2,
+            in_channels=4,
+            out_channels=4,
+            num_layers=2,
+            attention_head_dim=8,
+            num_attention_heads=4,
+            joint_attention_dim=96,
+            caption_projection_dim=32,
+            pooled_projection_dim=32 + 48,
+            pos_embed_max_size=8,
+            qk_norm="rms_norm",
+        ),
+        scheduler=FlowMatchEulerDiscreteScheduler(shift=3.0),
+    )
+    pipeline.save_pretrained(folder / "model")
+    return folder / "model"
+
+
+def make_t5_tokenizer():
+    """A T5 tokenizer of letters."""
+    from transformers import T5Tokenizer
+
+    letters = [(letter, -3.0) for letter in "abcdefghijklmnopqrstuvwxyz"]
+    special = [(token, 0.0) for token in ("<pad>", "</s>", "<unk>")]
+    return T5Tokenizer(vocab=[*special, ("\u2581", -2.0), *letters], extra_ids=0)
 
 
 def make_dataset(folder, train=7, validation=3):

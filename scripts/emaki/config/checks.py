@@ -1,6 +1,7 @@
 """What no class can say alone: that names refer to something, that files are there, that the
 settings of different entries fit together. Each check yields pairs (path of keys, sentence)."""
 
+import contextlib
 import itertools
 import json
 import re
@@ -146,6 +147,10 @@ def _models(study: Study) -> Mistakes:
             yield ("models", name, of_hub[0]), "goes with repo only"
         elif model.pipeline is not None and model.pipeline not in families.MODULES:
             yield ("models", name, "pipeline"), families.unknown(model.pipeline)
+        elif model.repo is not None and not model.family.from_hub:
+            advice = 'make a folder of it, `save_pretrained(..., max_shard_size="100GB")`'
+            problem = f"is a {model.family.pipeline}, whose weights are in parts there: {advice}"
+            yield ("models", name, "repo"), f"{problem}, and give it as path"
         elif model.non_ema_sha256 and not model.non_ema_revision:
             yield ("models", name, "non_ema_sha256"), "goes with non_ema_revision only"
 
@@ -156,8 +161,22 @@ def _votes(study: Study) -> Mistakes:
             yield ("votes", number), f"is {path}, which is no file"
 
 
+def _lacking_in(study: Study, model: str) -> Mapping[str, str]:
+    """What runs of a model cannot be told; nothing where the model itself is wrong."""
+    try:
+        return study.models[model].family.lacking if model in study.models else {}
+    except UserError:
+        return {}
+
+
 def _sampling(study: Study) -> Mistakes:
     sampling = study.sampling
+    for name, model in study.models.items():
+        with contextlib.suppress(UserError):  # told by itself
+            known = model.family.schedulers
+            if sampling.scheduler not in known:
+                others = f"the model {name} is drawn with {' or '.join(known)} only"
+                yield ("sampling", "scheduler"), f"is {sampling.scheduler}, but {others}"
     if sampling.scheduler != "pndm" or sampling.steps >= RUNGE_KUTTA:
         return
     for name, model in study.models.items():
@@ -306,6 +325,9 @@ def _runs(study: Study, own: Own) -> Mistakes:
         for key in LORA_KEYS:
             if run.method == "full" and key in own[name]:
                 yield (*where, key), "is for method lora, but this run's method is full"
+        for key, problem in _lacking_in(study, run.model).items():
+            if getattr(run, key):
+                yield (*where, _said(own[name], key, "model")), problem
         for key, problem in run.problems():
             yield (*where, _said(own[name], key, *GOES_WITH.get(key, ()))), problem
         if own[name].keys() >= set(SEED_KEYS):

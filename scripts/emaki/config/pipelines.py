@@ -87,7 +87,8 @@ def missing_file(folder: Path, path: Path) -> str:
 def _pipeline(folder: Path) -> Iterator[str]:
     kind = _entry(folder / families.INDEX, "_class_name")
     try:
-        family = families.find_class(kind if isinstance(kind, str) else "pipeline without a class")
+        kind = kind if isinstance(kind, str) else "pipeline without a class"
+        family = families.find_class(kind)(folder)
     except UserError as error:
         yield f"is {folder}, which {error}"
         return

@@ -80,11 +80,13 @@ class Model(Settings):
         return f"{HUB_FOLDER}/{self.repo}/{'+'.join(commits)}"
 
     @property
-    def family(self) -> type[Family]:
+    def family(self) -> Family:
         """Its family. Raises UserError, which goes on after the key, where there is none."""
         if self.repo is not None:  # the same before and after it is brought
-            return find_class(self.pipeline or REPOSITORIES.get(self.repo, DEFAULT))
-        return find_class(pipeline_class(self.folder) or DEFAULT)
+            kind = self.pipeline or REPOSITORIES.get(self.repo, DEFAULT)
+        else:
+            kind = pipeline_class(self.folder) or DEFAULT
+        return find_class(kind)(self.folder)
 
 
 class ExperimentPrompts(Settings):

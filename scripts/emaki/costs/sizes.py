@@ -9,7 +9,7 @@ from typing import NamedTuple
 from emaki.common import weight_files
 from emaki.common.safetensors_header import read_shapes
 from emaki.config.settings import Model
-from emaki.families import Family
+from emaki.families import Family, find
 
 TARGETS = ("to_k", "to_q", "to_v", "to_out.0")
 
@@ -50,7 +50,7 @@ def size_of(model: Model) -> Size:
     folder = Path(model.folder)
     files = [file for own in _weights(model.family).values() for file in own]
     if all((folder / file).is_file() for file in files):
-        return _counted(folder, model.family)
+        return _counted(folder)
     name = model.repo or model.folder
     if name in KNOWN:
         return KNOWN[name]
@@ -58,7 +58,7 @@ def size_of(model: Model) -> Size:
     return like._replace(source=f"{name} is not here, so {like.source} is taken")
 
 
-def _weights(family: type[Family]) -> dict[str, list[str]]:
+def _weights(family: Family) -> dict[str, list[str]]:
     """{parameters of a Size: the files that have them}."""
     return {
         "unet": [family.weights_file()],
@@ -68,7 +68,8 @@ def _weights(family: type[Family]) -> dict[str, list[str]]:
 
 
 @functools.cache
-def _counted(folder: Path, family: type[Family]) -> Size:
+def _counted(folder: Path) -> Size:
+    family = find(folder)
     shapes = {
         part: [shape for file in files for shape in read_shapes(folder / file).items()]
         for part, files in _weights(family).items()
@@ -85,6 +86,6 @@ def _counted(folder: Path, family: type[Family]) -> Size:
         **counts,
         lora=sum(sum(shape) for name, shape in layers.items() if name.endswith(TARGETS)),
         reduction=2 ** (len(blocks) - 1),
-        width=sum(text["hidden_size"] for text in texts),
+        width=sum(text.get("hidden_size") or text["d_model"] for text in texts),
         source=f"counted in {folder}",
     )

@@ -16,6 +16,9 @@ from emaki.data import SPLITS, contact_sheet, dataset_card, dataset_files, decod
 from emaki.data.images import read_notes
 from emaki.data.settings import Dataset
 
+# Of a shard's manifest of latents, the same in all.
+KEPT = ("model", "resolution", "random_flip", "scaling_factor", "shift_factor")
+
 
 def gather_dataset(name: str, dataset: Dataset, shards: list[str], output: str | Path) -> None:
     """Write what `dataset_files.write` does into the folder `output`, of a dataset in `shards`.
@@ -88,7 +91,7 @@ def gather_latents(dataset: str | Path, shards: list[str], output: str | Path) -
     paths = [output / folder / "manifest.json" for folder in folders]
     first = digests.read_json(paths[0])
     manifest = {
-        **{key: first[key] for key in ("model", "resolution", "random_flip", "scaling_factor")},
+        **{key: first[key] for key in KEPT if key in first},
         **{split: table["split"].to_pylist().count(split) for split in SPLITS},
         "dataset": sha256(Path(dataset) / "content.json"),
         "shards": [

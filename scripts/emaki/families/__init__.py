@@ -26,6 +26,7 @@ INDEX = "model_index.json"
 MODULES = {
     "StableDiffusionPipeline": "stable_diffusion",
     "StableDiffusionXLPipeline": "stable_diffusion_xl",
+    "StableDiffusion3Pipeline": "stable_diffusion_3",
 }
 # What a model is taken for where nothing says what it is.
 DEFAULT = "StableDiffusionPipeline"
@@ -41,8 +42,8 @@ SIZES = ("original_height", "original_width", "crop_top", "crop_left")
 class Process(Protocol):
     """How a family makes noise of pictures, and what the denoiser is to say of it.
 
-    A timestep is its number in the model's schedule: 0 has the least noise. Latents, noise and
-    predictions are (B, C, H, W), timesteps (B,) int64.
+    A timestep is its number in the model's schedule. Latents, noise and predictions are
+    (B, C, H, W), timesteps (B,) int64.
     """
 
     def __len__(self) -> int:
@@ -50,6 +51,9 @@ class Process(Protocol):
 
     def draw_timesteps(self, generator: np.random.Generator, count: int) -> torch.Tensor:
         """The timesteps of `count` pictures."""
+
+    def times(self, timesteps: torch.Tensor) -> torch.Tensor:
+        """What the denoiser is told of these timesteps."""
 
     def add_noise(
         self, latents: torch.Tensor, noise: torch.Tensor, timesteps: torch.Tensor
@@ -68,7 +72,8 @@ class Process(Protocol):
 
 
 class Family(ABC):
-    """A base model: the parts of its pipeline folder, and what is done with them.
+    """A base model: the parts of its pipeline folder, which need not be there yet, and what is done
+    with them.
 
     What is trained is the `denoiser`, and perhaps the `encoders` of captions with it. Captions
     become `conditions`, pictures become latents; `tokens` are a caption's ids.
@@ -80,16 +85,16 @@ class Family(ABC):
     denoiser: ClassVar[str]
     """The part that is trained: "unet"."""
 
-    encoders: ClassVar[tuple[str, ...]] = ("text_encoder",)
+    encoders: tuple[str, ...] = ("text_encoder",)
     """The text encoders; their names begin with text_encoder."""
 
-    tokenizers: ClassVar[tuple[str, ...]] = ("tokenizer",)
+    tokenizers: tuple[str, ...] = ("tokenizer",)
     """The tokenizer of each of them."""
 
     conditions: ClassVar[tuple[str, ...]] = ("embeddings",)
     """The tensors that are made of a caption, as text.safetensors names them."""
 
-    tokens: ClassVar[tuple[str, ...]] = ("input_ids",)
+    tokens: tuple[str, ...] = ("input_ids",)
     """A caption's ids by each tokenizer, as it names them."""
 
     told_sizes: ClassVar[bool] = False
@@ -105,39 +110,42 @@ class Family(ABC):
     schedulers: ClassVar[Mapping[str, str]]
     """{a config's `sampling.scheduler`: its class in diffusers}."""
 
-    pipeline_options: ClassVar[Mapping[str, Any]] = {}
+    pipeline_options: Mapping[str, Any] = {}
     """What the pipeline is loaded with, so that it only draws."""
+
+    lacking: ClassVar[Mapping[str, str]] = {}
+    """{key of a run that cannot be given: why, a sentence that goes on after it}."""
+
+    from_hub: ClassVar[bool] = True
+    """Whether repositories have all weights as the files that `files` names."""
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
 
-    @classmethod
-    def files(cls) -> dict[str, list[str]]:
+    def files(self) -> dict[str, list[str]]:
         """{what: its files} of a pipeline folder that decide what jobs make of it."""
         return {
-            "denoiser": [f"{cls.denoiser}/config.json", cls.weights_file()],
-            "non_ema": [cls.weights_file("non_ema")],
+            "denoiser": [f"{self.denoiser}/config.json", self.weights_file()],
+            "non_ema": [self.weights_file("non_ema")],
             "vae": ["vae/config.json", weight_files.VAE],
             "encoders": [
                 f"{part}/{file}"
-                for part in cls.encoders
+                for part in self.encoders
                 for file in ("config.json", weight_files.TRANSFORMERS)
             ],
-            "tokenizers": [f"{part}/tokenizer_config.json" for part in cls.tokenizers],
+            "tokenizers": [f"{part}/tokenizer_config.json" for part in self.tokenizers],
             "scheduler": ["scheduler/scheduler_config.json"],
         }
 
-    @classmethod
-    def needed(cls) -> list[str]:
+    def needed(self) -> list[str]:
         """All of these but the raw weights, which few runs need."""
-        return [file for what, own in cls.files().items() if what != "non_ema" for file in own]
+        return [file for what, own in self.files().items() if what != "non_ema" for file in own]
 
-    @classmethod
-    def weights_file(cls, start: str = "ema") -> str:
+    def weights_file(self, start: str = "ema") -> str:
         """The denoiser's file in a pipeline folder: the plain one ("ema") or the raw weights."""
         stem, _, suffix = weight_files.DIFFUSERS.rpartition(".")
         variant = "" if start == "ema" else f".{start}"
-        return f"{cls.denoiser}/{stem}{variant}.{suffix}"
+        return f"{self.denoiser}/{stem}{variant}.{suffix}"
 
     @abstractmethod
     def denoiser_class(self) -> Any:
@@ -169,10 +177,10 @@ class Family(ABC):
         self,
         denoiser: Any,
         noisy: torch.Tensor,
-        timesteps: torch.Tensor,
+        times: torch.Tensor,
         conditions: Mapping[str, torch.Tensor],
     ) -> torch.Tensor:
-        """What the denoiser says of noisy latents (B, C, H, W)."""
+        """What the denoiser says of noisy latents (B, C, H, W) at the process's times (B,)."""
 
     def use_float32_attention(self, denoiser: Any) -> None:  # noqa: B027 (few need to do it)
         """Let a denoiser that is trained on a CPU attend in float32 whatever its precision."""

@@ -35,6 +35,10 @@ class Diffusion:
         """Timesteps (count,), each as likely as any other."""
         return torch.from_numpy(generator.integers(0, len(self), count))
 
+    def times(self, timesteps: torch.Tensor) -> torch.Tensor:
+        """The timesteps themselves."""
+        return timesteps
+
     def add_noise(
         self, latents: torch.Tensor, noise: torch.Tensor, timesteps: torch.Tensor
     ) -> torch.Tensor:

@@ -29,7 +29,7 @@ class StableDiffusion(Family):
     }
     # The checker and what prepares its pictures are left out; older repositories name classes for
     # them that transformers has no more.
-    pipeline_options: ClassVar = {
+    pipeline_options: Mapping[str, Any] = {
         "safety_checker": None,
         "feature_extractor": None,
         "requires_safety_checker": False,
@@ -45,12 +45,16 @@ class StableDiffusion(Family):
 
         return CLIPTextModel
 
-    def tokenize(self, captions: Sequence[str]) -> tuple[dict[str, torch.Tensor], list[int]]:
+    def load_tokenizer(self, part: str) -> Any:
+        """One of `tokenizers`, which knows how many tokens its encoder takes."""
         from transformers.models.clip.tokenization_clip import CLIPTokenizer
 
+        return CLIPTokenizer.from_pretrained(self.folder, subfolder=part)
+
+    def tokenize(self, captions: Sequence[str]) -> tuple[dict[str, torch.Tensor], list[int]]:
         ids, lengths = {}, [0] * len(captions)
         for name, part in zip(self.tokens, self.tokenizers):
-            tokenizer = CLIPTokenizer.from_pretrained(self.folder, subfolder=part)
+            tokenizer = self.load_tokenizer(part)
             ids[name] = tokenizer(
                 list(captions),
                 max_length=tokenizer.model_max_length,
@@ -78,10 +82,10 @@ class StableDiffusion(Family):
         self,
         denoiser: Any,
         noisy: torch.Tensor,
-        timesteps: torch.Tensor,
+        times: torch.Tensor,
         conditions: Mapping[str, torch.Tensor],
     ) -> torch.Tensor:
-        return denoiser(noisy, timesteps, conditions["embeddings"], return_dict=False)[0]
+        return denoiser(noisy, times, conditions["embeddings"], return_dict=False)[0]
 
     def use_float32_attention(self, denoiser: Any) -> None:
         from emaki.families import attention

@@ -51,7 +51,7 @@ class StableDiffusionXL(StableDiffusion):
         "text_encoder": "lora_te1",
         "text_encoder_2": "lora_te2",
     }
-    pipeline_options: ClassVar = {"add_watermarker": False}
+    pipeline_options: Mapping[str, Any] = {"add_watermarker": False}
 
     def encoder_class(self, part: str) -> Any:
         from transformers.models.clip.modeling_clip import (
@@ -77,12 +77,12 @@ class StableDiffusionXL(StableDiffusion):
         self,
         denoiser: Any,
         noisy: torch.Tensor,
-        timesteps: torch.Tensor,
+        times: torch.Tensor,
         conditions: Mapping[str, torch.Tensor],
     ) -> torch.Tensor:
         return denoiser(
             noisy,
-            timesteps,
+            times,
             conditions["embeddings"],
             added_cond_kwargs={
                 "text_embeds": conditions["pooled"],

@@ -40,7 +40,7 @@ def make_trainer(
         parameters=parameters,
         optimizer=optimizers.make_optimizer(run, _group_by_rate(run, family, parameters)),
         scaler=torch.amp.GradScaler(device.type, enabled=run.mixed_precision == "fp16"),
-        ema=_make_ema(run, family, parameters, device),
+        ema=_make_ema(run, family, modules, parameters),
         process=family.process(device),
         latents=data.Latents(latents, "train", names, family.told_sizes),
         held_out=data.Latents(latents, "validation", names, family.told_sizes),
@@ -78,15 +78,16 @@ def _make_modules(run: HyperParameters, family: Family, device: torch.device) ->
 def _make_ema(
     run: HyperParameters,
     family: Family,
+    modules: dict[str, Any],
     parameters: dict[str, torch.nn.Parameter],
-    device: torch.device,
 ) -> MovingAverage | None:
     if run.ema is None:
         return None
     init = run.ema.init
     if init in ("train", run.train_init):
         return MovingAverage(parameters, run.ema)
-    start = models.load_weights(family, init, models.of_part(parameters, family.denoiser))
+    device = modules[family.denoiser].device
+    start = models.load_weights(family, init, modules[family.denoiser].state_dict())
     if run.train_text_encoder:
         for part, encoder in models.load_encoders(family, init, device).items():
             start |= {f"{part}.{name}": p for name, p in encoder.named_parameters()}

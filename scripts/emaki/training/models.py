@@ -177,7 +177,10 @@ def save(
 def _save_denoiser(denoiser: Any, tensors: dict[str, torch.Tensor], folder: Path) -> None:
     from safetensors.torch import save_file
 
-    save_file(tensors, folder / weight_files.DIFFUSERS, metadata={"format": "pt"})
+    # what is no parameter and yet in its file: tables of positions
+    trained = dict(denoiser.named_parameters())
+    tables = {name: t.cpu() for name, t in denoiser.state_dict().items() if name not in trained}
+    save_file(tables | tensors, folder / weight_files.DIFFUSERS, metadata={"format": "pt"})
     config = {k: v for k, v in denoiser.config.items() if k not in ("_name_or_path",)}
     config["_class_name"] = type(denoiser).__name__
     (folder / "config.json").write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")

@@ -49,7 +49,8 @@ class Trainer:
             conditions = batch.conditions
             if self.run.train_text_encoder:
                 conditions = conditions | self.family.encode(self.modules, conditions)
-            return self.family.predict(self.denoiser, noisy, batch.timesteps, conditions)
+            times = self.process.times(batch.timesteps)
+            return self.family.predict(self.denoiser, noisy, times, conditions)
 
     def loss(
         self, prediction: torch.Tensor, batch: data.Batch, snr_gamma: float | None = None

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
+from emaki.common.model_folders import HUB_FOLDER
 from emaki.config.settings import Study
 from emaki.families import INDEX, find_class, module_name
 from emaki.workflow.code_files import modules_of
@@ -9,7 +10,7 @@ from emaki.workflow.code_files import modules_of
 
 def hub_files(pipeline: str) -> list[str]:
     """The files of a pipeline on the hub, but for its raw weights, which few runs need."""
-    return [INDEX, *find_class(pipeline).needed()]
+    return [INDEX, *find_class(pipeline)(HUB_FOLDER).needed()]
 
 
 class ModelFiles:

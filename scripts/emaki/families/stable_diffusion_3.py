@@ -1,0 +1,120 @@
+"""Stable Diffusion 3: a transformer and flow matching, two CLIP text encoders and perhaps a T5."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from emaki.families import INDEX
+from emaki.families.stable_diffusion import StableDiffusion
+
+if TYPE_CHECKING:
+    import torch
+
+    from emaki.families.flow import FlowMatching
+
+T5 = "text_encoder_3"
+T5_TOKENS = 256  # as many as the pipeline draws with
+
+
+class StableDiffusion3(StableDiffusion):
+    """Stable Diffusion 3 or 3.5.
+
+    Captions are the last hidden states but one of both CLIPs beside each other, followed by what
+    the T5 says, or by zeros where the folder has none; and the CLIPs' pooled embeddings.
+    """
+
+    pipeline = "StableDiffusion3Pipeline"
+    denoiser = "transformer"
+    conditions = ("embeddings", "pooled")
+    from_hub = False
+    webui_names: ClassVar = {"transformer": "lora_transformer"}
+    schedulers: ClassVar = {"euler": "FlowMatchEulerDiscreteScheduler"}
+    pipeline_options: Mapping[str, Any] = {}
+    lacking: ClassVar = {
+        "train_text_encoder": "is not there for Stable Diffusion 3",
+        "snr_gamma": "weights by a signal-to-noise ratio, which flow matching does not",
+    }
+
+    def __init__(self, folder: str | Path) -> None:
+        super().__init__(folder)
+        index = self.folder / INDEX
+        has_t5 = not index.is_file() or any(json.loads(index.read_bytes()).get(T5) or ())
+        if not has_t5:  # as diffusers must be told
+            self.pipeline_options = {T5: None, "tokenizer_3": None}
+        parts = range(1, 4 if has_t5 else 3)
+        suffixes = ["" if part == 1 else f"_{part}" for part in parts]
+        self.encoders = tuple(f"text_encoder{suffix}" for suffix in suffixes)
+        self.tokenizers = tuple(f"tokenizer{suffix}" for suffix in suffixes)
+        self.tokens = tuple(f"input_ids{suffix}" for suffix in suffixes)
+
+    def denoiser_class(self) -> Any:
+        from diffusers.models.transformers.transformer_sd3 import SD3Transformer2DModel
+
+        return SD3Transformer2DModel
+
+    def encoder_class(self, part: str) -> Any:
+        if part == T5:
+            from transformers.models.t5.modeling_t5 import T5EncoderModel
+
+            return T5EncoderModel
+        from transformers.models.clip.modeling_clip import CLIPTextModelWithProjection
+
+        return CLIPTextModelWithProjection
+
+    def load_tokenizer(self, part: str) -> Any:
+        if part != "tokenizer_3":
+            return super().load_tokenizer(part)
+        from transformers import AutoTokenizer
+
+        return AutoTokenizer.from_pretrained(
+            self.folder, subfolder=part, model_max_length=T5_TOKENS
+        )
+
+    def encode(
+        self, encoders: Mapping[str, Any], tokens: Mapping[str, torch.Tensor]
+    ) -> dict[str, torch.Tensor]:
+        import torch
+        from torch.nn.functional import pad
+
+        made = [
+            encoders[part](tokens[name], output_hidden_states=True)
+            for part, name in zip(self.encoders[:2], self.tokens)
+        ]
+        clips = torch.cat([one.hidden_states[-2] for one in made], dim=-1)
+        config = json.loads((self.folder / self.denoiser / "config.json").read_text())
+        width = config["joint_attention_dim"]
+        if T5 in self.encoders:
+            rest = encoders[T5](tokens["input_ids_3"])[0]
+        else:
+            rest = clips.new_zeros(len(clips), T5_TOKENS, width)
+        embeddings = torch.cat([pad(clips, (0, width - clips.shape[-1])), rest], dim=1)
+        return {
+            "embeddings": embeddings,
+            "pooled": torch.cat([one.text_embeds for one in made], dim=-1),
+        }
+
+    def process(self, device: torch.device) -> FlowMatching:  # type: ignore[override]
+        from emaki.families.flow import FlowMatching
+
+        return FlowMatching(self.folder, device)
+
+    def predict(
+        self,
+        denoiser: Any,
+        noisy: torch.Tensor,
+        times: torch.Tensor,
+        conditions: Mapping[str, torch.Tensor],
+    ) -> torch.Tensor:
+        return denoiser(
+            hidden_states=noisy,
+            timestep=times,
+            encoder_hidden_states=conditions["embeddings"],
+            pooled_projections=conditions["pooled"],
+            return_dict=False,
+        )[0]
+
+    def use_float32_attention(self, denoiser: Any) -> None:
+        """Nothing is done: of joint attention nothing was measured."""

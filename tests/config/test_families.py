@@ -1,0 +1,63 @@
+"""What a family lacks is told in one sentence, before anything runs."""
+
+import json
+
+import pytest
+
+from emaki.common.errors import UserError
+from emaki.config import load
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+ON_HUB = f"repo: a/sd3, revision: '{COMMIT}', pipeline: %s"
+
+
+@pytest.fixture
+def load_with(workplace):
+    """Load the embedded study with other models and runs."""
+
+    def load_with(model, more="", run=""):
+        (workplace / "my.yaml").write_text(
+            f"extends: config/config.yaml\nstudy: my\nmodels:\n  tiny: {{{model}}}\n"
+            f"runs:\n  mine: {{extends: lora-r4, {run}}}\n{more}"
+        )
+        return load(workplace / "my.yaml")
+
+    return load_with
+
+
+@pytest.fixture
+def sd3(workplace):
+    """A folder that says it is Stable Diffusion 3; what it lacks is told too."""
+    folder = workplace / "sd3"
+    folder.mkdir()
+    index = {"_class_name": "StableDiffusion3Pipeline", "text_encoder_3": [None, None]}
+    (folder / "model_index.json").write_text(json.dumps(index))
+    return f"path: {folder}"
+
+
+@pytest.mark.parametrize(
+    ("run", "told"),
+    [
+        ("snr_gamma: 5.0", r"runs.mine.snr_gamma weights by a signal-to-noise ratio"),
+        ("train_text_encoder: true", r"train_text_encoder is not there for Stable Diffusion 3"),
+    ],
+)
+def test_keys_that_a_family_has_no_use_for(load_with, sd3, run, told):
+    with pytest.raises(UserError, match=told):
+        load_with(sd3, run=run)
+
+
+def test_schedulers_that_do_not_draw_a_model(load_with, sd3):
+    with pytest.raises(UserError, match="is ddim, but the model tiny is drawn with euler only"):
+        load_with(sd3, "sampling: {scheduler: ddim}\n")
+
+
+def test_weights_that_are_in_parts_on_the_hub(load_with):
+    told = "repo is a StableDiffusion3Pipeline, whose weights are in parts there: make a folder"
+    with pytest.raises(UserError, match=told):
+        load_with(ON_HUB % "StableDiffusion3Pipeline")
+
+
+def test_a_class_of_no_family_on_the_hub(load_with):
+    with pytest.raises(UserError, match="pipeline is a FluxPipeline, of which there is no family"):
+        load_with(ON_HUB % "FluxPipeline")
