@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as parquet
 import pytest
+from PIL import Image
 
 from emaki.data.decoding import to_png
 from emaki.data.sources.rooms import Rooms
@@ -174,3 +175,15 @@ def test_more_lost_prompts_are_those_lost_before_and_others():
 
 def _floats(image):
     return np.asarray(image, dtype=np.float64)
+
+
+def test_a_blur_of_large_pictures_is_as_wide_in_proportion():
+    small = Image.new("RGB", (64, 64))
+    small.paste("white", (32, 0, 64, 64))
+    large = small.resize((256, 256), Image.Resampling.NEAREST)
+    ((one,), _), ((other,), _) = (damaged([i], [""], "blur", 2.0) for i in (small, large))
+    difference = np.abs(
+        np.asarray(other.resize((64, 64), Image.Resampling.BOX), int) - np.asarray(one)
+    )
+    assert np.abs(np.asarray(one, int) - np.asarray(small)).max() > 60
+    assert difference.max() < 16

@@ -32,6 +32,9 @@ DAMAGES: dict[str, tuple[float, ...]] = {
     "jpeg": (50.0, 30.0, 10.0),
     "prompts": (0.05, 0.2, 1.0),
 }
+# Pixels of a blur are those of a picture so wide, and more of a larger one: at 512 px half a pixel
+# is nothing that anybody could see.
+BLURRED_WIDTH = 64
 NONE = "none"  # the pictures as they are
 # What a measure is told not to see.
 UNSEEN = {"blur": "blur", "noise": "noise", "jpeg": "compression", "prompts": "wrong prompts"}
@@ -98,7 +101,7 @@ def _damage(image, number, damage, strength):
     from PIL import Image, ImageFilter
 
     if damage == "blur":
-        return image.filter(ImageFilter.GaussianBlur(strength))
+        return image.filter(ImageFilter.GaussianBlur(strength * image.width / BLURRED_WIDTH))
     if damage == "noise":
         pixels = np.asarray(image, dtype=np.float64)
         # of one picture the same at all strengths, so that they differ by their strength alone

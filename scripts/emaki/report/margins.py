@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from emaki.config.settings import Study
-from emaki.evaluation.calibration import DAMAGES
+from emaki.evaluation.calibration import BLURRED_WIDTH, DAMAGES
 from emaki.evaluation.metrics import Metric
 from emaki.report import charts
 
 # {damage: (its name, its strengths in words)}
 DAMAGES_TOLD = {
-    "blur": ("blur", [f"{strength:g} px" for strength in DAMAGES["blur"]]),
+    "blur": (f"blur at {BLURRED_WIDTH} px", [f"{strength:g} px" for strength in DAMAGES["blur"]]),
     "noise": ("noise", [f"{strength:g} of 255" for strength in DAMAGES["noise"]]),
     "jpeg": ("JPEG", [f"quality {strength:g}" for strength in DAMAGES["jpeg"]]),
     "prompts": ("wrong prompts", [f"{strength:.0%}" for strength in DAMAGES["prompts"]]),
