@@ -5,7 +5,6 @@ import os
 import re
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -71,13 +70,7 @@ def test_the_default_has_the_structure_of_the_log(workplace):
     assert merged == {0.25, 0.5, 0.75, 1.0}
 
 
-def test_loading_is_quick_and_light(workplace):
-    seconds = []
-    for _ in range(3):
-        start = time.perf_counter()
-        load("config/config.yaml")
-        seconds.append(time.perf_counter() - start)
-    assert min(seconds) < 0.3
+def test_reading_a_config_imports_nothing_heavy():
     code = """
 import sys, emaki.config
 from emaki.config.settings import CAPTIONERS, MEASURES, SOURCES
