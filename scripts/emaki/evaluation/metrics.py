@@ -22,16 +22,17 @@ class Metric(NamedTuple):
 def metrics_of(measures: Mapping[str, Measure]) -> dict[str, Metric]:
     """{"{role}_{name of the measure}": its Metric}, in the order of the report.
 
-    `measures` are those of the config by name. Of two of one type the texts say which one it is.
+    `measures` are those of the config by name. Of two with one title the texts say which one it is,
+    but for the only one of them that gives verdicts.
     """
-    types = [measure.type for measure in measures.values()]
     found = {}
     for role in ROLES:
-        for name, measure in measures.items():
-            if role not in measure.texts:
-                continue
+        own = {name: one for name, one in measures.items() if role in one.texts}
+        for name, measure in own.items():
             texts = measure.texts[role]
-            if types.count(measure.type) > 1:
+            alike = [one for one in own.values() if one.texts[role].title == texts.title]
+            alone = measure.decides and sum(one.decides for one in alike) == 1
+            if len(alike) > 1 and not alone:
                 texts = _named(texts, role, name)
             found[f"{role}_{name}"] = Metric(role, name, measure, texts)
     return found
