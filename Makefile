@@ -25,7 +25,7 @@ endif
 CONFIG := results/pictures.yaml
 endif
 
-.PHONY: report best config plan preflight rehearse pin unlock resume test test-slurm test-slurm-whole test-envs test-full-scale test-cloud test-faults lint licences tiny settings lock
+.PHONY: report best config plan preflight rehearse pin unlock resume test test-slow test-slurm test-slurm-whole test-envs test-full-scale test-cloud test-faults lint licences tiny settings lock
 
 report: config
 	@$(if $(CONFIG),$(BIN)/python scripts/tools/check.py "$(CONFIG)")
@@ -76,6 +76,10 @@ resume: $(INSTALLED)
 # Tests that lack something (a browser) are skipped, and at the end the reasons are told.
 test: lint
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -rs
+
+# Trainings and studies run again another way, to the same bytes: minutes.
+test-slow: $(INSTALLED)
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m slow
 
 # The training environment from its file: downloads the CUDA build of PyTorch (GBs).
 test-envs: $(INSTALLED)

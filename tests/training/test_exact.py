@@ -210,6 +210,7 @@ def test_a_start_that_has_changed_is_refused(train, tmp_path):
         train("two", run, 3, 4)
 
 
+@pytest.mark.slow
 def test_threads_may_change(train):
     train("run", FULL, 0, 1)
     train("run", FULL | {"threads": 2}, 1, 2)

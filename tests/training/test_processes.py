@@ -65,6 +65,7 @@ def test_two_processes_equal_one_and_resume_exactly(tmp_path, model, latents, on
     assert train(tmp_path, model, latents, SHARED, 3, 4)[1] == one_go[1]
 
 
+@pytest.mark.slow
 def test_sigterm_loses_no_step(tmp_path, model, latents, one_go):
     words = command(tmp_path, model, latents, SHARED, 0, 4)
     job = subprocess.Popen([sys.executable, *words], stderr=subprocess.PIPE, text=True)

@@ -42,6 +42,7 @@ def test_a_second_run_has_nothing_to_do(finished):
     assert "Nothing to be done" in finished.snakemake("results/report.html").stderr
 
 
+@pytest.mark.slow
 def test_the_bytes_are_the_same_without_the_warm_process(finished, study, monkeypatch):
     monkeypatch.setenv("EMAKI_WARM", "0")
     for folder in ("runs/lora/000006", "states/lora/000006", "pictures", "samples/lora/000006"):

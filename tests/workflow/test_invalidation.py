@@ -130,6 +130,7 @@ def test_a_run_extended_from_6_to_9_segments(study):
     assert_jobs(study, expected)
 
 
+@pytest.mark.slow
 def test_a_run_that_starts_from_a_checkpoint_of_another(study):
     start = "{run: full, step: 2, weights: ema}"
     study.change(
@@ -146,6 +147,7 @@ def test_a_run_that_starts_from_a_checkpoint_of_another(study):
     assert study.jobs(target) == sorted([*train("full", 1, 3)[:2], *train("more", 1, 2)])
 
 
+@pytest.mark.slow
 def test_a_text_encoder_that_is_trained_too_is_merged_and_drawn_with(study):
     full = "{extends: lora, method: full, dataset: rooms-blip, steps: 3"
     study.change(full, f"{full}, train_text_encoder: true")
@@ -259,6 +261,7 @@ def test_a_deleted_sample_is_put_together_from_the_kept_pictures(study):
     assert "0 pictures drawn, 4 kept" in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", ["000001", "000006"])
 def test_a_lost_checkpoint_comes_back_the_same(study, finished, step):
     about = f"results/small/runs/lora/{step}/checkpoint.json"
@@ -272,6 +275,7 @@ def edit_code(study, file):
     path.write_text(path.read_text() + "\n# a remark\n")
 
 
+@pytest.mark.slow
 def test_keep_removes_weights_and_a_second_run_has_nothing_to_do(study):
     study.change("dataset: rooms-keyword, steps: 2}", "dataset: rooms-keyword, steps: 2, keep: []}")
     assert_jobs(study, ["config small/config", *END])  # what is done is not done again

@@ -141,6 +141,7 @@ def test_a_question_that_is_answered_is_not_drawn_further(looked):
     assert looked.jobs(*ANSWERS) == []
 
 
+@pytest.mark.slow
 def test_stopped_between_looks_and_drawn_at_once_give_the_same_bytes(looked, tmp_path):
     study = copied(looked, tmp_path)
     for part in ("samples", "scores", "looks", "experiments", "pictures"):
