@@ -1,6 +1,7 @@
 """Which of the project's own files a script runs: the inputs that invalidate what it makes."""
 
 import ast
+import functools
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -25,16 +26,28 @@ def modules_of(*scripts: str) -> list[str]:
     Followed through every import statement, inside functions too, but not through names that are
     computed at run time: pass such a module ("emaki.data.sources.rooms") beside the script.
     """
+    return list(_modules_of(*scripts))
+
+
+@functools.cache  # asked for every job
+def _modules_of(*scripts: str) -> tuple[str, ...]:
     found: set[Path] = set()
     waiting = [path for name in scripts for path in _files(name)]
     while waiting:
         path = waiting.pop()
         if path not in found:
             found.add(path)
-            waiting += [file for name in _imported(path) for file in _files(name)]
+            waiting += _imported_files(path)
     package = SCRIPTS / "emaki"
     root = SCRIPTS.parent
-    return sorted(str(path.relative_to(root)) for path in found if path.is_relative_to(package))
+    ours = (str(path.relative_to(root)) for path in found if path.is_relative_to(package))
+    return tuple(sorted(ours))
+
+
+@functools.cache
+def _imported_files(path: Path) -> tuple[Path, ...]:
+    """The files that import statements in the file may mean."""
+    return tuple(file for name in set(_imported(path)) for file in _files(name))
 
 
 def _imported(path: Path) -> Iterator[str]:
