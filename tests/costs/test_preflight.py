@@ -71,7 +71,7 @@ def test_licences_are_told_once_and_all_repositories_are_asked_for(study):
         "pokemon: you accept by going on: CC BY-NC-SA 4.0",
     ]
     kinds = {repo: kind for repo, _, kind in preflight.repositories(study)}
-    assert len(kinds) == 7
+    assert len(kinds) == 8
     assert kinds["reach-vb/pokemon-blip-captions"] == "dataset"
 
 

@@ -396,7 +396,7 @@ def test_a_measure_that_does_not_decide_has_numbers_and_no_verdicts(tmp_path, mo
     monkeypatch.setitem(MEASURES, "kid", MEASURES["kid"] | {"decides": False})
     text, _ = build(tmp_path, ["clip_score", "kid"])
     head = " ".join(text[text.index("<header") : text.index("<main")].split())
-    assert "4 questions, 4 comparisons, 8 measurements:" in head
+    assert "4 comparisons of models, 8 measurements:" in head
     assert "no verdict" not in head
     table = text[text.index('<table class="answers') :]
     cells = re.findall(r'data-title="Likeness"><div>(.*?)</div>', table, re.DOTALL)
