@@ -44,6 +44,7 @@ def deploy(role, folder):
     return json.loads((folder / f"{role}.json").read_text())
 
 
+@pytest.mark.slow
 def test_the_standin_deploys_the_report_environment_and_a_rule_runs_in_it(tmp_path):
     told = deploy("report", tmp_path)
     assert told["prefix"].startswith(str(tmp_path / ".snakemake/conda"))

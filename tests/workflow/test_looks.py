@@ -166,6 +166,7 @@ def test_more_prompts_leave_the_blocks_that_there_are(looked, tmp_path):
     assert not [job for job in jobs if job.startswith(("prompts", "sample", "score"))]
 
 
+@pytest.mark.slow
 def test_a_seed_that_is_added_trains_and_draws_its_own_training_alone(looked, tmp_path):
     study = copied(looked, tmp_path)
     before = drawn(study)

@@ -170,6 +170,7 @@ GATHERED = [
 ]
 
 
+@pytest.mark.slow
 def test_each_tar_is_a_shard_that_reruns_alone(done, rooms):
     assert done.jobs(*TARGETS) == []
     kept = (done.folder / "web/2.tar").read_bytes()
