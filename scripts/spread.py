@@ -5,9 +5,9 @@ in its own folder under results/.
 """
 
 import argparse
-import json
 from pathlib import Path
 
+from emaki.common import digests
 from emaki.common.errors import friendly
 from emaki.common.files import replacing
 from emaki.config import read_saved
@@ -30,7 +30,7 @@ def main() -> None:
     found = find_spreads(files.recipes, files.study.measures, scores, references)
     rows = [{"kind": kind, **spread._asdict()} for kind, spread in found.items()]
     with replacing(arguments.output) as temporary:
-        temporary.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+        temporary.write_text(digests.to_json({"spreads": rows}), "utf-8")
 
 
 def parse_arguments() -> argparse.Namespace:

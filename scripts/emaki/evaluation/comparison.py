@@ -1,7 +1,6 @@
 """An experiment's scores turned into answers: differences, intervals and verdicts."""
 
 import itertools
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -11,10 +10,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from emaki.common import parquet_files
+from emaki.common import digests, parquet_files
 from emaki.common.errors import UserError
 from emaki.evaluation.answers import answers, overall, scales
-from emaki.evaluation.by_prompt import MINIMUM_PROMPTS
 from emaki.evaluation.calibration import Calibration, Margin, find_margins
 from emaki.evaluation.claims import answer_claims
 from emaki.evaluation.measures import Measure, RealPictures
@@ -27,7 +25,13 @@ from emaki.evaluation.seeds import (
     spread_of,
     to_decide,
 )
-from emaki.evaluation.sequential import Interval, decide, interval, prompts_to_decide
+from emaki.evaluation.sequential import (
+    Interval,
+    decide,
+    prompts_to_decide,
+    round_off,
+    try_interval,
+)
 from emaki.evaluation.settings import ERROR
 from emaki.evaluation.words import UNDECIDED
 
@@ -228,7 +232,7 @@ def _pooled(spreads, plan, pair, name, metric) -> Spread | None:
 
 def read_spreads(*paths: str | Path) -> dict[tuple[str, ...], Spread]:
     """What scripts/spread.py wrote, if anything."""
-    rows = [row for path in paths for row in json.loads(Path(path).read_text("utf-8"))]
+    rows = [row for path in paths for row in digests.read_json(path)["spreads"]]
     return {tuple(row["kind"]): Spread(row["variance"], row["degrees"]) for row in rows}
 
 
@@ -268,7 +272,7 @@ def _judge(plan, pair, name, metric: Metric, margin: Margin, trainings, real, po
 
 def _finish(found, metric, margin, **verdict):
     """What is told of a pair by a metric: its `error` is None where it gives no verdict."""
-    about = {"margin": _round(margin.value), "reason": margin.reason}
+    about = {"margin": round_off(margin.value), "reason": margin.reason}
     return found.told | verdict | about | _by_prompt(metric, found.values.mean(axis=0), margin)
 
 
@@ -317,7 +321,7 @@ def _describe(metric, trainings, prompts, real, looks, error, pooled=None):
     """What some prompts tell of a metric in all trainings."""
     sides, values = _pair_up(metric, trainings, prompts, real)
     recipe = None
-    found = _interval(values.mean(axis=0), looks, error)
+    found = try_interval(values.mean(axis=0), looks, error)
     if len(values) > 1 and np.isfinite(found.high):
         recipe = recipe_interval(values, looks, error, pooled)
         found = recipe.whole
@@ -326,28 +330,25 @@ def _describe(metric, trainings, prompts, real, looks, error, pooled=None):
         for side in zip(*sides)
     )
     told = {
-        "difference": _round(found.mean),
-        "low": _round(found.low),
-        "high": _round(found.high),
+        "difference": round_off(found.mean),
+        "low": round_off(found.low),
+        "high": round_off(found.high),
         "pictures": len(sides[0][0]["prompt"]),
         "prompts": values.shape[1],
-        "ours": _round(ours),
-        "theirs": _round(theirs),
+        "ours": round_off(ours),
+        "theirs": round_off(theirs),
     }
     if len(values) > 1:
-        each = [_interval(own, (len(own),), ERROR) for own in values]
+        each = [try_interval(own, (len(own),), ERROR) for own in values]
         told["by_training"] = [
-            {"difference": _round(own.mean), "low": _round(own.low), "high": _round(own.high)}
+            {
+                "difference": round_off(own.mean),
+                "low": round_off(own.low),
+                "high": round_off(own.high),
+            }
             for own in each
         ]
     return _Described(told, values, found, recipe)
-
-
-def _interval(values, looks, error):
-    """The interval of one training's differences by prompt."""
-    if len(values) < MINIMUM_PROMPTS:
-        return Interval(float(values.mean()), -np.inf, np.inf, len(values))
-    return interval(values, looks, error)
 
 
 def _by_prompt(metric, values, margin):
@@ -357,9 +358,9 @@ def _by_prompt(metric, values, margin):
     gains = values if metric.higher_is_better else -values
     beyond = metric.measure.lost or 2 * (margin.value or 0)
     return {
-        "wins": _round(((gains > 0) + 0.5 * (gains == 0)).mean()),
+        "wins": round_off(((gains > 0) + 0.5 * (gains == 0)).mean()),
         "lost": int((gains < -beyond).sum()) if beyond else None,
-        "lost_beyond": _round(beyond) if beyond else None,
+        "lost_beyond": round_off(beyond) if beyond else None,
     }
 
 
@@ -411,13 +412,8 @@ def _level(plan, metric: Metric, path, scores, references):
     """A variant's metric on the first block, which all of them have, so that levels compare."""
     own, real = scores[metric.measure_name, path, metric.role], references.get(metric.measure_name)
     own = _only(own, list(dict.fromkeys(own["prompt"]))[: plan["first_block"][metric.role]])
-    return _round(metric.measure.summarise(own["value"], own["prompt"], real))
+    return round_off(metric.measure.summarise(own["value"], own["prompt"], real))
 
 
 def _matrix(column):
     return np.array(column.to_pylist(), dtype=np.float64)
-
-
-def _round(number):
-    """To six decimals, and None for none and for an infinite bound, which JSON does not know."""
-    return None if number is None or not np.isfinite(number) else round(float(number), 6) + 0.0

@@ -12,11 +12,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from emaki.evaluation.answers import listed
-from emaki.evaluation.by_prompt import MINIMUM_PROMPTS
 from emaki.evaluation.measures import Measure
 from emaki.evaluation.metrics import Metric, deciding
 from emaki.evaluation.seeds import Spread, recipe_interval
-from emaki.evaluation.sequential import Interval, decide, interval
+from emaki.evaluation.sequential import decide, round_off, try_interval
 from emaki.evaluation.words import UNDECIDED
 
 Scores = Mapping[tuple[str, str, str], Mapping[str, np.ndarray]]
@@ -161,23 +160,20 @@ def _spread(contrast, contrasts, table) -> Spread | None:
 def _effect(values, metric, margin, fewest, share, spread):
     """What comes out of a contrast (trainings, prompts) by a metric, as in `compare`."""
     looks = (values.shape[1],)
-    if values.shape[1] < MINIMUM_PROMPTS:
-        found = Interval(float(values.mean()), -np.inf, np.inf, values.shape[1])
-    elif len(values) > 1:
+    found = try_interval(values.mean(axis=0), looks, share)
+    if len(values) > 1 and np.isfinite(found.high):
         found = recipe_interval(values, looks, share, spread).whole
-    else:
-        found = interval(values[0], looks, share)
     verdict = UNDECIDED if margin["value"] is not None else None
     if verdict and found.prompts >= fewest:
         verdict = decide(found, margin["value"], metric.higher_is_better)
     told = {"verdict": verdict, "margin": margin["value"], "reason": margin["reason"]}
     if len(values) > 1:
-        told["by_training"] = [{"difference": _round(own.mean())} for own in values]
+        told["by_training"] = [{"difference": round_off(own.mean())} for own in values]
     return {
         **told,
-        "difference": _round(found.mean),
-        "low": _round(found.low),
-        "high": _round(found.high),
+        "difference": round_off(found.mean),
+        "low": round_off(found.low),
+        "high": round_off(found.high),
         "prompts": found.prompts,
         "error": share,
         **dict.fromkeys(("to_decide", "wins", "lost", "lost_beyond")),
@@ -199,7 +195,3 @@ def _sentence(metrics, contrast, told):
     ]
     said += [f"not decided yet: {listed(open_)}"] if open_ else []
     return f"{start[0].upper()}{start[1:]}: {'; '.join(said) or 'no measure is fit to tell'}."
-
-
-def _round(number):
-    return round(float(number), 6) + 0.0 if np.isfinite(number) else None

@@ -8,10 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from emaki.evaluation.by_prompt import MINIMUM_PROMPTS
 from emaki.evaluation.measures import Measure, RealPictures
 from emaki.evaluation.metrics import Metric, deciding
-from emaki.evaluation.sequential import interval
+from emaki.evaluation.sequential import round_off, try_interval
 from emaki.evaluation.verdicts import WITH_VERDICT
 from emaki.evaluation.words import BETTER
 
@@ -125,12 +124,9 @@ def _difference(plan, metric: Metric, pair, scores, references, share) -> Differ
         ours["prompt"][:rows],
         references.get(metric.measure_name),
     )
-    low = high = None
-    if len(values) >= MINIMUM_PROMPTS:
-        _, low, high, _ = interval(values, (len(values),), share)
-        low, high = round(low, 6) + 0.0, round(high, 6) + 0.0
-    mean = round(float(values.mean()), 6) + 0.0
-    return {"difference": mean, "low": low, "high": high, "prompts": len(values)}
+    mean, low, high, count = try_interval(values, (len(values),), share)
+    bounds = {"low": round_off(low), "high": round_off(high)}
+    return {"difference": round_off(mean), **bounds, "prompts": count}
 
 
 def _prompts(plan, variant, role):

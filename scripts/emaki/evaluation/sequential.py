@@ -19,6 +19,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import optimize, stats
 
+from emaki.evaluation.by_prompt import MINIMUM_PROMPTS
 from emaki.evaluation.settings import ERROR, LOOKS
 from emaki.evaluation.words import BETTER, SAME, UNDECIDED, WORSE
 
@@ -75,6 +76,18 @@ def interval(
     half = quantile * values.std(ddof=1) / np.sqrt(len(values))
     mean = values.mean()
     return Interval(float(mean), float(mean - half), float(mean + half), len(values))
+
+
+def try_interval(differences: np.ndarray, looks: tuple[int, ...], error: float) -> Interval:
+    """As `interval`; without bounds where there are fewer than MINIMUM_PROMPTS differences."""
+    if len(differences) < MINIMUM_PROMPTS:
+        return Interval(float(differences.mean()), -np.inf, np.inf, len(differences))
+    return interval(differences, looks, error)
+
+
+def round_off(number: float | None) -> float | None:
+    """To six decimals; None for none and for an infinite bound, which JSON does not know."""
+    return None if number is None or not np.isfinite(number) else round(float(number), 6) + 0.0
 
 
 @functools.cache
