@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from emaki.common.model_folders import transformers_files
+from emaki.evaluation.distance import Distance
 from emaki.evaluation.encoders import Dinov2, Encoder
 from emaki.evaluation.measures import Measure
 
@@ -30,6 +31,22 @@ class Encoded(Measure):
     def score(
         self, images: "Sequence[Image]", prompts: Sequence[str], label: str
     ) -> list[list[float]]:
+        """EfficientNet-Lite0's globally pooled features (1280,) or DINOv2's class token."""
+        from emaki.evaluation import features
+
+        return features.encode(images, features.encoder(self.encoder), label)
+
+
+class EncodedDistance(Distance):
+    """A distance of features from those of real pictures."""
+
+    encoder: Encoder = "efficientnet-lite0"
+    """What makes the features of pictures that are compared; a mapping names another encoder."""
+
+    def files(self) -> list[str]:
+        return transformers_files(self.encoder.model) if isinstance(self.encoder, Dinov2) else []
+
+    def encode(self, images: "Sequence[Image]", label: str) -> list[list[float]]:
         """EfficientNet-Lite0's globally pooled features (1280,) or DINOv2's class token."""
         from emaki.evaluation import features
 

@@ -1,23 +1,16 @@
 """The kernel inception distance, KID (Bińkowski et al., Demystifying MMD GANs, ICLR 2018)."""
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
-from emaki.common.model_folders import transformers_files
-from emaki.evaluation.distance import Distance
-from emaki.evaluation.encoders import Dinov2, Encoder
+from emaki.evaluation.encoded import EncodedDistance
 from emaki.evaluation.measures import Texts
 
 if TYPE_CHECKING:
     import numpy as np
-    from PIL.Image import Image
 
 
-class Kid(Distance):
+class Kid(EncodedDistance):
     """How near pictures are to the real ones, by the features of an encoder of other people."""
-
-    encoder: Encoder = "efficientnet-lite0"
-    """What makes the features of pictures that are compared; a mapping names another encoder."""
 
     texts: ClassVar[dict[str, Texts]] = {
         "domain": Texts(
@@ -41,15 +34,6 @@ class Kid(Distance):
             ),
         ),
     }
-
-    def files(self) -> list[str]:
-        return transformers_files(self.encoder.model) if isinstance(self.encoder, Dinov2) else []
-
-    def encode(self, images: "Sequence[Image]", label: str) -> list[list[float]]:
-        """EfficientNet-Lite0's globally pooled features (1280,) or DINOv2's class token."""
-        from emaki.evaluation import features
-
-        return features.encode(images, features.encoder(self.encoder), label)
 
     def kernel(self, X: "np.ndarray", Y: "np.ndarray") -> "np.ndarray":
         from emaki.evaluation.mmd import polynomial

@@ -5,17 +5,14 @@ Here features are whitened by the principal components of the real pictures firs
 direction counts by how far real pictures differ in it.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar
 
-from emaki.common.model_folders import transformers_files
-from emaki.evaluation.distance import Distance
-from emaki.evaluation.encoders import Dinov2, Encoder
+from emaki.evaluation.encoded import EncodedDistance
 from emaki.evaluation.measures import RealPictures, Texts, Yardstick
 
 if TYPE_CHECKING:
     import numpy as np
-    from PIL.Image import Image
 
 # Principal components of each of the two kernels. The first sixteen tell what is shown, such as a
 # style, the others how well: of the embedded study a learned style is seen by 16 and hardly by 64,
@@ -29,12 +26,9 @@ PICTURES = 4
 ENOUGH = 64
 
 
-class Likeness(Distance):
+class Likeness(EncodedDistance):
     """How near pictures are to held-out real ones, by whitened features of an encoder of other
     people."""
-
-    encoder: Encoder = "efficientnet-lite0"
-    """What makes the features of pictures that are compared; a mapping names another encoder."""
 
     texts: ClassVar[dict[str, Texts]] = {
         "domain": Texts(
@@ -66,15 +60,6 @@ class Likeness(Distance):
         "blur", 1.0, 0.25, "a quarter of what a blur of 1 px costs"
     )
     damages: ClassVar[tuple[str, ...]] = ("blur", "noise")
-
-    def files(self) -> list[str]:
-        return transformers_files(self.encoder.model) if isinstance(self.encoder, Dinov2) else []
-
-    def encode(self, images: "Sequence[Image]", label: str) -> list[list[float]]:
-        """EfficientNet-Lite0's globally pooled features (1280,) or DINOv2's class token."""
-        from emaki.evaluation import features
-
-        return features.encode(images, features.encoder(self.encoder), label)
 
     def compares_with(self, reference: RealPictures) -> str:
         return "validation" if len(reference.validation) >= ENOUGH else "train"
