@@ -12,7 +12,7 @@ from emaki.common import parquet_files
 from emaki.common.errors import UserError
 from emaki.common.files import replacing
 
-BATCH = 32  # pictures that a model judges at once
+BATCH = 16  # pictures that a model judges at once
 
 
 def read_images(path: str | Path) -> tuple[pa.Table, list[Image.Image]]:

@@ -46,6 +46,8 @@ def load_pipeline(
         pipeline.scheduler.config
     )
     pipeline.set_progress_bar_config(disable=True)
+    for part in (family.denoiser, "vae"):  # convolutions are a tenth to a fifth faster so
+        getattr(pipeline, part).to(memory_format=torch.channels_last)
     return pipeline.to(device())
 
 
