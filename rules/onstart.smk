@@ -1,7 +1,7 @@
 # Before the first job, and before Snakemake's own lock.
 from emaki.config.derived import run_of
 from emaki.workflow import at_work, clock, remaking
-from emaki.costs.preflight import TO_DO, check_study, page, refuse_runs
+from emaki.costs.preflight import TO_DO, check_study, find_slow_runs, page, refuse_runs
 from emaki.costs.study_plan import refuse
 
 for process, other in at_work.find_others():
@@ -16,8 +16,11 @@ onstart:
         segments = [
             wildcards["segment"] for rule, wildcards in jobs if rule.startswith("train")
         ]
+        runs = list(dict.fromkeys(run_of(run_name(segment)) for segment in segments))
+        if slow := find_slow_runs(study, runs):
+            print(slow, file=sys.stderr)
         try:
-            refuse_runs(study, dict.fromkeys(run_of(run_name(segment)) for segment in segments))
+            refuse_runs(study, runs)
         except UserError as error:
             sys.exit(f"error: {error}")
     try:

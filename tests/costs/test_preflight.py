@@ -64,6 +64,21 @@ def test_runs_that_need_a_gpu_are_refused_without_one(study, monkeypatch):
         preflight.refuse_runs(several, ["a"])
 
 
+def test_runs_in_bf16_are_told_on_a_cpu_that_is_slow_in_it(study, monkeypatch):
+    half = study.runs["lora-r4"].model_copy(update={"mixed_precision": "bf16"})
+    study = study.replace(runs={"a": half, "b": study.runs["lora-r4"], "c": half})
+    monkeypatch.setattr(preflight, "find_gpus", list)
+    monkeypatch.setattr(preflight.devices, "computes_bf16", lambda: False)
+    told = preflight.find_slow_runs(study, ["b", "a", "c"])
+    assert told.startswith(
+        "runs.a has mixed_precision bf16, for which this CPU has no instructions"
+    )
+    assert "(so have c)" in told
+    assert preflight.find_slow_runs(study, ["b"]) is None
+    monkeypatch.setattr(preflight.devices, "computes_bf16", lambda: True)
+    assert preflight.find_slow_runs(study, ["a"]) is None
+
+
 def test_licences_are_told_once_and_all_repositories_are_asked_for(study):
     told = [check.text for check in preflight._terms(study)]
     assert told == [

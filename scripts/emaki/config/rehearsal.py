@@ -62,7 +62,7 @@ def _shorten_run(entry: dict[str, Any], study: Study, name: str, has_gpu: bool) 
     if isinstance(ema, dict) and isinstance(ema.get("init"), dict) and "step" in ema["init"]:
         short["ema"] = ema | {"init": ema["init"] | {"step": STEPS}}
     if not has_gpu and study.runs[name].mixed_precision == "fp16":
-        short["mixed_precision"] = "bf16"
+        short["mixed_precision"] = "no"  # bf16 is slow on many CPUs
     if not has_gpu and study.runs[name].attention == "xformers":
         short["attention"] = "sdpa"
     return short
@@ -88,7 +88,7 @@ def _explain_untried(study: Study, has_gpu: bool) -> list[str]:
     told.append("whether a GPU's memory is enough, its driver and its speed")
     half = [name for name, run in study.runs.items() if run.mixed_precision == "fp16"]
     if half:
-        told.append(f"fp16, which needs a GPU: bf16 takes its place in {', '.join(half)}")
+        told.append(f"fp16, which needs a GPU: fp32 takes its place in {', '.join(half)}")
     others = [name for name, run in study.runs.items() if run.attention == "xformers"]
     if others:
         told.append(f"xformers, which needs a GPU: sdpa takes its place in {', '.join(others)}")

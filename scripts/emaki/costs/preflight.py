@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from emaki.common import hub_client
+from emaki.common import devices, hub_client
 from emaki.common.errors import UserError
 from emaki.config import trained
 from emaki.config.repositories import model_folders
@@ -184,6 +184,17 @@ def refuse_runs(study: Study, runs: Iterable[str]) -> None:
                 f"runs.{name} has num_processes {study.runs[name].num_processes}, a GPU each, and "
                 f"`nvidia-smi` shows {len(found)}"
             )
+
+
+def find_slow_runs(study: Study, runs: Iterable[str]) -> str | None:
+    """What to tell of runs that would be trained in bf16 on a CPU without instructions for it."""
+    half = [name for name in runs if study.runs[name].mixed_precision == "bf16"]
+    if not half or devices.computes_bf16() or find_gpus():
+        return None
+    return (
+        f"runs.{half[0]} has mixed_precision bf16, for which this CPU has no instructions: some 20 "
+        "times slower than mixed_precision no"
+    ) + (f" (so have {', '.join(half[1:])})" if half[1:] else "")
 
 
 def needs_gpu(run: Run) -> bool:
