@@ -359,11 +359,11 @@ MISTAKES = {
     ),
     "start of a LoRA": (
         A_RUN % "train_init: {run: critters-8bit, step: 150, weights: raw}",
-        r"a.train_init starts from a checkpoint or folder, but a LoRA is an update of its model",
+        r"starts from critters-8bit, which is a full fine-tune, but this run is a LoRA$",
     ),
     "start from a LoRA": (
         A_FULL % "train_init: {run: lora-r4, step: 150, weights: raw}",
-        r"a.train_init starts from lora-r4, which is a LoRA, not a whole U-Net$",
+        r"a.train_init starts from lora-r4, which is a LoRA, but this run is a full fine-tune$",
     ),
     "start from no run": (
         A_FULL % "ema: {init: {run: lora-r5, step: 1, weights: raw}}",

@@ -7,6 +7,7 @@ import torch
 from safetensors.torch import load_file
 
 from emaki.common import weight_files
+from emaki.common.errors import UserError
 from emaki.training import loop, lora, settings
 
 
@@ -62,9 +63,42 @@ def test_the_first_weights_come_from_the_seed(model, latents):
     assert any(not torch.equal(a, b) for a, b in zip(one, other))
 
 
-def test_unknown_target_modules_are_named(model, latents):
-    from emaki.common.errors import UserError
+@pytest.mark.parametrize("file", [weight_files.LORA, lora.WEBUI_FILE])
+@pytest.mark.parametrize("text", [False, True])
+def test_a_lora_goes_on_from_another(tmp_path, model, latents, file, text):
+    run = {"rank": 2, "lora_alpha": 1, "train_text_encoder": text, "learning_rate": 0.05}
+    first = a_trainer(run, model, latents)
+    loop.train(first, 0, 3, "lora")
+    loop.save_weights(first, tmp_path / "first")
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    (tmp_path / "first/raw" / file).rename(folder / weight_files.LORA)
+    start = {"train_init": {"folder": str(folder)}}
+    second = a_trainer(run | start, model, latents)
+    inputs = (torch.randn(1, 4, 8, 8), torch.tensor([10]), torch.randn(1, 16, 32))
+    with torch.no_grad():
+        ours = second.modules["unet"](*inputs).sample
+        torch.testing.assert_close(ours, first.modules["unet"](*inputs).sample)
+        louder = a_trainer(run | start | {"lora_alpha": 2}, model, latents)
+        torch.testing.assert_close(louder.modules["unet"](*inputs).sample, ours)
+    for name, tensor in first.parameters.items():
+        torch.testing.assert_close(second.parameters[name], tensor)
+    before = {name: tensor.detach().clone() for name, tensor in second.parameters.items()}
+    loop.train(second, 0, 1, "lora")
+    assert any(not torch.equal(before[name], tensor) for name, tensor in second.parameters.items())
 
+
+@pytest.mark.parametrize(
+    ("other", "told"), [({"rank": 4}, "rank 2 at"), ({"target_modules": ["to_q"]}, "only it has")]
+)
+def test_a_lora_of_another_shape_is_no_start(tmp_path, model, latents, other, told):
+    loop.save_weights(a_trainer({"rank": 2}, model, latents), tmp_path)
+    start = {"rank": 2, "train_init": {"folder": str(tmp_path / "raw")}}
+    with pytest.raises(UserError, match=told):
+        a_trainer(start | other, model, latents)
+
+
+def test_unknown_target_modules_are_named(model, latents):
     with pytest.raises(UserError, match="nothing_like_this"):
         a_trainer({"target_modules": ["to_q", "nothing_like_this"]}, model, latents)
 

@@ -46,6 +46,8 @@ TAKEN = (
 )  # in results/, beside the studies
 RUNGE_KUTTA = 4  # steps of that kind with which diffusers' PNDM begins, if it does not skip them
 # Where a run inherits the key of a problem, it has changed one of these.
+# What two LoRAs must share where one starts from the other.
+LORA_SHAPE = ("rank", "target_modules", "train_text_encoder")
 GOES_WITH = {"lr_scheduler": ("lr_total_steps",), "train_init": ("method",)}
 
 Mistakes = Iterator[tuple[KeyPath, str]]
@@ -362,11 +364,13 @@ def _start(study: Study, name: str, own: Mapping[str, Any], key: str, start: Sta
     """Whether a run can start from that checkpoint or folder."""
     run = study.runs[name]
     where = ("runs", name, _said(own, key, "method", "model"))
+    if run.method == "lora" and key == "ema":
+        yield where, "has an ema.init with a start, but the average of a LoRA starts as the LoRA"
+        return
     key = {"train_init": "starts from", "ema": "has an ema.init with"}[key]
-    if run.method == "lora":
-        yield where, f"{key} a checkpoint or folder, but a LoRA is an update of its model's U-Net"
-    elif start.folder is not None:
-        file = Path(start.folder, weight_files.DIFFUSERS)
+    if start.folder is not None:
+        kind = weight_files.LORA if run.method == "lora" else weight_files.DIFFUSERS
+        file = Path(start.folder, kind)
         if not file.is_file():
             yield where, f"{key} a folder, but there is no file {file}"
     elif start.run not in study.runs:
@@ -379,8 +383,14 @@ def _start(study: Study, name: str, own: Mapping[str, Any], key: str, start: Sta
 def _of_other_run(study: Study, run: Run, start: Start) -> Iterator[str]:
     other = study.runs[start.run or ""]
     every = other.checkpoint_every
-    if other.method == "lora":
-        yield "which is a LoRA, not a whole U-Net"
+    if other.method != run.method:
+        kinds = {"lora": "a LoRA", "full": "a full fine-tune"}
+        yield f"which is {kinds[other.method]}, but this run is {kinds[run.method]}"
+    elif run.method == "lora":
+        for name in LORA_SHAPE:
+            ours, theirs = getattr(run, name), getattr(other, name)
+            if ours != theirs:
+                yield f"whose {name} is {theirs}, but this run's is {ours}"
     if other.model != run.model:
         yield f"whose model is {other.model}, but this run's is {run.model}"
     if other.train_text_encoder and not run.train_text_encoder:

@@ -190,6 +190,11 @@ class Family(ABC):
         config = json.loads((self.folder / self.denoiser / "config.json").read_text())
         return self.denoiser_class().from_config(config)
 
+    def make_encoder(self, part: str) -> Any:
+        """A text encoder, one of `encoders`, with the model's architecture and any weights."""
+        own = self.encoder_class(part)
+        return own(own.config_class.from_pretrained(self.folder / part))
+
     def load_encoder(self, part: str, folder: Path, dtype: torch.dtype) -> Any:
         """A text encoder, one of `encoders`, from its own folder."""
         return self.encoder_class(part).from_pretrained(folder, dtype=dtype)

@@ -12,7 +12,7 @@ from emaki.training import data, models, optimizers, validation
 from emaki.training.ema import MovingAverage
 from emaki.training.metrics import Metrics
 from emaki.training.processes import ALONE, Group
-from emaki.training.settings import HyperParameters
+from emaki.training.settings import HyperParameters, Start
 from emaki.training.trainer import Trainer
 
 SETTLE_EVERY = 50  # steps between two looks at a GPU's losses; a look makes it wait
@@ -70,6 +70,8 @@ def _make_modules(run: HyperParameters, family: Family, device: torch.device) ->
         for part, module in modules.items():
             encodes = part in family.encoders
             lora.add_lora(module, run, family.encoder_layers if encodes else run.target_modules)
+        if isinstance(run.train_init, Start) and run.train_init.folder:
+            lora.start_from(family, modules, run.train_init.folder)
     if run.compile:
         modules[family.denoiser].compile()
     return modules

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from peft import LoraConfig
+from peft.tuners.lora import LoraLayer
 from peft.utils import get_peft_model_state_dict
 from safetensors.torch import save_file
 
@@ -18,6 +19,7 @@ from emaki.training import models
 from emaki.training.settings import HyperParameters
 
 WEBUI_FILE = "webui/lora.safetensors"
+START = "start"  # peft's name for the LoRA that a training starts from
 KOHYA = {"A.weight": "lora_down.weight", "B.weight": "lora_up.weight"}
 
 
@@ -50,6 +52,61 @@ def add_lora(model: Any, run: HyperParameters, modules: Sequence[str]) -> None:
     for parameter in model.parameters():
         if parameter.requires_grad:
             parameter.data = parameter.data.float()
+
+
+def start_from(family: Family, modules: Mapping[str, Any], folder: str | Path) -> None:
+    """Give the LoRAs of `modules`, which are a Trainer's, the weights of another LoRA's folder.
+
+    It may have any names that diffusers reads. Where its scale (alpha / rank) is another, B takes
+    the difference, so that the model is that LoRA's. Raises UserError where layers or ranks differ.
+    """
+    theirs = _read_layers(family, modules, Path(folder))
+    ours: dict[str, Any] = {
+        f"{part}.{name}": layer
+        for part, model in modules.items()
+        for name, layer in model.named_modules()
+        if isinstance(layer, LoraLayer)
+    }
+    if ours.keys() != theirs.keys():
+        name = min(ours.keys() ^ theirs.keys())
+        owner = "this run trains" if name in ours else "it has"
+        raise UserError(f"train_init: the LoRA in {folder} has other layers; only {owner} {name}")
+    with torch.no_grad():
+        for name, layer in ours.items():
+            there, rank = theirs[name], layer.r["default"]
+            if there.r[START] != rank:
+                raise UserError(
+                    f"train_init: the LoRA in {folder} has rank {there.r[START]} at {name}, and "
+                    f"this run has rank {rank}"
+                )
+            scale = there.scaling[START] / layer.scaling["default"]
+            layer.lora_A["default"].weight.copy_(there.lora_A[START].weight)
+            layer.lora_B["default"].weight.copy_(there.lora_B[START].weight * scale)
+
+
+def _read_layers(family: Family, modules: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """{part and layer: peft's layer} of a LoRA's folder, on models that have no other weights."""
+    import diffusers
+
+    pipeline = getattr(diffusers, family.pipeline)
+    state, *alphas, metadata = pipeline.lora_state_dict(
+        folder, weight_name=weight_files.LORA, return_lora_metadata=True
+    )
+    options = {"adapter_name": START, "metadata": metadata}
+    layers = {}
+    for part in modules:
+        with torch.device("meta"):
+            model = family.make_denoiser() if part == family.denoiser else family.make_encoder(part)
+        model.to_empty(device="cpu")  # a place for the LoRA's layers; memory that nothing touches
+        if part == family.denoiser:
+            load = getattr(pipeline, f"load_lora_into_{part}")
+            load(state, *alphas, model, **options)
+        else:
+            pipeline.load_lora_into_text_encoder(state, *alphas, model, prefix=part, **options)
+        for name, layer in model.named_modules():
+            if isinstance(layer, LoraLayer):
+                layers[f"{part}.{name}"] = layer
+    return layers
 
 
 def save(

@@ -66,16 +66,16 @@ def check(run: HyperParameters, device: torch.device) -> None:
             raise UserError(f"attention xformers: the package cannot be used ({error})") from error
 
 
-def find_weights(family: Family, start: str | Start) -> Path:
-    """The denoiser's file that `start` means: of the model "ema" is the plain one and "non_ema" its
-    variant; a Start with a folder is a denoiser's. Raises UserError where it is not there."""
+def find_weights(family: Family, start: str | Start, file: str = weight_files.DIFFUSERS) -> Path:
+    """The weights that `start` means: of the model "ema" is the denoiser's plain file and "non_ema"
+    its variant; a Start with a folder is `file` there. Raises UserError where there is none."""
     if isinstance(start, Start):
         if start.folder is None:
             raise UserError(
                 f"step {start.step} of {start.run}: a training starts from a folder's weights"
             )
-        path = Path(start.folder) / weight_files.DIFFUSERS
-        missing = f"this folder has no {family.denoiser} weights"
+        path = Path(start.folder) / file
+        missing = "this folder has no such weights"
     else:
         path = family.folder / family.weights_file(start)
         missing = f"this model has no {start} weights"
@@ -102,11 +102,16 @@ def load_weights(
     return weights
 
 
+def start_of_denoiser(run: HyperParameters) -> str | Start:
+    """What the whole denoiser starts from: a LoRA's `train_init` is a LoRA, or the plain file."""
+    return "ema" if run.method == "lora" else run.train_init
+
+
 def load_denoiser(family: Family, run: HyperParameters, device: torch.device) -> Any:
     """The denoiser in training mode on the device, in float32, no parameter frozen."""
     with torch.device("meta"):
         denoiser = family.make_denoiser()
-    weights = load_weights(family, run.train_init, denoiser.state_dict())
+    weights = load_weights(family, start_of_denoiser(run), denoiser.state_dict())
     denoiser.load_state_dict(weights, strict=True, assign=True)
     denoiser.to(device).train().requires_grad_(True)
     if run.gradient_checkpointing:

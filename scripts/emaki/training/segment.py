@@ -127,12 +127,16 @@ def _find_state(segment: Segment, made_with: dict[str, Any]) -> tuple[Path | Non
 
 def _hash_model(family: Family, run: HyperParameters) -> dict[str, str]:
     """SHA-256 of all files of the base model that the weights depend on."""
-    starts = {"train_init": run.train_init, "ema.init": run.ema.init if run.ema else "train"}
+    denoiser = models.start_of_denoiser(run)
+    starts = {"train_init": denoiser, "ema.init": run.ema.init if run.ema else "train"}
     hashes = {
         start if isinstance(start, str) else key: files.sha256(models.find_weights(family, start))
         for key, start in starts.items()
         if start != "train"
     }
+    if denoiser != run.train_init:
+        lora = models.find_weights(family, run.train_init, weight_files.LORA)
+        hashes["train_init"] = files.sha256(lora)
     names = [f"{family.denoiser}/config.json", *family.files()["scheduler"]]
     if run.train_text_encoder:
         names += family.files()["encoders"]

@@ -27,13 +27,13 @@ Seed = Annotated[int, Field(ge=0, le=4294967295)]
 
 
 class Start(Settings):
-    """Weights that are no file of the model: a checkpoint of another run, or a U-Net folder.
+    """Weights that are no file of the model: a checkpoint of another run, or a folder.
 
-    For method full only.
+    A full fine-tune starts from one, a LoRA from a LoRA.
     """
 
     run: Maybe[str] = Field(None, json_schema_extra={"value": "run"})
-    """The other run, a full fine-tune of the same model."""
+    """The other run, of the same method and model."""
 
     step: Maybe[Count] = None
     """At which of its steps there is the checkpoint."""
@@ -42,7 +42,8 @@ class Start(Settings):
     """Its raw weights or their average."""
 
     folder: Maybe[str] = Field(None, json_schema_extra={"value": "folder"})
-    """In place of these: a U-Net as diffusers writes it."""
+    """In place of these: a U-Net as diffusers writes it, or for a LoRA a folder with
+    `pytorch_lora_weights.safetensors`, in diffusers' or kohya's names."""
 
     @model_validator(mode="after")
     def _check_kind(self) -> Self:
@@ -202,8 +203,8 @@ class HyperParameters(Settings):
     train_init: Literal["ema", "non_ema"] | Start = Field(
         "ema", json_schema_extra={"allowed": "ema, non_ema, {run, step, weights} or {folder}"}
     )
-    """Training starts from the model's EMA (plain) or raw U-Net weights, or from another run's; a
-    LoRA always from the plain ones, on which it is drawn."""
+    """Training starts from the model's EMA (plain) or raw U-Net weights, or from another run's. A
+    LoRA is always put on the plain ones, on which it is drawn, and may go on from another LoRA."""
 
     ema: Ema | None = None
     """An exponential moving average of the weights, kept beside the raw ones; null: none."""

@@ -79,10 +79,14 @@ class TrainingFiles:
 
     def start_files(self, segment: str) -> list[str]:
         """What decides a start from elsewhere: of a checkpoint its description, of a folder all."""
-        encoders = self.study.models[self.run(segment).model].family.encoders
-        return [
-            file for start in self._starts(segment) for file in self._start_files(start, encoders)
-        ]
+        run = self.run(segment)
+        if run.method == "lora":
+            files = [weight_files.LORA]
+        else:
+            encoders = self.study.models[run.model].family.encoders
+            own = [f"{part}/{weight_files.TRANSFORMERS}" for part in encoders]
+            files = [weight_files.DIFFUSERS, *own]
+        return [file for start in self._starts(segment) for file in self._start_files(start, files)]
 
     def start_weights(self, segment: str) -> list[str]:
         """The checkpoints' folders of weights that a run starts from."""
@@ -109,11 +113,10 @@ class TrainingFiles:
     def _starts(self, segment: str) -> list[Start]:
         return [start for start in starts(self.run(segment)).values() if isinstance(start, Start)]
 
-    def _start_files(self, start: Start, encoders: Iterable[str]) -> list[str]:
+    def _start_files(self, start: Start, files: Iterable[str]) -> list[str]:
         if not start.folder:
             return [f"{self._checkpoint(start)}/checkpoint.json"]
-        files = [f"{part}/{weight_files.TRANSFORMERS}" for part in encoders]
-        paths = [f"{start.folder}/{file}" for file in (weight_files.DIFFUSERS, *files)]
+        paths = [f"{start.folder}/{file}" for file in files]
         return [path for path in paths if path == paths[0] or Path(path).exists()]
 
     def _weights(self, start: Start) -> str:
