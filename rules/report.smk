@@ -135,6 +135,7 @@ rule report:
         experiments=[evaluation.answers(experiment) for experiment in study.experiments],
         grids=evaluation.shown_grids(),
         votes=votes.counted() or [],
+        nearest=nearest.shown(),
         metrics=evaluation.shown_metrics(),
         cards=[f"{dataset}/card.json" for dataset in evaluation.shown_datasets()],
         sheets=[f"{dataset}/contact_sheet.png" for dataset in evaluation.shown_datasets()],

@@ -13,6 +13,7 @@ from emaki.common.files import replacing
 from emaki.config import read_saved
 from emaki.report.page import render
 from emaki.workflow.evaluation_files import EvaluationFiles
+from emaki.workflow.nearest_files import NearestFiles
 from emaki.workflow.vote_files import VoteFiles
 
 
@@ -20,7 +21,7 @@ from emaki.workflow.vote_files import VoteFiles
 def main() -> None:
     arguments = parse_arguments()
     study = read_saved(arguments.study)
-    files = EvaluationFiles(study)
+    files, nearest = EvaluationFiles(study), NearestFiles(study)
     page = render(
         study,
         answers={name: digests.read_json(files.answers(name)) for name in study.experiments},
@@ -31,6 +32,7 @@ def main() -> None:
         training={run: files.metrics(run) for run in files.shown_runs()},
         datasets=files.shown_datasets(),
         people=digests.read_json(path) if (path := VoteFiles(study).counted()) else None,
+        nearest={name: nearest.pairs(name) for name in nearest.variants},
         benchmarks=sorted(Path(files.folder, "benchmarks").rglob("*.tsv")),
     )
     with replacing(arguments.output) as temporary:

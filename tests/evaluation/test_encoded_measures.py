@@ -81,3 +81,11 @@ def test_copies_are_nearer_to_training_pictures_than_fresh_ones(rooms, features)
         assert COPIES.summarise(copies, names, found) > 0
         of_fresh = abs(COPIES.summarise(fresh, names, found))
         assert COPIES.summarise(copies, names, found) > 2 * of_fresh, of_fresh
+
+
+def test_a_copy_is_nearest_to_the_picture_that_it_is_of(rooms, features):
+    real = RealPictures(features[:64], features[64:96])
+    copies = [room.filter(ImageFilter.GaussianBlur(0.5)) for room in rooms[:PROMPTS]]
+    rows, above = COPIES.nearest(np.array(COPIES.score(copies, [], "")), real)
+    assert rows.tolist() == list(range(PROMPTS))
+    assert above.mean() > COPIES.nearest(features[96:], real)[1].mean()

@@ -7,7 +7,7 @@ from PIL import Image
 
 from emaki.common import parquet_files
 from emaki.evaluation.calibration import set_aside
-from emaki.evaluation.reference import Squares
+from emaki.evaluation.reference import read_square
 
 
 def read_set_aside(
@@ -25,14 +25,6 @@ def read_set_aside(
         ids = tables[Path(path).stem]["id"].to_pylist()
         is_train = Path(path).stem == "train"
         rows = range(len(ids) - own, len(ids)) if is_train else range(held_out)
-        images += [_one(Path(path), row, resolution) for row in rows]
+        images += [read_square(path, row, resolution) for row in rows]
         names += [ids[row] for row in rows]
     return images, names
-
-
-def _one(path, row, resolution):
-    if "shard" in parquet_files.read_schema(path).names:
-        places = parquet_files.read(path, columns=["shard", "row"])
-        shard, row = (places[key][row].as_py() for key in ("shard", "row"))
-        path = path.parents[1] / "shards" / shard / "data" / path.name
-    return Squares(path, resolution)[row]

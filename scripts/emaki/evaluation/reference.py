@@ -40,6 +40,16 @@ class Squares(Sequence):
             return centre_square(image.convert("RGB"), self.pixels)
 
 
+def read_square(path: str | Path, row: int, pixels: int) -> Image.Image:
+    """The middle of one picture of a dataset's file, which of one in shards says where it is."""
+    path = Path(path)
+    if "shard" in parquet_files.read_schema(path).names:
+        places = parquet_files.read(path, columns=["shard", "row"])
+        shard, row = (places[key][row].as_py() for key in ("shard", "row"))
+        path = path.parents[1] / "shards" / shard / "data" / path.name
+    return Squares(path, pixels)[row]
+
+
 def centre_square(image: Image.Image, pixels: int) -> Image.Image:
     """The largest square in the middle of a picture, `pixels` wide and high."""
     side = min(image.size)

@@ -8,6 +8,7 @@ import os
 import platform
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import jinja2
@@ -29,6 +30,7 @@ from emaki.report import (
     curves,
     inline_images,
     margins,
+    memorised,
     preferences,
     recommended,
     summary,
@@ -50,13 +52,15 @@ def render(
     datasets: Sequence[str],
     benchmarks: Sequence[Path],
     people: Mapping[str, Any] | None = None,
+    nearest: Mapping[str, str] = MappingProxyType({}),
 ) -> str:
     """The report as HTML.
 
     `answers` is {experiment: what compare.py wrote}; `grids` {experiment: {name: path}}; `training`
     {run: [paths of metrics.parquet in the order of steps]}; `datasets` folders with card.json and
     contact_sheet.png; `benchmarks` the paths of Snakemake's benchmark files; `people` what votes.py
-    wrote, if there are votes.
+    wrote, if there are votes; `nearest` {experiment: what nearest.py wrote}, where a measure finds
+    training pictures.
     """
     timings = costs.read(benchmarks)
     losses = {run: curves.read_losses(paths) for run, paths in training.items()}
@@ -67,6 +71,7 @@ def render(
     experiments = [
         _experiment(study, metrics, name, answers, grids.get(name, {}), losses, timings)
         | {"people": preferences.of_experiment(people, answers[name])}
+        | {"nearest": memorised.of_experiment(nearest.get(name), answers[name])}
         for name in order
     ]
     environment = jinja2.Environment(

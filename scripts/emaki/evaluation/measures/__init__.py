@@ -94,6 +94,8 @@ class Measure(Settings):
     """Whether `score_reference` is asked for a dataset's real pictures."""
     reference_splits: ClassVar[tuple[str, ...]] = ("train",)
     """Which of them: those to train on, "train", and those that are held out, "validation"."""
+    shows_nearest: ClassVar[bool] = False
+    """Whether `nearest` finds a training picture for each drawn one, which the report shows."""
 
     def problems(self) -> Iterator[tuple[str, str]]:
         """What the texts lack (see Settings.problems)."""
@@ -138,6 +140,13 @@ class Measure(Settings):
         `reference` what `score_reference` gave, None where it is not asked.
         """
         return float(values.mean())
+
+    def nearest(
+        self, values: "np.ndarray", reference: RealPictures
+    ) -> "tuple[np.ndarray, np.ndarray]":
+        """The training picture nearest to each drawn one: its row (n,), and how much nearer it is
+        (n,) than fresh real pictures are. For a measure that `shows_nearest`."""
+        raise NotImplementedError
 
     def compare(
         self,

@@ -17,6 +17,7 @@ class Memorisation(Encoded):
     higher_is_better: ClassVar[bool] = False
     compares_with_real: ClassVar[bool] = True
     reference_splits: ClassVar[tuple[str, ...]] = ("train", "validation")
+    shows_nearest: ClassVar[bool] = True
 
     texts: ClassVar[dict[str, Texts]] = {
         "domain": Texts(
@@ -37,13 +38,19 @@ class Memorisation(Encoded):
                 " nearest to it, by {encoder}, less the mean of the same for real pictures that"
                 " are held out (or of each training picture to the others, if none is). Above 0 a"
                 " picture is nearer to a single training picture than fresh real ones are: look at"
-                " it for copies."
+                " it for copies. Each entry shows the nearest pairs."
             ),
         ),
     }
 
     def score_reference(self, images: "Sequence[Image]", label: str) -> list[list[float]]:
         return self.score(images, [], label)
+
+    def nearest(
+        self, values: "np.ndarray", reference: RealPictures
+    ) -> "tuple[np.ndarray, np.ndarray]":
+        cosines = 100 * unit(values) @ unit(reference.train).T
+        return cosines.argmax(axis=1), cosines.max(axis=1) - _usual(reference)
 
     def summarise(
         self, values: "np.ndarray", prompts: "np.ndarray", reference: RealPictures | None
