@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 from diffusers import UNet2DConditionModel
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from emaki.common import weight_files
 from emaki.common.errors import UserError
@@ -51,6 +51,13 @@ def test_alpha_1_is_the_fine_tune_bit_for_bit_and_says_so(unets):
     merge(unets / "base", unets / "tuned", 1.0, unets / "again")
     assert about == json.loads((unets / "again" / "merge.json").read_text())
     assert about["alpha"] == 1.0
+
+
+def test_the_file_is_what_safetensors_writes(unets):
+    merge(unets / "base", unets / "tuned", 0.5, unets / "merge")
+    merged = unets / "merge" / weight_files.DIFFUSERS
+    save_file(load_file(merged), unets / "again.safetensors", metadata={"format": "pt"})
+    assert merged.read_bytes() == (unets / "again.safetensors").read_bytes()
 
 
 def test_refuses_another_architecture(unets):

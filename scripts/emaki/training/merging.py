@@ -2,14 +2,23 @@
 
 import shutil
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import numpy as np
-from safetensors.numpy import load_file, save_file
 
 from emaki.common import digests, weight_files
 from emaki.common.errors import UserError
 from emaki.common.files import replacing, sha256
+from emaki.common.safetensors_header import Place, read_places
 from emaki.families import find
+
+# A table of 0, 1, 2, ... that older versions of transformers saved with CLIP's weights.
+OLD_TABLE = "text_model.embeddings.position_ids"
+NUMPY: dict[str, np.dtype[Any]] = {
+    "F16": np.dtype("<f2"),
+    "F32": np.dtype("<f4"),
+    "F64": np.dtype("<f8"),
+}
 
 
 def merge(model: str | Path, tuned: str | Path, alpha: float, output: str | Path) -> None:
@@ -17,8 +26,8 @@ def merge(model: str | Path, tuned: str | Path, alpha: float, output: str | Path
 
     `model` is the base's pipeline folder, `tuned` a denoiser's, whose text encoders are merged too
     where they were trained (text_encoder/); alpha 0 is the base, 1 the fine-tune, beyond 1
-    extrapolates. Computed in float32, kept in the fine-tune's type. Raises UserError where the two
-    do not have the same tensors, or the fine-tune is damaged.
+    extrapolates. Computed in float32, kept in the fine-tune's type, a tensor at a time in memory.
+    Raises UserError where the two do not have the same tensors, or the fine-tune is damaged.
     """
     digests.check_weights(tuned)
     family, tuned = find(model), Path(tuned)
@@ -30,20 +39,31 @@ def merge(model: str | Path, tuned: str | Path, alpha: float, output: str | Path
     with replacing(output) as folder:
         for name, base in parts.items():
             (folder / name).parent.mkdir()
-            merged = _merge_files(base, tuned / name, alpha)
-            save_file(merged, folder / name, metadata={"format": "pt"})
+            _merge_files(base, tuned / name, alpha, folder / name)
             shutil.copy((tuned / name).with_name("config.json"), (folder / name).parent)
         written = sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
         about = {"alpha": alpha, "files": {str(name): sha256(folder / name) for name in written}}
         (folder / "merge.json").write_text(digests.to_json(about), "utf-8")
 
 
-def _merge_files(base: Path, tuned: Path, alpha: float) -> dict[str, np.ndarray]:
-    theirs, ours = load_file(base), load_file(tuned)
-    # A table of 0, 1, 2, ... that older versions of transformers saved with CLIP's weights.
-    theirs.pop("text_model.embeddings.position_ids", None)
+def _merge_files(base: Path, tuned: Path, alpha: float, output: Path) -> None:
+    """Write a file with the header of `tuned`, whose tensors it has, and the merged values."""
+    theirs, ours = read_places(base), read_places(tuned)
+    theirs.pop(OLD_TABLE, None)
     _check_alike(theirs, ours, base, tuned)
-    return {name: _interpolate(theirs[name], ours[name], alpha) for name in sorted(ours)}
+    with open(base, "rb") as start, open(tuned, "rb") as end, open(output, "wb") as merged:
+        merged.write(end.read(next(iter(ours.values())).start))
+        for name, place in ours.items():
+            values = _interpolate(_read(start, theirs[name]), _read(end, place), alpha)
+            merged.write(values.tobytes())
+
+
+def _read(file: BinaryIO, place: Place) -> np.ndarray:
+    """A tensor's values, flat."""
+    if place.dtype not in NUMPY:
+        raise UserError(f"{file.name} has tensors of type {place.dtype}, which cannot be merged")
+    file.seek(place.start)
+    return np.frombuffer(file.read(place.size), NUMPY[place.dtype])
 
 
 def _interpolate(base: np.ndarray, tuned: np.ndarray, alpha: float) -> np.ndarray:
@@ -51,9 +71,7 @@ def _interpolate(base: np.ndarray, tuned: np.ndarray, alpha: float) -> np.ndarra
     return (start + alpha * (tuned.astype("float32") - start)).astype(tuned.dtype)
 
 
-def _check_alike(
-    theirs: dict[str, np.ndarray], ours: dict[str, np.ndarray], base: Path, tuned: Path
-) -> None:
+def _check_alike(theirs: dict[str, Place], ours: dict[str, Place], base: Path, tuned: Path) -> None:
     different = {
         name
         for name in theirs.keys() | ours.keys()
