@@ -10,8 +10,8 @@ best = BestFiles(
 
 checkpoint choose:
     input:
-        script="scripts/choose.py",
-        modules=modules_of("scripts/choose.py"),
+        script=ancient("scripts/choose.py"),
+        code=code_of("scripts/choose.py"),
         answers=lambda w: best.answers(w.experiment),
     output:
         f"{STUDY}/best/{{experiment}}.json",
@@ -29,8 +29,8 @@ checkpoint choose:
 
 rule export:
     input:
-        script="scripts/export.py",
-        modules=lambda w: best.code(w.experiment),
+        script=ancient("scripts/export.py"),
+        code=lambda w: best.code(w.experiment),
         choice=f"{STUDY}/best/{{experiment}}.json",
         answers=lambda w: best.answers(w.experiment),
         about=lambda w: best.files(w.experiment),

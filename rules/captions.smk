@@ -1,8 +1,8 @@
 # Captioners without a model: moments, beside Snakemake.
 rule caption:
     input:
-        script="scripts/caption.py",
-        modules=lambda w: data.captioner_code(w.captioner),
+        script=ancient("scripts/caption.py"),
+        code=lambda w: data.captioner_code(w.captioner),
         metadata=f"{STUDY}/images/{{source}}/metadata.parquet",
         files=lambda w: data.captioner(w.captioner).files(),
         of=lambda w: data.captions_below(w.source, w.captioner),
@@ -29,8 +29,8 @@ rule caption:
 # A model looks at the pictures.
 rule caption_by_model:
     input:
-        script="scripts/caption.py",
-        modules=lambda w: data.captioner_code(w.captioner),
+        script=ancient("scripts/caption.py"),
+        code=lambda w: data.captioner_code(w.captioner),
         metadata=f"{STUDY}/images/{{source}}/metadata.parquet",
         pictures=ancient(lambda w: data.pictures(w.source)),
         files=lambda w: data.captioner(w.captioner).files(),

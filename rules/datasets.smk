@@ -1,7 +1,7 @@
 rule dataset:
     input:
-        script="scripts/dataset.py",
-        modules=modules_of("scripts/dataset.py"),
+        script=ancient("scripts/dataset.py"),
+        code=code_of("scripts/dataset.py"),
         metadata=lambda w: data.images(w.dataset, "metadata.parquet"),
         rejects=lambda w: data.images(w.dataset, "rejects.parquet"),
         pictures=ancient(lambda w: data.pictures(data.source_of(w.dataset))),
@@ -36,8 +36,8 @@ rule dataset:
 
 use rule dataset as dataset_shard with:
     input:
-        script="scripts/dataset_shard.py",
-        modules=modules_of("scripts/dataset_shard.py"),
+        script=ancient("scripts/dataset_shard.py"),
+        code=code_of("scripts/dataset_shard.py"),
         metadata=lambda w: data.images(w.dataset, "metadata.parquet"),
         rejects=lambda w: data.images(w.dataset, "rejects.parquet"),
         pictures=ancient(lambda w: data.pictures(data.source_of(w.dataset))),
@@ -61,8 +61,8 @@ use rule dataset as dataset_shard with:
 
 rule dataset_gather:
     input:
-        script="scripts/dataset_gather.py",
-        modules=modules_of("scripts/dataset_gather.py"),
+        script=ancient("scripts/dataset_gather.py"),
+        code=code_of("scripts/dataset_gather.py"),
         content=lambda w: data.of_shards(
             w.dataset, f"datasets/{w.dataset}/shards/{{shard}}/content.json"
         ),

@@ -1,7 +1,7 @@
 rule images:
     input:
-        script="scripts/images.py",
-        modules=lambda w: data.source_code(w.source),
+        script=ancient("scripts/images.py"),
+        code=lambda w: data.source_code(w.source),
         files=lambda w: data.source(w.source).inputs(),
     output:
         metadata=f"{STUDY}/images/{{source}}/metadata.parquet",
@@ -30,8 +30,8 @@ rule images:
 # A shard of its own for each file of such a source, in which the pictures stay.
 use rule images as images_archive with:
     input:
-        script="scripts/images.py",
-        modules=lambda w: data.source_code(w.source),
+        script=ancient("scripts/images.py"),
+        code=lambda w: data.source_code(w.source),
         files=lambda w: data.source(w.source).inputs(),
     output:
         metadata=f"{STUDY}/images/{{source}}/metadata.parquet",
@@ -54,8 +54,8 @@ for source, shards in data.source_shards.items():
             name:
                 f"images_scatter_{source}"
             input:
-                script="scripts/scatter.py",
-                modules=modules_of("scripts/scatter.py"),
+                script=ancient("scripts/scatter.py"),
+                code=code_of("scripts/scatter.py"),
                 metadata=f"{STUDY}/images/{source}/metadata.parquet",
                 rejects=f"{STUDY}/images/{source}/rejects.parquet",
             output:

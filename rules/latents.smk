@@ -1,7 +1,7 @@
 rule latents:
     input:
-        script="scripts/latents.py",
-        modules=lambda w: models.code("scripts/latents.py", w.model),
+        script=ancient("scripts/latents.py"),
+        code=lambda w: models.code("scripts/latents.py", w.model),
         content=f"{STUDY}/datasets/{{dataset}}/content.json",
         train=ancient(f"{STUDY}/datasets/{{dataset}}/data/train.parquet"),
         validation=ancient(f"{STUDY}/datasets/{{dataset}}/data/validation.parquet"),
@@ -36,8 +36,8 @@ rule latents:
 
 rule latents_gather:
     input:
-        script="scripts/latents_gather.py",
-        modules=modules_of("scripts/latents_gather.py"),
+        script=ancient("scripts/latents_gather.py"),
+        code=code_of("scripts/latents_gather.py"),
         content=f"{STUDY}/datasets/{{dataset}}/content.json",
         train=ancient(f"{STUDY}/datasets/{{dataset}}/data/train.parquet"),
         validation=ancient(f"{STUDY}/datasets/{{dataset}}/data/validation.parquet"),

@@ -3,8 +3,8 @@ MERGE = f"{STUDY}/merges/{{run}}/{{step}}/{{weights}}/{{scale}}"
 
 rule merge:
     input:
-        script="scripts/merge.py",
-        modules=lambda w: variants.merge_code(w.run),
+        script=ancient("scripts/merge.py"),
+        code=lambda w: variants.merge_code(w.run),
         model=lambda w: variants.merge_model_files(w.run),
         tuned=f"{STUDY}/runs/{{run}}/{{step}}/checkpoint.json",
         weights=ancient(f"{STUDY}/runs/{{run}}/{{step}}/weights"),

@@ -5,8 +5,8 @@ SD, SDXL = "StableDiffusionPipeline", "StableDiffusionXLPipeline"
 
 rule hub_pipeline:
     input:
-        script="scripts/hub_model.py",
-        modules=modules_of("scripts/hub_model.py"),
+        script=ancient("scripts/hub_model.py"),
+        code=code_of("scripts/hub_model.py"),
     output:
         [f"{HUB}/{file}" for file in hub_files(SD)],
     log:
@@ -69,8 +69,8 @@ use rule hub_pipeline as hub_image_text with:
 # Raw weights are a variant of the same commit ...
 rule hub_non_ema:
     input:
-        script="scripts/hub_non_ema.py",
-        modules=modules_of("scripts/hub_non_ema.py"),
+        script=ancient("scripts/hub_non_ema.py"),
+        code=code_of("scripts/hub_non_ema.py"),
     output:
         f"{HUB}/unet/diffusion_pytorch_model.non_ema.safetensors",
     log:
@@ -89,8 +89,8 @@ rule hub_non_ema:
 # ... or the U-Net of another one. The folder's name has both, so that studies do not collide.
 rule hub_non_ema_revision:
     input:
-        script="scripts/hub_non_ema.py",
-        modules=modules_of("scripts/hub_non_ema.py"),
+        script=ancient("scripts/hub_non_ema.py"),
+        code=code_of("scripts/hub_non_ema.py"),
     output:
         "results/hub/{repo}/{revision}+{non_ema}/unet/diffusion_pytorch_model.non_ema.safetensors",
     log:

@@ -15,8 +15,8 @@ rule config:
 
 rule grid:
     input:
-        script="scripts/grid.py",
-        modules=modules_of("scripts/grid.py"),
+        script=ancient("scripts/grid.py"),
+        code=code_of("scripts/grid.py"),
         samples=lambda w: evaluation.samples(w.experiment, w.grid).values(),
     output:
         report(
@@ -42,8 +42,8 @@ rule grid:
 # How far trainings lie apart, from all runs by several seeds.
 rule spread:
     input:
-        script="scripts/spread.py",
-        modules=evaluation.code("scripts/spread.py"),
+        script=ancient("scripts/spread.py"),
+        code=evaluation.code("scripts/spread.py"),
         scores=files_in(evaluation.spread_scores().values()),
         references=[
             path
@@ -68,8 +68,8 @@ rule spread:
 # nothing is. One for the whole study, since Snakemake plans anew after each.
 checkpoint look:
     input:
-        script="scripts/look.py",
-        modules=evaluation.code("scripts/look.py"),
+        script=ancient("scripts/look.py"),
+        code=evaluation.code("scripts/look.py"),
         before=ancient(lambda w: [evaluation.look(n) for n in range(1, int(w.look))]),
         scores=lambda w: files_in(evaluation.look_scores(int(w.look)).values()),
         references=lambda w: [
@@ -101,8 +101,8 @@ checkpoint look:
 
 rule compare:
     input:
-        script="scripts/compare.py",
-        modules=evaluation.code("scripts/compare.py"),
+        script=ancient("scripts/compare.py"),
+        code=evaluation.code("scripts/compare.py"),
         looks=ancient(lambda w: map(evaluation.look, evaluation.looks.asked(w.experiment))),
         scores=lambda w: files_in([evaluation.scores(w.experiment)]),
         references=lambda w: evaluation.references(w.experiment).values(),
@@ -124,8 +124,8 @@ rule compare:
 
 rule report:
     input:
-        script="scripts/report.py",
-        modules=evaluation.code("scripts/report.py"),
+        script=ancient("scripts/report.py"),
+        code=evaluation.code("scripts/report.py"),
         templates=sorted(
             str(path)
             for path in Path("scripts/emaki/report/templates").glob("*")

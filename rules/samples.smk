@@ -1,8 +1,8 @@
 # A block of a set of prompts, so that a longer set makes nothing anew that a shorter one has.
 rule prompts:
     input:
-        script="scripts/prompts.py",
-        modules=modules_of("scripts/prompts.py"),
+        script=ancient("scripts/prompts.py"),
+        code=code_of("scripts/prompts.py"),
         dataset=lambda w: data.prompts_dataset(w.prompts),
     output:
         f"{STUDY}/prompts/{{prompts}}/{{block}}.parquet",
@@ -24,8 +24,8 @@ rule prompts:
 
 rule sample:
     input:
-        script="scripts/sample.py",
-        modules=lambda w: variants.code(w.variant),
+        script=ancient("scripts/sample.py"),
+        code=lambda w: variants.code(w.variant),
         prompts=f"{STUDY}/prompts/{{prompts}}/{{block}}.parquet",
         model=lambda w: variants.model_files(w.variant),
         about=lambda w: variants.description(w.variant),

@@ -1,7 +1,7 @@
 rule score:
     input:
-        script="scripts/score.py",
-        modules=lambda w: evaluation.code("scripts/score.py", w.measure),
+        script=ancient("scripts/score.py"),
+        code=lambda w: evaluation.code("scripts/score.py", w.measure),
         samples=f"{STUDY}/samples/{{variant}}/{{prompts}}/{{block}}.parquet",
         models=lambda w: evaluation.measure(w.measure).files(),
     output:
@@ -27,8 +27,8 @@ rule score:
 
 rule reference:
     input:
-        script="scripts/reference.py",
-        modules=lambda w: evaluation.code("scripts/reference.py", w.measure),
+        script=ancient("scripts/reference.py"),
+        code=lambda w: evaluation.code("scripts/reference.py", w.measure),
         content=f"{STUDY}/datasets/{{dataset}}/content.json",
         pictures=ancient(lambda w: evaluation.real_pictures(w.measure, w.dataset)),
         models=lambda w: evaluation.measure(w.measure).files(),
@@ -59,8 +59,8 @@ rule reference:
 
 rule reference_gather:
     input:
-        script="scripts/reference_gather.py",
-        modules=modules_of("scripts/reference_gather.py"),
+        script=ancient("scripts/reference_gather.py"),
+        code=code_of("scripts/reference_gather.py"),
         content=f"{STUDY}/datasets/{{dataset}}/content.json",
         index=ancient(lambda w: evaluation.real_pictures(w.measure, w.dataset)),
         references=lambda w: data.of_shards(
@@ -90,8 +90,8 @@ rule reference_gather:
 # What known damage to the pictures of a base model costs, from which margins follow.
 rule calibrate:
     input:
-        script="scripts/calibrate.py",
-        modules=lambda w: evaluation.code("scripts/calibrate.py", w.measure),
+        script=ancient("scripts/calibrate.py"),
+        code=lambda w: evaluation.code("scripts/calibrate.py", w.measure),
         samples=lambda w: evaluation.calibrated_samples(w.model, w.prompts),
         models=lambda w: evaluation.measure(w.measure).files(),
     output:
@@ -118,8 +118,8 @@ rule calibrate:
 # The same to some of the real pictures, for a measure that compares with them.
 rule calibrate_real:
     input:
-        script="scripts/calibrate.py",
-        modules=lambda w: evaluation.code("scripts/calibrate.py", w.measure),
+        script=ancient("scripts/calibrate.py"),
+        code=lambda w: evaluation.code("scripts/calibrate.py", w.measure),
         content=f"{STUDY}/datasets/{{dataset}}/content.json",
         pictures=ancient(lambda w: evaluation.real_pictures(w.measure, w.dataset)),
         models=lambda w: evaluation.measure(w.measure).files(),

@@ -10,7 +10,7 @@ include: "common.smk"
 from emaki.config import load_tiny_models
 from emaki.data.sources import KIND as SOURCES
 from emaki.families import DEFAULT, module_name
-from emaki.workflow.code_files import code_of
+from emaki.workflow.code_files import code_with
 
 try:
     tiny_models = load_tiny_models("config/tiny.yaml")
@@ -33,8 +33,8 @@ rule tiny:
 
 rule tiny_corpus:
     input:
-        script="scripts/tiny_corpus.py",
-        modules=code_of("scripts/tiny_corpus.py", SOURCES, DRAWN),
+        script=ancient("scripts/tiny_corpus.py"),
+        code=code_with("scripts/tiny_corpus.py", SOURCES, DRAWN),
     output:
         f"{STUDY}/corpora/{{corpus}}/data/{{split}}.parquet",
     log:
@@ -52,8 +52,8 @@ rule tiny_corpus:
 
 rule tiny_vae:
     input:
-        script="scripts/tiny_vae.py",
-        modules=modules_of("scripts/tiny_vae.py"),
+        script=ancient("scripts/tiny_vae.py"),
+        code=code_of("scripts/tiny_vae.py"),
         corpus=f"{STUDY}/corpora/vae/data/train.parquet",
     output:
         directory(f"{STUDY}/vae"),
@@ -72,8 +72,8 @@ rule tiny_vae:
 
 rule tiny_text_models:
     input:
-        script="scripts/tiny_{kind}.py",
-        modules=lambda w: modules_of(f"scripts/tiny_{w.kind}.py"),
+        script=ancient("scripts/tiny_{kind}.py"),
+        code=lambda w: code_of(f"scripts/tiny_{w.kind}.py"),
         corpus=f"{STUDY}/corpora/clip/data/train.parquet",
         held_out=f"{STUDY}/corpora/clip/data/validation.parquet",
     output:
@@ -95,8 +95,8 @@ rule tiny_text_models:
 
 rule tiny_start:
     input:
-        script="scripts/tiny_pipeline.py",
-        modules=modules_of("scripts/tiny_pipeline.py"),
+        script=ancient("scripts/tiny_pipeline.py"),
+        code=code_of("scripts/tiny_pipeline.py"),
         vae=f"{STUDY}/vae",
         clip=f"{STUDY}/clip",
     output:
@@ -114,8 +114,8 @@ rule tiny_start:
 
 rule tiny_latents:
     input:
-        script="scripts/latents.py",
-        modules=modules_of("scripts/latents.py", FAMILY),
+        script=ancient("scripts/latents.py"),
+        code=code_of("scripts/latents.py", FAMILY),
         corpora=expand(
             f"{STUDY}/corpora/base/data/{{split}}.parquet", split=["train", "validation"]
         ),
@@ -136,8 +136,8 @@ rule tiny_latents:
 # One job: a training that is stopped leaves its state behind and goes on from there.
 rule tiny_base:
     input:
-        script="scripts/train.py",
-        modules=modules_of("scripts/train.py", FAMILY),
+        script=ancient("scripts/train.py"),
+        code=code_of("scripts/train.py", FAMILY),
         start=f"{STUDY}/start",
         latents=f"{STUDY}/latents/base",
     output:
@@ -161,8 +161,8 @@ rule tiny_base:
 
 rule tiny_sd:
     input:
-        script="scripts/tiny_pipeline.py",
-        modules=modules_of("scripts/tiny_pipeline.py"),
+        script=ancient("scripts/tiny_pipeline.py"),
+        code=code_of("scripts/tiny_pipeline.py"),
         start=f"{STUDY}/start",
         checkpoint=CHECKPOINT,
     output:
@@ -178,8 +178,8 @@ rule tiny_sd:
 
 rule tiny_card:
     input:
-        script="scripts/tiny_card.py",
-        modules=modules_of("scripts/tiny_card.py", FAMILY),
+        script=ancient("scripts/tiny_card.py"),
+        code=code_of("scripts/tiny_card.py", FAMILY),
         template="scripts/emaki/tiny/card.md.j2",
         sd="resources/tiny-sd",
         vae=f"{STUDY}/vae",

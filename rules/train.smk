@@ -9,8 +9,8 @@ TRAINED = {
 
 rule train:
     input:
-        script="scripts/train.py",
-        modules=lambda w: training.code(w.segment),
+        script=ancient("scripts/train.py"),
+        code=lambda w: training.code(w.segment),
         manifest=lambda w: f"{training.latents(w.segment)}/manifest.json",
         latents=ancient(lambda w: training.latent_files(w.segment)),
         model=lambda w: training.model_files(w.segment),

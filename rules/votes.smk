@@ -6,8 +6,8 @@ votes = VoteFiles(study)
 
 rule ballot:
     input:
-        script="scripts/ballot.py",
-        modules=modules_of("scripts/ballot.py"),
+        script=ancient("scripts/ballot.py"),
+        code=code_of("scripts/ballot.py"),
         parts=sorted(map(str, Path("scripts/emaki/report/ballot_parts").iterdir())),
         samples=files_in([votes.samples()]),
     output:
@@ -26,8 +26,8 @@ rule ballot:
 
 rule count_votes:
     input:
-        script="scripts/votes.py",
-        modules=evaluation.code("scripts/votes.py"),
+        script=ancient("scripts/votes.py"),
+        code=evaluation.code("scripts/votes.py"),
         votes=study.votes,
         samples=files_in([votes.samples()]),
         scores=files_in([votes.scores()]),

@@ -1,5 +1,6 @@
 """Each change, and exactly the jobs that it costs."""
 
+import ast
 import itertools
 import os
 import shutil
@@ -214,6 +215,19 @@ def test_the_report_template(study):
     study.snakemake("results/report.html")
 
 
+def test_code_that_is_only_written_otherwise(study):
+    for path in (study.folder / "scripts").rglob("*.py"):
+        path.write_text(f"# a remark\n\n{ast.unparse(ast.parse(path.read_bytes()))}\n")
+    assert_jobs(study, [])
+
+
+def test_a_constant_in_the_code_is_told_as_the_reason(study):
+    module = "scripts/emaki/evaluation/by_prompt.py"
+    edit_code(study, module)
+    shown = study.snakemake("results/report.html", "-n").stderr
+    assert f".snakemake/emaki/code/{module}.code" in shown
+
+
 def test_the_code_of_the_trainer(study):
     edit_code(study, "scripts/train.py")
     trained = [*train("lora", 1, 6), *train("keyword", 1, 2), *train("full", 1, 3), *merges()]
@@ -272,7 +286,7 @@ def test_a_lost_checkpoint_comes_back_the_same(study, finished, step):
 
 def edit_code(study, file):
     path = study.folder / file
-    path.write_text(path.read_text() + "\n# a remark\n")
+    path.write_text(path.read_text() + "\nCHANGED = True\n")
 
 
 @pytest.mark.slow

@@ -9,6 +9,7 @@ import pytest
 from emaki.config import read_saved
 from emaki.config.machine import Machine
 from emaki.config.settings import Study
+from emaki.workflow.code_files import file_of
 from emaki.workflow.command_line import keep_study
 from emaki.workflow.data_files import DataFiles
 from emaki.workflow.evaluation_files import EvaluationFiles
@@ -159,8 +160,8 @@ def test_what_a_captioner_reads(data):
     assert data.captions_below("drawn", "alt") == []
     assert data.captioners(needs_gpu=True) == ["blip"]
     assert data.captioners(needs_gpu=False) == ["alt", "word"]
-    assert "scripts/emaki/captioners/blip.py" in data.captioner_code("blip")
-    assert "scripts/emaki/captioners/blip.py" not in data.captioner_code("alt")
+    assert "scripts/emaki/captioners/blip.py" in files_of(data.captioner_code("blip"))
+    assert "scripts/emaki/captioners/blip.py" not in files_of(data.captioner_code("alt"))
 
 
 def test_a_plug_in_of_the_users_own_is_among_the_code(tmp_path):
@@ -170,7 +171,7 @@ def test_a_plug_in_of_the_users_own_is_among_the_code(tmp_path):
         "class Mine(Source):\n    pass\n"
     )
     data = DataFiles(make_study(sources={**WRITTEN["sources"], "drawn": {"type": str(own)}}))
-    code = data.source_code("drawn")
+    code = files_of(data.source_code("drawn"))
     assert str(own) in code
     assert "scripts/emaki/data/svg.py" in code
 
@@ -206,8 +207,8 @@ def test_a_model_with_two_text_encoders_has_files_code_and_merges_of_its_own():
     assert second in variants.merge_model_files("xl")
     assert (variants.with_text_encoder, variants.with_text_encoders) == (["next"], ["xl"])
     module = "scripts/emaki/families/stable_diffusion_xl.py"
-    assert module in training.code("xl/000001")
-    assert module not in training.code("next/000001")
+    assert module in files_of(training.code("xl/000001"))
+    assert module not in files_of(training.code("next/000001"))
     assert models.repositories("StableDiffusionXLPipeline") == {"a/xl"}
     assert models.repositories("StableDiffusionPipeline") == {"a/b"}
     assert "tokenizer_2/tokenizer_config.json" in hub_files("StableDiffusionXLPipeline")
@@ -360,9 +361,9 @@ def test_what_an_experiment_compares(evaluation):
 
 def test_a_score_is_of_the_code_of_its_measure_alone(evaluation):
     kid = "scripts/emaki/evaluation/measures/kid.py"
-    assert kid in evaluation.code("scripts/score.py", "near")
-    assert kid not in evaluation.code("scripts/score.py", "fits")
-    assert kid in evaluation.code("scripts/compare.py")
+    assert kid in files_of(evaluation.code("scripts/score.py", "near"))
+    assert kid not in files_of(evaluation.code("scripts/score.py", "fits"))
+    assert kid in files_of(evaluation.code("scripts/compare.py"))
 
 
 def test_the_report_shows_what_experiments_ask_for(evaluation):
@@ -407,3 +408,7 @@ def test_trainings_ask_for_gpus_where_there_are_some_to_give(study):
     assert (here.gpus("lora"), there.gpus("lora"), there.gpus("full")) == (0, 2, 1)
     assert (here.gpu_model("lora"), here.gpu_memory_mb("lora")) == ("", 0)
     assert minutes(30)(None, attempt=2) == 60
+
+
+def files_of(code):
+    return [file_of(path) for path in code]

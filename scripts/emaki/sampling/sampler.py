@@ -13,7 +13,7 @@ import pyarrow as pa
 import torch
 from PIL.Image import Image
 
-from emaki.common import parquet_files, parquet_images
+from emaki.common import parquet_files, parquet_images, python_code
 from emaki.common.batching import filled
 from emaki.common.devices import device
 from emaki.common.files import replacing, sha256
@@ -69,7 +69,7 @@ def identity(
     settings = sampling.model_dump(exclude={"seeds"}) | {"lora_scale": lora_scale}
     parts += [json.dumps(settings, sort_keys=True), str(precision())]
     code = [__file__, inspect.getfile(type(find(model)))]
-    parts += [*map(sha256, code), diffusers.__version__]
+    parts += [*map(python_code.meaning, code), diffusers.__version__]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 

@@ -46,7 +46,7 @@ class BestFiles:
         return second if first == "base" else self.study.runs[first].model
 
     def code(self, experiment: str) -> list[str]:
-        """The files of the code that exports."""
+        """What stands for the code that exports."""
         base = self.base(self.find_choice(experiment)["variant"])
         return self.variants.models.code("scripts/export.py", base)
 

@@ -13,7 +13,7 @@ from emaki.config.settings import Study
 from emaki.data.settings import Dataset
 from emaki.data.sources import KIND as SOURCES
 from emaki.data.sources import Source
-from emaki.workflow.code_files import code_of
+from emaki.workflow.code_files import code_with
 from emaki.workflow.parameters import as_json
 
 
@@ -65,16 +65,16 @@ class DataFiles:
         return f"{self.dataset(dataset).source}{slash}{shard}"
 
     def source_code(self, source: str) -> list[str]:
-        """The files of the code that gives the pictures of a source."""
-        return code_of("scripts/images.py", SOURCES, [self.source(source).type])
+        """What stands for the code that gives the pictures of a source."""
+        return code_with("scripts/images.py", SOURCES, [self.source(source).type])
 
     def source_entry(self, source: str) -> str:
         """What decides a source's pictures, as JSON. In how many shards they go does not."""
         return as_json(self.source(source).model_dump(mode="json", exclude={"shards"}))
 
     def captioner_code(self, captioner: str) -> list[str]:
-        """The files of the code of a captioner."""
-        return code_of("scripts/caption.py", CAPTIONERS, [self.captioner(captioner).type])
+        """What stands for the code of a captioner."""
+        return code_with("scripts/caption.py", CAPTIONERS, [self.captioner(captioner).type])
 
     def captions_below(self, source: str, captioner: str) -> list[str]:
         """The table that another captioner changes; none where it changes none."""

@@ -14,7 +14,7 @@ from emaki.config.settings import Study
 from emaki.evaluation.calibration import calibrated
 from emaki.evaluation.measures import KIND, Measure
 from emaki.evaluation.metrics import metrics_of
-from emaki.workflow.code_files import code_of
+from emaki.workflow.code_files import code_with
 from emaki.workflow.looks import Look, Looks
 
 ScoreFiles = dict[tuple[str, str, str], list[str]]
@@ -55,9 +55,9 @@ class EvaluationFiles:
         return self.study.measures[measure]
 
     def code(self, script: str, *measures: str) -> list[str]:
-        """The files of the code that a script runs with these measures; if none is named, all."""
+        """What stands for the code that a script runs with these measures; if none is named, all."""
         names = measures or self.study.measures
-        return code_of(script, KIND, [self.measure(name).type for name in names])
+        return code_with(script, KIND, [self.measure(name).type for name in names])
 
     def grid_plan(self, experiment: str, grid: str) -> dict[str, Any]:
         """What a grid shows."""

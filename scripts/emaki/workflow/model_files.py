@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from emaki.common.model_folders import HUB_FOLDER
 from emaki.config.settings import Study
 from emaki.families import INDEX, find_class, module_name
-from emaki.workflow.code_files import modules_of
+from emaki.workflow.code_files import code_of
 
 
 def hub_files(pipeline: str) -> list[str]:
@@ -30,8 +30,8 @@ class ModelFiles:
         return [f"{self.folder(model)}/{name}" for name in names]
 
     def code(self, script: str, model: str) -> list[str]:
-        """The files of the code that a script runs with a model."""
-        return modules_of(script, module_name(self.study.models[model].family.pipeline))
+        """What stands for the code that a script runs with a model."""
+        return code_of(script, module_name(self.study.models[model].family.pipeline))
 
     def repositories(self, pipeline: str) -> set[str]:
         """The repositories of the hub whose models are pipelines of this class."""

@@ -10,10 +10,10 @@ from typing import NamedTuple
 
 from emaki.common.errors import UserError
 from emaki.report import costs
+from emaki.workflow.code_files import file_of, is_code
 
 LIMIT = 3600  # seconds that trainings, pictures and the like took; below it nobody is asked
 ALLOWED = "EMAKI_REMAKE"  # in the environment: "1", or how many seconds need no question
-CODE = "scripts/"
 
 
 class Remade(NamedTuple):
@@ -32,7 +32,7 @@ def refuse(jobs: Iterable[Remade], environment: Mapping[str, str] = os.environ) 
     Nothing is said where no code has changed: what the config changes is asked for.
     """
     jobs = list(jobs)
-    changed = sorted({file for job in jobs for file in job.updated if is_code(file)})
+    changed = sorted({file_of(path) for job in jobs for path in job.updated if is_code(path)})
     allowed = environment.get(ALLOWED, "")
     timed = [(job.rule, path) for job in jobs if (path := Path(job.benchmark)).is_file()]
     taken: dict[str, float] = {}
@@ -48,11 +48,6 @@ def refuse(jobs: Iterable[Remade], environment: Mapping[str, str] = os.environ) 
         f"{_some(changed)} changed: to have that, set {ALLOWED}=1; to keep them as they are, take "
         "the change back, or accept them with `snakemake --touch` (docs/workflow.md)"
     )
-
-
-def is_code(file: str) -> bool:
-    """Whether an input of a job is code: of the repository, or a .py of the user's."""
-    return file.startswith(CODE) or file.endswith(".py")
 
 
 def _some(files: list[str]) -> str:

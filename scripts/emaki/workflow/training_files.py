@@ -66,7 +66,7 @@ class TrainingFiles:
         return self.models.folder(self.run(segment).model)
 
     def code(self, segment: str) -> list[str]:
-        """The files of the code that trains a segment."""
+        """What stands for the code that trains a segment."""
         return self.models.code("scripts/train.py", self.run(segment).model)
 
     def model_files(self, segment: str) -> list[str]:

@@ -34,11 +34,11 @@ class VariantFiles:
         return self.models.parts(self.study.runs[run].model, *parts)
 
     def merge_code(self, run: str) -> list[str]:
-        """The files of the code that merges a run's weights."""
+        """What stands for the code that merges a run's weights."""
         return self.models.code("scripts/merge.py", self.study.runs[run].model)
 
     def code(self, variant: str) -> list[str]:
-        """The files of the code that draws a variant."""
+        """What stands for the code that draws a variant."""
         return self.models.code("scripts/sample.py", self._base(variant))
 
     def model(self, variant: str) -> str:
