@@ -3,6 +3,7 @@
     git clone https://github.com/huggingface/diffusers /tmp/diffusers
     python benchmarks/follow_diffusers.py --peer /tmp/diffusers/examples/text_to_image
     python benchmarks/follow_diffusers.py --peer ... --case sdxl-lora
+    python benchmarks/follow_diffusers.py --peer /tmp/diffusers/examples/dreambooth --case flux-lora
 
 The script runs unchanged; what it draws (data order, posterior, noise, timesteps, a LoRA's first
 weights) comes from this trainer's counters instead. It needs torchvision's transforms, not its
@@ -19,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 import types
+from collections.abc import Callable
 from importlib.machinery import ModuleSpec
 from itertools import count
 from pathlib import Path
@@ -26,7 +28,7 @@ from typing import NamedTuple
 from unittest import mock
 
 import models
-from small import make_sdxl_pipeline
+from small import make_flux_pipeline, make_sdxl_pipeline
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "scripts"))
@@ -39,13 +41,13 @@ COMMON = {
     "lr_warmup_steps": 10,
     "lr_total_steps": STEPS,
     "learning_rate": 1e-3,
-    "snr_gamma": 5.0,
     "seed": 11,
 }
-FULL = COMMON | {"method": "full", "ema": {"preset": "diffusers"}}
+DDPM = COMMON | {"snr_gamma": 5.0}
+FULL = DDPM | {"method": "full", "ema": {"preset": "diffusers"}}
 # train_text_to_image_lora_sdxl.py multiplies its schedule by the micro-batches of a step, but goes
 # on in it once a step: warm-up and the way to 0 are as many times as long as it was told.
-LORA = COMMON | {
+SDXL = DDPM | {
     "method": "lora",
     "rank": 4,
     "lr_warmup_steps": COMMON["lr_warmup_steps"] * PARTS,
@@ -53,26 +55,57 @@ LORA = COMMON | {
 }
 
 
+FLOW = COMMON | {"method": "lora", "rank": 4, "weight_decay": 1e-2}
+# The scripts of examples/dreambooth; --instance_prompt must be given and is not used.
+DREAMBOOTH = ["--image_column", "image", "--caption_column", "text", "--instance_prompt", "none"]
+DREAMBOOTH += ["--rank", 4, "--lora_alpha", 4, "--adam_weight_decay", FLOW["weight_decay"]]
+DREAMBOOTH += ["--weighting_scheme", "logit_normal"]
+FLUX_LAYERS = ["attn.to_q", "attn.to_k", "attn.to_v", "attn.to_out.0", "ff.net.2", "add_k_proj"]
+
+
 class Case(NamedTuple):
     """A script and what it is followed in."""
 
     script: str
+    make_model: Callable[[Path], object]
     run: dict
     flags: list
-    widths: int
+    widths: int = 1
     """Of the pictures, for a model that is told of crops."""
+
+    @property
+    def flow(self):
+        """Whether its script is of flow matching; these are in examples/dreambooth."""
+        return "snr_gamma" not in self.run
 
 
 CASES = {
-    "full": Case("train_text_to_image.py", FULL, ["--use_ema"], 1),
-    "sdxl-lora": Case("train_text_to_image_lora_sdxl.py", LORA, ["--rank", 4], 5),
+    "full": Case(
+        "train_text_to_image.py",
+        models.make_model,
+        FULL,
+        ["--use_ema", "--snr_gamma", DDPM["snr_gamma"]],
+    ),
+    "sdxl-lora": Case(
+        "train_text_to_image_lora_sdxl.py",
+        make_sdxl_pipeline,
+        SDXL,
+        ["--rank", 4, "--snr_gamma", DDPM["snr_gamma"]],
+        widths=5,
+    ),
+    "flux-lora": Case(
+        "train_dreambooth_lora_flux.py",
+        make_flux_pipeline,
+        FLOW | {"target_modules": FLUX_LAYERS, "guidance_scale": 2.0},
+        [*DREAMBOOTH, "--guidance_scale", 2.0, "--lora_layers", ",".join(FLUX_LAYERS)],
+    ),
 }
 PICTURES = 208  # thirteen batches of 8 x 2, so that the steps go through several epochs
 
 
 def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--peer", required=True, help="diffusers' examples/text_to_image")
+    parser.add_argument("--peer", required=True, help="the script's folder in diffusers' examples")
     parser.add_argument("--peer-path", help="a folder that holds torchvision")
     parser.add_argument("--case", choices=CASES, default="full")
     return parser.parse_args()
@@ -84,8 +117,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
         models.make_dataset(folder / "data", PICTURES, case.widths)
-        make_model = make_sdxl_pipeline if "sdxl" in arguments.case else models.make_model
-        make_model(folder)
+        case.make_model(folder)
         theirs = train_theirs(arguments, case, folder)
         ours = train_ours(case, folder)
     result = compare(ours, theirs)
@@ -99,14 +131,15 @@ def train_theirs(arguments, case, folder):
     import accelerate
     import diffusers.models.autoencoders.vae as vae
     import torch
-    from diffusers import UNet2DConditionModel
+    from diffusers.loaders.peft import PeftAdapterMixin
 
     from emaki.training import order
 
     if arguments.peer_path:
         transforms_alone(arguments.peer_path)
     losses, randint, epochs = [], torch.randint, count()
-    posterior, noise, timesteps = draws("posterior"), draws("noise"), draws("timesteps")
+    posterior, noise = draws("posterior"), draws("noise")
+    timesteps = draws("places" if case.flow else "timesteps")
 
     def rows(sampler):
         return iter(order.generator(COMMON["seed"], "order", next(epochs)).permutation(PICTURES))
@@ -114,17 +147,21 @@ def train_theirs(arguments, case, folder):
     def only_timesteps(*arguments, **named):
         return next(timesteps) if arguments[:2] == (0, 1000) else randint(*arguments, **named)
 
-    def add_adapter(model, config, add=UNet2DConditionModel.add_adapter):
+    def places(**named):
+        return next(timesteps)
+
+    def add_adapter(model, config, add=PeftAdapterMixin.add_adapter):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(COMMON["seed"])
             add(model, config)
 
     with (
-        mock.patch.object(UNet2DConditionModel, "add_adapter", add_adapter),
+        mock.patch.object(PeftAdapterMixin, "add_adapter", add_adapter),
         mock.patch.object(torch.utils.data.RandomSampler, "__iter__", rows),
         mock.patch.object(vae, "randn_tensor", side_effect=lambda *_, **__: next(posterior)),
         mock.patch.object(torch, "randn_like", side_effect=lambda _: next(noise)),
-        mock.patch.object(torch, "randint", only_timesteps),
+        mock.patch.object(torch, "randint", randint if case.flow else only_timesteps),
+        mock.patch.object(torch, "normal", places if case.flow else torch.normal),
         mock.patch.object(
             accelerate.Accelerator, "log", lambda _, values, step: losses.append(values)
         ),
@@ -132,7 +169,15 @@ def train_theirs(arguments, case, folder):
     ):
         runpy.run_path(str(Path(arguments.peer) / case.script), run_name="__main__")
     weights = read_weights(case, folder / f"theirs/checkpoint-{STEPS}")
-    return {"losses": [row["train_loss"] for row in losses], **weights}
+    return {"losses": losses_of_steps(losses), **weights}
+
+
+def losses_of_steps(rows):
+    """The loss of each step from what the script has logged: of each step, or of each part."""
+    if "train_loss" in rows[0]:
+        return [row["train_loss"] for row in rows]
+    parts = [row["loss"] for row in rows]
+    return [sum(parts[first : first + PARTS]) / PARTS for first in range(0, len(parts), PARTS)]
 
 
 def read_weights(case, kept):
@@ -148,7 +193,7 @@ def read_weights(case, kept):
     named = convert_unet_state_dict_to_peft(load_file(kept / weight_files.LORA))
     return {
         "raw": {
-            name.removeprefix("unet.").replace(".weight", ".default.weight"): tensor
+            name.split(".", 1)[1].replace(".weight", ".default.weight"): tensor
             for name, tensor in named.items()
         }
     }
@@ -165,7 +210,8 @@ def transforms_alone(folder):
 
 
 def draws(purpose):
-    """What the script draws for one purpose, micro-batch by micro-batch."""
+    """What the script draws for one purpose, micro-batch by micro-batch; "places" are those of flow
+    matching in the schedule, before the sigmoid."""
     import torch
 
     from emaki.training import order
@@ -174,6 +220,9 @@ def draws(purpose):
     for step in count():
         if purpose == "timesteps":
             numbers = order.generator(COMMON["seed"], purpose, step).integers(0, 1000, size)
+        elif purpose == "places":
+            generator = order.generator(COMMON["seed"], "timesteps", step)
+            numbers = generator.standard_normal(size, dtype="float32")
         else:
             shape = (size, 4, models.SIZE // 4, models.SIZE // 4)
             numbers = order.normal(COMMON["seed"], purpose, step, shape)
@@ -182,11 +231,12 @@ def draws(purpose):
 
 def command(case, folder):
     words = [case.script, "--pretrained_model_name_or_path", folder / "model"]
-    words += ["--train_data_dir", folder / "data/theirs", "--cache_dir", folder / "cache"]
+    words += ["--dataset_name" if case.flow else "--train_data_dir", folder / "data/theirs"]
+    words += ["--cache_dir", folder / "cache"]
     words += ["--output_dir", folder / "theirs", "--resolution", models.SIZE, "--center_crop"]
     words += ["--train_batch_size", models.BATCH, "--gradient_accumulation_steps", PARTS]
     words += ["--learning_rate", COMMON["learning_rate"], "--lr_scheduler", COMMON["lr_scheduler"]]
-    words += ["--lr_warmup_steps", COMMON["lr_warmup_steps"], "--snr_gamma", COMMON["snr_gamma"]]
+    words += ["--lr_warmup_steps", COMMON["lr_warmup_steps"]]
     words += ["--max_train_steps", STEPS, "--checkpointing_steps", STEPS, *case.flags]
     return [*map(str, words)]
 

@@ -59,5 +59,33 @@ def test_weights_that_are_in_parts_on_the_hub(load_with):
 
 
 def test_a_class_of_no_family_on_the_hub(load_with):
-    with pytest.raises(UserError, match="pipeline is a FluxPipeline, of which there is no family"):
-        load_with(ON_HUB % "FluxPipeline")
+    with pytest.raises(UserError, match="pipeline is a PixArtSigmaPipeline, of which there is no"):
+        load_with(ON_HUB % "PixArtSigmaPipeline")
+
+
+def test_what_flux_is_told_and_other_families_are_not(load_with, workplace):
+    with pytest.raises(UserError, match=r"runs.mine.guidance_scale is what FLUX.1 dev alone is"):
+        load_with("path: resources/tiny-sd", run="guidance_scale: 1.0")
+    folder = workplace / "flux"
+    (folder / "transformer").mkdir(parents=True)
+    (folder / "model_index.json").write_text('{"_class_name": "FluxPipeline"}')
+    (folder / "transformer/config.json").write_text('{"guidance_embeds": true}')
+    with pytest.raises(UserError) as told:
+        load_with(f"path: {folder}", run="guidance_scale: 1.0")
+    assert "guidance_scale" not in str(told.value)
+    (folder / "transformer/config.json").write_text('{"guidance_embeds": false}')
+    with pytest.raises(UserError, match=r"runs.mine.guidance_scale is what FLUX.1 dev alone is"):
+        load_with(f"path: {folder}", run="guidance_scale: 1.0")
+
+
+def test_resolutions_that_a_model_does_not_take(load_with, sd3):
+    with pytest.raises(UserError, match="but the model tiny takes multiples of 16 pixels"):
+        load_with(sd3, run="resolution: 72")
+    with pytest.raises(UserError, match="is 72, but the model tiny draws multiples of 16 pixels"):
+        load_with(sd3, "sampling: {resolution: 72}\n")
+
+
+def test_flux_on_the_hub_is_known_by_its_name(load_with):
+    model = f"repo: black-forest-labs/FLUX.1-dev, revision: '{COMMIT}'"
+    with pytest.raises(UserError, match="repo is a FluxPipeline, whose weights are in parts there"):
+        load_with(model)

@@ -45,9 +45,13 @@ def be_sd3(model):
 
 CASES = {
     "SD3 without its transformer": (be_sd3, r"sd, which has no transformer/config.json"),
-    "FLUX": (
+    "PixArt": (
+        lambda model: say(model / "model_index.json", _class_name="PixArtSigmaPipeline"),
+        r"sd, which is a PixArtSigmaPipeline, of which there is no family: take a Stable",
+    ),
+    "FLUX without its transformer": (
         lambda model: say(model / "model_index.json", _class_name="FluxPipeline"),
-        r"sd, which is a FluxPipeline, of which there is no family: take a Stable",
+        r"sd, which has no transformer/config.json",
     ),
     "SDXL without its second text encoder": (
         lambda model: say(model / "model_index.json", _class_name="StableDiffusionXLPipeline"),

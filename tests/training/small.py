@@ -188,6 +188,38 @@ def make_sd3_pipeline(folder, with_t5=False):
     return folder / "model"
 
 
+def make_flux_pipeline(folder, guidance=True):
+    """Write a FluxPipeline folder with random weights, of dev's kind or, without guidance, of
+    schnell's."""
+    from diffusers import FlowMatchEulerDiscreteScheduler, FluxPipeline, FluxTransformer2DModel
+    from transformers import CLIPTextModel, T5Config, T5EncoderModel
+
+    tokenizer = make_tokenizer(folder / "words", longest=77)
+    torch.manual_seed(0)
+    sizes = {"d_model": 48, "d_kv": 8, "d_ff": 64, "num_layers": 1, "num_heads": 4}
+    pipeline = FluxPipeline(
+        vae=make_vae(shift_factor=0.1),
+        text_encoder=CLIPTextModel(text_config(tokenizer, max_position_embeddings=77)),
+        text_encoder_2=T5EncoderModel(T5Config(vocab_size=40, **sizes)),
+        tokenizer=tokenizer,
+        tokenizer_2=make_t5_tokenizer(),
+        transformer=FluxTransformer2DModel(
+            in_channels=16,
+            num_layers=1,
+            num_single_layers=1,
+            attention_head_dim=16,
+            num_attention_heads=2,
+            joint_attention_dim=48,
+            pooled_projection_dim=32,
+            guidance_embeds=guidance,
+            axes_dims_rope=(4, 6, 6),
+        ),
+        scheduler=FlowMatchEulerDiscreteScheduler(shift=3.0, use_dynamic_shifting=guidance),
+    )
+    pipeline.save_pretrained(folder / "model")
+    return folder / "model"
+
+
 def make_t5_tokenizer():
     """A T5 tokenizer of letters."""
     from transformers import T5Tokenizer

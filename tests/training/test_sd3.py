@@ -10,7 +10,6 @@ from safetensors.torch import load_file
 from small import SIZE, make_latents, make_sd3_pipeline
 
 from emaki.common import weight_files
-from emaki.common.errors import UserError
 from emaki.families import find
 from emaki.families.flow import FlowMatching
 from emaki.sampling import sampler
@@ -168,11 +167,3 @@ def test_diffusers_loads_the_trained_lora(tmp_path, model, latents):
         )
     torch.testing.assert_close(after, ours)
     assert (after - before).abs().max() > 1e-4
-
-
-def test_a_shift_by_the_resolution_is_refused(tmp_path):
-    (tmp_path / "scheduler").mkdir()
-    about = {"_class_name": "FlowMatchEulerDiscreteScheduler", "use_dynamic_shifting": True}
-    (tmp_path / "scheduler/scheduler_config.json").write_text(json.dumps(about))
-    with pytest.raises(UserError, match="use_dynamic_shifting, a shift by the resolution"):
-        FlowMatching(tmp_path, torch.device("cpu"))

@@ -163,22 +163,31 @@ def _votes(study: Study) -> Mistakes:
             yield ("votes", number), f"is {path}, which is no file"
 
 
-def _lacking_in(study: Study, model: str) -> Mapping[str, str]:
-    """What runs of a model cannot be told; nothing where the model itself is wrong."""
+def _of_family(study: Study, run: Run) -> Iterator[tuple[str, str]]:
+    """Keys of a run that do not suit its model's family, and why; the model is told by itself."""
     try:
-        return study.models[model].family.lacking if model in study.models else {}
-    except UserError:
-        return {}
+        family = study.models[run.model].family
+    except (KeyError, UserError):
+        return
+    yield from ((key, problem) for key, problem in family.lacking.items() if getattr(run, key))
+    if run.guidance_scale is not None and family.guidance is None:
+        yield "guidance_scale", "is what FLUX.1 dev alone is told in training"
+    if run.resolution % family.edge_multiple:
+        pixels = f"multiples of {family.edge_multiple} pixels"
+        yield "resolution", f"is {run.resolution}, but the model {run.model} takes {pixels}"
 
 
 def _sampling(study: Study) -> Mistakes:
     sampling = study.sampling
     for name, model in study.models.items():
         with contextlib.suppress(UserError):  # told by itself
-            known = model.family.schedulers
+            known, multiple = model.family.schedulers, model.family.edge_multiple
             if sampling.scheduler not in known:
                 others = f"the model {name} is drawn with {' or '.join(known)} only"
                 yield ("sampling", "scheduler"), f"is {sampling.scheduler}, but {others}"
+            if sampling.resolution % multiple:
+                pixels = f"the model {name} draws multiples of {multiple} pixels"
+                yield ("sampling", "resolution"), f"is {sampling.resolution}, but {pixels}"
     if sampling.scheduler != "pndm" or sampling.steps >= RUNGE_KUTTA:
         return
     for name, model in study.models.items():
@@ -327,9 +336,8 @@ def _runs(study: Study, own: Own) -> Mistakes:
         for key in LORA_KEYS:
             if run.method == "full" and key in own[name]:
                 yield (*where, key), "is for method lora, but this run's method is full"
-        for key, problem in _lacking_in(study, run.model).items():
-            if getattr(run, key):
-                yield (*where, _said(own[name], key, "model")), problem
+        for key, problem in _of_family(study, run):
+            yield (*where, _said(own[name], key, "model")), problem
         for key, problem in run.problems():
             yield (*where, _said(own[name], key, *GOES_WITH.get(key, ()))), problem
         if own[name].keys() >= set(SEED_KEYS):

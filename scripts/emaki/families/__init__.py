@@ -27,6 +27,7 @@ MODULES = {
     "StableDiffusionPipeline": "stable_diffusion",
     "StableDiffusionXLPipeline": "stable_diffusion_xl",
     "StableDiffusion3Pipeline": "stable_diffusion_3",
+    "FluxPipeline": "flux",
 }
 # What a model is taken for where nothing says what it is.
 DEFAULT = "StableDiffusionPipeline"
@@ -34,6 +35,8 @@ DEFAULT = "StableDiffusionPipeline"
 REPOSITORIES = {
     "stabilityai/stable-diffusion-xl-base-1.0": "StableDiffusionXLPipeline",
     "stabilityai/sdxl-turbo": "StableDiffusionXLPipeline",
+    "black-forest-labs/FLUX.1-dev": "FluxPipeline",
+    "black-forest-labs/FLUX.1-schnell": "FluxPipeline",
 }
 # A picture's height and width before it was resized, and where it was cut then.
 SIZES = ("original_height", "original_width", "crop_top", "crop_left")
@@ -100,6 +103,16 @@ class Family(ABC):
     told_sizes: ClassVar[bool] = False
     """Whether the denoiser is told the condition `sizes` (B, 6): of each picture SIZES, and height
     and width of what was cut."""
+
+    guidance: float | None = None
+    """The guidance scale that the denoiser is told, as the condition `guidance` (B,), where a run
+    gives none; None where it is told none."""
+
+    edge_multiple: ClassVar[int] = 8
+    """What a picture's width and height are a multiple of, in pixels."""
+
+    half: ClassVar[str] = "fp16"
+    """The precision in which a GPU draws: fp16 or bf16."""
 
     encoder_layers: ClassVar[tuple[str, ...]] = ("q_proj", "k_proj", "v_proj", "out_proj")
     """The ends of the names of the encoders' layers that get a LoRA."""

@@ -7,13 +7,13 @@ import numpy as np
 import torch
 from torch.nn.functional import mse_loss
 
-from emaki.common.errors import UserError
-
 
 class FlowMatching:
     """x_s = (1 - s) x_0 + s noise, of which the denoiser says the way: noise - x_0.
 
-    `sigmas` (T,) are s in the model's schedule, shifted as its scheduler says, most noise first.
+    `sigmas` (T,) are s in the model's schedule, most noise first, shifted by the constant in its
+    scheduler's configuration; where that shifts by the picture's size instead
+    (use_dynamic_shifting) they are not shifted, as in diffusers' scripts.
     """
 
     def __init__(self, model: str | Path, device: torch.device):
@@ -22,10 +22,6 @@ class FlowMatching:
         )
 
         config = json.loads((Path(model) / "scheduler/scheduler_config.json").read_text())
-        if config.get("use_dynamic_shifting"):
-            raise UserError(
-                f"{model}/scheduler: use_dynamic_shifting, a shift by the resolution, is not there"
-            )
         scheduler = FlowMatchEulerDiscreteScheduler.from_config(config)
         self.sigmas = scheduler.sigmas.to(device)
         self.schedule = scheduler.timesteps.to(device)

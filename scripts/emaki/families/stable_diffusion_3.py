@@ -29,6 +29,7 @@ class StableDiffusion3(StableDiffusion):
     pipeline = "StableDiffusion3Pipeline"
     denoiser = "transformer"
     conditions = ("embeddings", "pooled")
+    edge_multiple = 16
     from_hub = False
     webui_names: ClassVar = {"transformer": "lora_transformer"}
     schedulers: ClassVar = {"euler": "FlowMatchEulerDiscreteScheduler"}

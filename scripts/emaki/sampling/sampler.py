@@ -15,10 +15,10 @@ from PIL.Image import Image
 
 from emaki.common import parquet_files, parquet_images, python_code
 from emaki.common.batching import filled
-from emaki.common.devices import device
+from emaki.common.devices import device, dtype
 from emaki.common.files import replacing, sha256
 from emaki.common.progress import bar, tell
-from emaki.families import find
+from emaki.families import Family, find
 from emaki.sampling.settings import Sampling
 
 READ = {".json", ".safetensors", ".txt"}  # what a pipeline is loaded from
@@ -38,7 +38,7 @@ def load_pipeline(
     """The pipeline of `model`, with the weights of a checkpoint's or merge's folder in place of its
     own, or with a LoRA folder fused in."""
     family = find(model)
-    pipeline = family.load_pipeline(weights, precision())
+    pipeline = family.load_pipeline(weights, precision(family))
     if lora:
         pipeline.load_lora_weights(lora)
         pipeline.fuse_lora(lora_scale=lora_scale)
@@ -51,9 +51,9 @@ def load_pipeline(
     return pipeline.to(device())
 
 
-def precision() -> torch.dtype:
-    """The precision that pictures are drawn in: float16 on a GPU, float32 on a CPU."""
-    return torch.float16 if device().type == "cuda" else torch.float32
+def precision(family: Family) -> torch.dtype:
+    """The precision that pictures are drawn in: the family's half on a GPU, float32 on a CPU."""
+    return dtype(family.half if device().type == "cuda" else "fp32")
 
 
 def identity(
@@ -66,9 +66,10 @@ def identity(
     of_model = [path for path in sorted(Path(model).rglob("*")) if path.suffix in READ]
     files = [path for path in of_model if ".non_ema." not in path.name] + list(weights)
     parts = [sha256(path) for path in files]
+    family = find(model)
     settings = sampling.model_dump(exclude={"seeds"}) | {"lora_scale": lora_scale}
-    parts += [json.dumps(settings, sort_keys=True), str(precision())]
-    code = [__file__, inspect.getfile(type(find(model)))]
+    parts += [json.dumps(settings, sort_keys=True), str(precision(family))]
+    code = [__file__, inspect.getfile(type(family))]
     parts += [*map(python_code.meaning, code), diffusers.__version__]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 

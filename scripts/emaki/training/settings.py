@@ -181,6 +181,10 @@ class HyperParameters(Settings):
     caption_dropout: float = Field(0.0, ge=0, le=1)
     """Share of captions left empty, for classifier-free guidance."""
 
+    guidance_scale: Positive | None = None
+    """The guidance scale that FLUX.1 dev is told in training; null: 3.5, as in diffusers' script.
+    Other models are told none."""
+
     rank: int = Field(4, ge=1)
     """Rank of the updates."""
 

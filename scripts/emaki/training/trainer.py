@@ -47,6 +47,9 @@ class Trainer:
         mixed = precision != torch.float32
         with torch.autocast(self.device.type, dtype=precision if mixed else None, enabled=mixed):
             conditions = batch.conditions
+            if self.family.guidance is not None:
+                scale = self.run.guidance_scale or self.family.guidance
+                conditions = conditions | {"guidance": noisy.new_full((len(noisy),), scale)}
             if self.run.train_text_encoder:
                 conditions = conditions | self.family.encode(self.modules, conditions)
             times = self.process.times(batch.timesteps)

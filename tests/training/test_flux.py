@@ -1,0 +1,117 @@
+"""FLUX.1 goes the whole road, with packed latents and a guidance scale that it is told."""
+
+import numpy as np
+import pytest
+import torch
+from road import check_drawn, check_loads_in_diffusers, check_segments, make_trainer
+from safetensors.torch import load_file
+from small import SIZE, make_flux_pipeline, make_latents
+
+from emaki.families import find
+from emaki.sampling.settings import Sampling
+from emaki.training import data, loop, lora
+
+COMMON = {"resolution": SIZE, "batch_size": 2, "random_flip": True, "learning_rate": 1e-3}
+LORA = COMMON | {"method": "lora", "rank": 2, "target_modules": ["to_q", "add_q_proj", "proj_out"]}
+FULL = COMMON | {"method": "full", "ema": {"decay": 0.5, "warmup": "none"}, "caption_dropout": 0.3}
+SAMPLING = Sampling(
+    steps=2, guidance_scale=3.0, seeds=[0], resolution=SIZE, scheduler="euler", batch_size=2
+)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    return make_flux_pipeline(tmp_path_factory.mktemp("flux"))
+
+
+@pytest.fixture(scope="module")
+def latents(tmp_path_factory, model, dataset):
+    return make_latents(dataset, model, tmp_path_factory.mktemp("cache") / "latents")
+
+
+@pytest.fixture(scope="module")
+def pipeline(model):
+    from diffusers import FluxPipeline
+
+    return FluxPipeline.from_pretrained(model)
+
+
+def test_captions_are_those_of_the_pipeline(latents, pipeline):
+    split = data.Latents(latents, "train", ("embeddings", "pooled"))
+    told = split.conditions(torch.tensor([0]), split.captions[:1])
+    with torch.no_grad():
+        texts, pooled, _ = pipeline.encode_prompt("a red disc")
+    torch.testing.assert_close(told["embeddings"], texts)
+    torch.testing.assert_close(told["pooled"], pooled)
+
+
+def test_the_losses_are_those_of_diffusers_script(model, latents, pipeline):
+    """The step of train_dreambooth_lora_flux.py --weighting_scheme logit_normal, written again."""
+    from diffusers import FluxPipeline
+
+    ours = make_trainer(COMMON | {"method": "full", "guidance_scale": 1.0}, model, latents)
+    transformer, vae, scheduler = pipeline.transformer.train(), pipeline.vae, pipeline.scheduler
+    optimizer, losses = torch.optim.AdamW(transformer.parameters(), lr=1e-3), []
+    edge = SIZE // 4
+    ids = FluxPipeline._prepare_latent_image_ids(2, edge // 2, edge // 2, "cpu", torch.float32)
+    for step in range(4):
+        batch = data.batch_of_step(ours.latents, ours.run, step, 2, ours.process)
+        normal = data.order.generator(0, "timesteps", step).standard_normal(2, dtype=np.float32)
+        indices = (torch.sigmoid(torch.from_numpy(normal)) * 1000).long()
+        sigmas = scheduler.sigmas[indices].view(-1, 1, 1, 1)
+        rows = torch.from_numpy(data.order.rows(0, step, 2, 7))
+        flip = torch.from_numpy(data.order.generator(0, "flip", step).integers(0, 2, 2))
+        drawn = torch.from_numpy(data.order.normal(0, "posterior", step, batch.noise.shape))
+        sample = ours.latents.mean[rows, flip] + ours.latents.std[rows, flip] * drawn
+        sample = (sample - vae.config.shift_factor) * vae.config.scaling_factor
+        noisy = (1.0 - sigmas) * sample + sigmas * batch.noise
+        prediction = transformer(
+            hidden_states=FluxPipeline._pack_latents(noisy, *noisy.shape),
+            timestep=scheduler.timesteps[indices] / 1000,
+            guidance=torch.tensor([1.0]).expand(2),
+            pooled_projections=batch.conditions["pooled"],
+            encoder_hidden_states=batch.conditions["embeddings"],
+            txt_ids=torch.zeros(512, 3),
+            img_ids=ids,
+            return_dict=False,
+        )[0]
+        prediction = FluxPipeline._unpack_latents(prediction, SIZE, SIZE, 4)
+        loss = torch.mean((prediction - (batch.noise - sample)).square().reshape(2, -1), 1).mean()
+        loss.backward()
+        losses.append(loss.item())
+        torch.nn.utils.clip_grad_norm_(transformer.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad()
+    loop.train(ours, 0, 4, "ours")
+    assert [row["loss"] for row in ours.metrics.rows] == pytest.approx(losses, rel=1e-5)
+
+
+@pytest.mark.parametrize("run", [LORA, FULL], ids=["lora", "full"])
+def test_segments_equal_one_go_and_are_drawn(run, tmp_path, model, latents):
+    raw = check_segments(run, model, latents, tmp_path)
+    check_drawn(run, model, raw, SAMPLING, tmp_path)
+
+
+def test_diffusers_loads_the_trained_lora(tmp_path, model, latents):
+    check_loads_in_diffusers(LORA, model, latents, tmp_path)
+    names = {name.split(".")[0] for name in load_file(tmp_path / "raw" / lora.WEBUI_FILE)}
+    # as OneTrainer has them, and as ComfyUI looks for them
+    assert "lora_transformer_transformer_blocks_0_attn_add_q_proj" in names
+    assert "lora_transformer_single_transformer_blocks_0_proj_out" in names
+
+
+def test_guidance_is_what_the_run_says(model, latents):
+    losses = {}
+    for scale in (None, 3.5, 1.0):
+        trainer = make_trainer(COMMON | {"method": "lora", "guidance_scale": scale}, model, latents)
+        losses[scale] = loop.validate(trainer)["validation_loss"]
+    assert losses[None] == losses[3.5] != losses[1.0]
+
+
+def test_schnell_is_told_no_guidance_and_has_a_constant_shift(tmp_path, dataset):
+    model = make_flux_pipeline(tmp_path, guidance=False)
+    assert find(model).guidance is None
+    cache = make_latents(dataset, model, tmp_path / "latents", random_flip=False)
+    trainer = make_trainer(COMMON | {"method": "full", "random_flip": False}, model, cache)
+    loop.train(trainer, 0, 1, "schnell")
+    assert trainer.process.sigmas[500] == pytest.approx(0.75, abs=1e-3)
