@@ -140,7 +140,8 @@ rule report:
         cards=[f"{dataset}/card.json" for dataset in evaluation.shown_datasets()],
         sheets=[f"{dataset}/contact_sheet.png" for dataset in evaluation.shown_datasets()],
     output:
-        f"{STUDY}/report.html",
+        index=f"{STUDY}/report.html",
+        pages=[directory(folder) for folder in evaluation.entry_pages()],
     log:
         f"{LOGS}/report.log",
     localrule: True
@@ -149,21 +150,24 @@ rule report:
     shell:
         # It reads timings too. They are no input: results that came without would be made again.
         "python scripts/jobs/run.py --log {log} {input.script} --study {input.config:q}"
-        " --output {output:q}"
+        " --output {output.index:q}"
 
 
-# results/report.html is always that of the config in use, and the page for votes beside it.
+# results/report.html is always that of the config in use, and beside it the page for votes and, of
+# an index, the entries' pages.
 rule publish:
     input:
         f"{STUDY}/report.html",
         votes.ballot(),
+        evaluation.entry_pages(),
     output:
         "results/report.html",
         "results/votes.html",
+        [directory("results/report") for _ in evaluation.entry_pages()],
     log:
         f"{LOGS}/publish.log",
     localrule: True
     conda:
         "../envs/report.yaml"
     shell:
-        "cp {input:q} results 2> {log:q}"
+        "{{ rm -rf results/report && cp -r {input:q} results; }} 2> {log:q}"

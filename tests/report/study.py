@@ -6,6 +6,8 @@ fine-tune is worse and forgets.
 
 import io
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +24,7 @@ from emaki.evaluation.calibration import DAMAGES, NONE
 from emaki.workflow.evaluation_files import EvaluationFiles
 
 RESOURCES = Path(__file__).parents[2] / "resources"
+SCRIPTS = Path(__file__).parents[2] / "scripts"
 COLOURS = ["red", "blue", "green", "orange", "purple", "teal", "brown", "pink"]
 FLOORS = ["oak", "pine", "stone", "cork", "slate", "brick", "tiled", "carpet"]
 PLACES = ["by a window", "in a corner"]
@@ -325,3 +328,25 @@ def commands(made):
             found.append(["grid.py", *asked, "--grid", grid, "--output", output])
     report = ["--study", f"{FOLDER}/config.json", "--output", f"{FOLDER}/report.html"]
     return [*found, ["report.py", *report]]
+
+
+def run_scripts(place, built):
+    """Run compare.py, grid.py and report.py for the whole study; return its folder."""
+    # one interpreter for all of them, as importing numpy and pyarrow is most of the time
+    code = (
+        "import json, runpy, sys\n"
+        "for script, *arguments in json.load(sys.stdin):\n"
+        "    sys.argv = [script, *arguments]\n"
+        "    runpy.run_path(script, run_name='__main__')\n"
+        "assert 'torch' not in sys.modules"
+    )
+    scripts = json.dumps([[str(SCRIPTS / script), *rest] for script, *rest in commands(built)])
+    subprocess.run(
+        [sys.executable, "-c", code],
+        input=scripts,
+        text=True,
+        check=True,
+        cwd=place,
+        env={"PYTHONPATH": str(SCRIPTS), "OMP_NUM_THREADS": "1"},
+    )
+    return place / FOLDER

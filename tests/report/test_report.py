@@ -13,6 +13,7 @@ import pyarrow.parquet as parquet
 import pytest
 import screenshot
 import study
+from study import run_scripts
 
 from emaki.config import read_saved
 from emaki.config.settings import Claim
@@ -23,36 +24,6 @@ from emaki.report import page as page_of
 from emaki.training.settings import Start
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
-
-
-def run_scripts(place, built):
-    """Run compare.py, grid.py and report.py for the whole study; return its folder."""
-    commands = study.commands(built)
-    # one interpreter for all of them, as importing numpy and pyarrow is most of the time
-    code = (
-        "import json, runpy, sys\n"
-        "for script, *arguments in json.load(sys.stdin):\n"
-        "    sys.argv = [script, *arguments]\n"
-        "    runpy.run_path(script, run_name='__main__')\n"
-        "assert 'torch' not in sys.modules"
-    )
-    scripts = json.dumps([[str(SCRIPTS / script), *rest] for script, *rest in commands])
-    subprocess.run(
-        [sys.executable, "-c", code],
-        input=scripts,
-        text=True,
-        check=True,
-        cwd=place,
-        env={"PYTHONPATH": str(SCRIPTS), "OMP_NUM_THREADS": "1"},
-    )
-    return place / study.FOLDER
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    """The folder of a study for which every script has run."""
-    place = tmp_path_factory.mktemp("study")
-    return run_scripts(place, study.build(place))
 
 
 @pytest.fixture(scope="module")

@@ -41,6 +41,7 @@ TAKEN = (
     "pictures.yaml",
     "rehearsal.yaml",
     "README.md",
+    "report",
     "report.html",
     "votes.html",
 )  # in results/, beside the studies

@@ -33,6 +33,7 @@ GRID_ROWS = {"domain": 4, "unrelated": 4}
 GRID_SEEDS = 2
 # Steps side by side, so that they can be told apart on the page; every step has a grid of its own.
 GRID_STEPS = 8
+SMALLEST_CELL, LARGEST_CELL = 128, 256  # pixels, width and height of a picture in a grid
 
 
 def plans(study: Study) -> dict[str, dict[str, Any]]:

@@ -15,8 +15,8 @@ from PIL import Image, ImageDraw, PngImagePlugin
 
 from emaki.common import fonts, parquet_files
 from emaki.common.errors import UserError
+from emaki.config.comparisons import LARGEST_CELL, SMALLEST_CELL
 
-SMALLEST_CELL, LARGEST_CELL = 128, 256  # pixels
 WIDEST = 1200  # pixels: blocks side by side are not wider
 GAP = 6
 MARGIN = 14

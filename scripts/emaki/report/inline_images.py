@@ -8,10 +8,10 @@ from typing import Any
 
 from PIL import Image
 
+from emaki.config.pages import WIDEST
 from emaki.report.grids import layout_of
 
 QUALITY = 82
-WIDEST = 1400  # pixels; a wider grid is made smaller
 
 
 def embed(image: Image.Image) -> dict[str, Any]:

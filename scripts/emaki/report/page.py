@@ -1,4 +1,4 @@
-"""The page: what the template shows, put together from the study's results."""
+"""The report's pages: what templates show, put together from the study's results."""
 
 import functools
 import hashlib
@@ -6,7 +6,7 @@ import importlib.metadata
 import json
 import os
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -19,6 +19,7 @@ from emaki.common import digests
 from emaki.config import overrides
 from emaki.config.comparisons import grid_of
 from emaki.config.derived import trainings
+from emaki.config.pages import PAGES
 from emaki.config.settings import Study
 from emaki.evaluation.metrics import Metric, metrics_of
 from emaki.evaluation.verdicts import WITH_VERDICT
@@ -37,6 +38,11 @@ from emaki.report import (
 )
 
 ENTRY_TEXTS = ("date", "title", "question", "expected", "observed")
+# What an index has of an entry: all else is on the entry's page.
+LISTED = (
+    *("name", "title", "date", "href", "panel", "verdict", "sentence", "summary"),
+    *("claims", "claims_tally", "claims_href"),
+)
 TEMPLATES = Path(__file__).parent / "templates"
 PACKAGES = (
     *("torch", "diffusers", "transformers", "peft", "accelerate", "bitsandbytes"),
@@ -44,36 +50,132 @@ PACKAGES = (
 )
 
 
-def render(
-    study: Study,
-    answers: Mapping[str, dict[str, Any]],
-    grids: Mapping[str, Mapping[str, str]],
-    training: Mapping[str, Sequence[str]],
-    datasets: Sequence[str],
-    benchmarks: Sequence[Path],
-    people: Mapping[str, Any] | None = None,
-    nearest: Mapping[str, str] = MappingProxyType({}),
-) -> str:
-    """The report as HTML.
+class Report:
+    """A study's report: one page with all, or an index and a page for each entry."""
 
-    `answers` is {experiment: what compare.py wrote}; `grids` {experiment: {name: path}}; `training`
-    {run: [paths of metrics.parquet in the order of steps]}; `datasets` folders with card.json and
-    contact_sheet.png; `benchmarks` the paths of Snakemake's benchmark files; `people` what votes.py
-    wrote, if there are votes; `nearest` {experiment: what nearest.py wrote}, where a measure finds
-    training pictures.
-    """
-    timings = costs.read(benchmarks)
-    losses = {run: curves.read_losses(paths) for run, paths in training.items()}
-    order = sorted(answers, key=lambda name: study.experiments[name].date or "")
-    answers = {name: answers[name] for name in order}
-    metrics = _metrics(study, answers)
-    distinct = summary.distinct(answers)
-    experiments = [
-        _experiment(study, metrics, name, answers, grids.get(name, {}), losses, timings)
-        | {"people": preferences.of_experiment(people, answers[name])}
-        | {"nearest": memorised.of_experiment(nearest.get(name), answers[name])}
-        for name in order
-    ]
+    def __init__(
+        self,
+        study: Study,
+        answers: Mapping[str, dict[str, Any]],
+        grids: Mapping[str, Mapping[str, str]],
+        training: Mapping[str, Sequence[str]],
+        datasets: Sequence[str],
+        benchmarks: Sequence[Path],
+        people: Mapping[str, Any] | None = None,
+        nearest: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        """`answers` is {experiment: what compare.py wrote}.
+
+        `grids` {experiment: {name: path}}; `training` {run: [paths of metrics.parquet in the order
+        of steps]}; `datasets` folders with card.json and contact_sheet.png; `benchmarks` the paths
+        of Snakemake's benchmark files; `people` what votes.py wrote, if there are votes; `nearest`
+        {experiment: what nearest.py wrote}, where a measure finds training pictures.
+        """
+        order = sorted(answers, key=lambda name: study.experiments[name].date or "")
+        self.study, self.people, self.nearest = study, people, nearest
+        self.answers = {name: answers[name] for name in order}
+        self.grids, self.training, self.datasets = grids, training, datasets
+        self.timings = costs.read(benchmarks)
+        self.metrics = _metrics(study, self.answers)
+        self.environment = _environment(costs.of_prompt(self.timings))
+
+    def whole(self) -> str:
+        """One page as HTML."""
+        entries = [self._entry(name) for name in self.answers]
+        return self._overview(entries, [_dataset(folder) for folder in self.datasets])
+
+    def pages(self) -> Iterator[tuple[str, str]]:
+        """(experiment, its page), page by page, and at last ("", the index).
+
+        The index is to lie as report.html beside the folder PAGES, which has each experiment's page
+        under its name. No more than one page is held.
+        """
+        listed = []
+        for name in self.answers:
+            entry = self._entry(name, paged=True)
+            listed.append({key: entry[key] for key in LISTED})
+            yield name, self._page(name, entry)
+        cards = [digests.read_json(Path(folder, "card.json")) for folder in self.datasets]
+        yield "", self._overview(listed, cards, paged=True)
+
+    def _page(self, name, entry):
+        """An entry's own page, with the datasets that it is about."""
+        names = [None, *self.answers, None]
+        place = names.index(name)
+        shown = self.study.experiments[name]
+        used = {shown.reference, *(self.study.runs[run].dataset for run in shown.runs)}
+        return self._render(
+            "entry.html.j2",
+            e=entry,
+            number=place,
+            count=len(self.answers),
+            previous=self._link(names[place - 1]),
+            next=self._link(names[place + 1]),
+            datasets=[_dataset(folder) for folder in self.datasets if Path(folder).name in used],
+        )
+
+    def _link(self, name, paged=True):
+        """Title and place of an entry, as seen from another; None of none."""
+        if name is None:
+            return None
+        href = f"{name}.html" if paged else f"#{name}"
+        return {"href": href, "title": self.study.experiments[name].title}
+
+    def _overview(self, entries, datasets, paged=False):
+        """All entries at a glance; unless there are pages for them, with all that they say."""
+        study, metrics, people = self.study, self.metrics, self.people
+        distinct = summary.distinct(self.answers)
+        return self._render(
+            "report.html.j2",
+            paged=paged,
+            margins=margins.tables(study, metrics, self.answers),
+            damages=margins.DAMAGES_TOLD,
+            experiments=entries,
+            people=people,
+            agreement=preferences.agreement(people, metrics) if people else [],
+            comparisons=len(distinct),
+            tally=summary.tally(distinct),
+            claims=claims.counts(claim for entry in entries for claim in entry["claims"]),
+            forgetting=summary.forgetting(distinct, metrics),
+            datasets=datasets,
+            stages=costs.by_stage(self.timings),
+            sampling=study.sampling,
+            models={n: model.model_dump(exclude_none=True) for n, model in study.models.items()},
+            provenance=_provenance(study),
+        )
+
+    def _render(self, template, **shown):
+        return self.environment.get_template(template).render(
+            study=self.study.study,
+            style=(TEMPLATES / "style.css").read_text("utf-8"),
+            metrics=self.metrics,
+            evaluation=self.study.evaluation,
+            fewest=min(self.study.evaluation.looks),
+            **shown,
+        )
+
+    def _entry(self, name, paged=False):
+        """What is shown of an experiment, and the links to it from the page with all entries."""
+        answers, grids = self.answers[name], self.grids.get(name, {})
+        runs = self.study.experiments[name].runs
+        losses = {run: curves.read_losses(self.training.get(run, ())) for run in runs}
+        entry = _experiment(
+            self.study, self.metrics, name, self.answers, grids, losses, self.timings
+        )
+        page = f"{PAGES}/{name}.html" if paged else ""
+        return {
+            **entry,
+            "people": preferences.of_experiment(self.people, answers),
+            "nearest": memorised.of_experiment(self.nearest.get(name), answers),
+            "panel": _panel(self.study, answers, grids, list(self.answers).index(name)),
+            "href": page or f"#{name}",
+            "claims_href": f"{page}#{name}:claims",
+            "asked_by": self._link(entry["asked_by"], paged),
+        }
+
+
+def _environment(seconds):
+    """Templates with what they call; `seconds` are those that a prompt of one model takes."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -92,30 +194,9 @@ def render(
         "verdict": lambda said: said or charts.NO_VERDICT,
         "verdict_class": lambda said: charts.CLASSES[said or charts.NO_VERDICT],
         "explanation": explanation,
-        "described": functools.partial(described, seconds=costs.of_prompt(timings)),
+        "described": functools.partial(described, seconds=seconds),
     }
-    return environment.get_template("report.html.j2").render(
-        study=study.study,
-        style=(TEMPLATES / "style.css").read_text("utf-8"),
-        metrics=metrics,
-        evaluation=study.evaluation,
-        fewest=min(study.evaluation.looks),
-        margins=margins.tables(study, metrics, answers),
-        damages=margins.DAMAGES_TOLD,
-        experiments=experiments,
-        people=people,
-        agreement=preferences.agreement(people, metrics) if people else [],
-        scroll=_scroll(study, answers, grids),
-        comparisons=len(distinct),
-        tally=summary.tally(distinct),
-        claims=claims.counts(claim for entry in experiments for claim in entry["claims"]),
-        forgetting=summary.forgetting(distinct, metrics),
-        datasets=[_dataset(folder) for folder in datasets],
-        stages=costs.by_stage(timings),
-        sampling=study.sampling,
-        models={n: model.model_dump(exclude_none=True) for n, model in study.models.items()},
-        provenance=_provenance(study),
-    )
+    return environment
 
 
 def explanation(metric: Metric) -> Markup:
@@ -190,7 +271,7 @@ def _experiment(study, metrics, name, answers, grids, losses, timings):
         "held_out": answers["held_out"],
         **families,
         "judged": _judged(metrics, families),
-        "asked_by": asked_by and {"name": asked_by, "title": study.experiments[asked_by].title},
+        "asked_by": asked_by,
         "verdict": summary.together(verdicts),
         "sentence": summary.causes(metrics, answers["effects"]) or sentence,
         "forgetting": summary.forgetting(families["headline"], metrics),
@@ -305,22 +386,17 @@ def _grids(paths):
     }
 
 
-def _scroll(study, answers, grids):
-    """Before and after of every experiment: the strip of pictures at the head of the page.
+def _panel(study, answers, grids, number):
+    """Before and after of an experiment: a prompt of it, with two pictures.
 
     After is the model that is recommended, or the first of those that the experiment is about.
+    `number` is that of the experiment: each shows another prompt.
     """
-    panels = []
-    for number, name in enumerate(answers):
-        first = summary.headline(answers[name])[0]
-        shown = recommended.beside(answers[name]) or (first["baseline"], first["variant"])
-        before, after = (answers[name]["variants"][path] for path in shown)
-        grid = grids[name][grid_of(study, after)]
-        found = inline_images.cells(grid, number, shown)
-        labels = [before["name"], after["name"]]
-        title = study.experiments[name].title
-        panels.append({**found, "labels": labels, "name": name, "title": title})
-    return panels
+    first = summary.headline(answers)[0]
+    shown = recommended.beside(answers) or (first["baseline"], first["variant"])
+    before, after = (answers["variants"][path] for path in shown)
+    found = inline_images.cells(grids[grid_of(study, after)], number, shown)
+    return {**found, "labels": [before["name"], after["name"]]}
 
 
 def _dataset(folder):

@@ -10,6 +10,7 @@ from emaki.common.errors import UserError
 from emaki.config.blocks import blocks
 from emaki.config.comparisons import grids, paths_of, plans
 from emaki.config.derived import steps_of, trained
+from emaki.config.pages import PAGES, is_paged
 from emaki.config.settings import Study
 from emaki.evaluation.calibration import calibrated
 from emaki.evaluation.measures import KIND, Measure
@@ -43,8 +44,10 @@ class EvaluationFiles:
             if (pairs := [pair for pair in plan["pairs"] if "trainings" in pair])
         }
         self.looks = Looks(study, self.plans, find_look or self.read_look)
+        found = {name: grids(study, name) for name in study.experiments}
         # {experiment: names of its grids}
-        self.grids = {name: list(grids(study, name)) for name in study.experiments}
+        self.grids = {name: list(own) for name, own in found.items()}
+        self.is_paged = is_paged(study, (grid for own in found.values() for grid in own.values()))
         self.grid_names = sorted(set().union(*self.grids.values()))
         self.block_names = sorted(
             {name for prompts in study.prompts for name in blocks(study, prompts)}
@@ -219,6 +222,10 @@ class EvaluationFiles:
         """What the segments of a run measured."""
         steps = steps_of(self.study, run)
         return [f"{self.folder}/runs/{run}/{step:06d}/metrics.parquet" for step in steps]
+
+    def entry_pages(self) -> list[str]:
+        """The folder of the report's pages for each entry, unless all is on one page."""
+        return [f"{self.folder}/{PAGES}"] if self.is_paged else []
 
     def shown_grids(self) -> list[str]:
         """The grids that the report shows."""
