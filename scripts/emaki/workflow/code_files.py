@@ -43,7 +43,7 @@ class Reader:
         digest = sha256(path)
         of, *code = self.known.get(str(path), [None])
         if of != digest:
-            code = python_code.read(path)
+            code = list(python_code.read(path))
             self.known[str(path)] = [digest, *code]
             self.new = True
         return Code(*code)

@@ -58,7 +58,7 @@ class EvaluationFiles:
         return self.study.measures[measure]
 
     def code(self, script: str, *measures: str) -> list[str]:
-        """What stands for the code that a script runs with these measures; if none is named, all."""
+        """What stands for the code that a script runs with these measures, or with all."""
         names = measures or self.study.measures
         return code_with(script, KIND, [self.measure(name).type for name in names])
 
