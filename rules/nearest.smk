@@ -6,8 +6,8 @@ nearest = NearestFiles(study)
 
 rule nearest:
     input:
-        script="scripts/nearest.py",
-        modules=evaluation.code("scripts/nearest.py"),
+        script=ancient("scripts/nearest.py"),
+        code=evaluation.code("scripts/nearest.py"),
         samples=lambda w: nearest.samples(w.experiment).values(),
         scores=lambda w: nearest.scores(w.experiment).values(),
         reference=lambda w: nearest.reference(w.experiment),

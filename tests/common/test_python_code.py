@@ -72,7 +72,7 @@ def test_what_it_does_matters(meaning, old, new):
 
 
 def test_it_is_the_same_in_every_version_of_python(meaning):
-    digest = "to be seen"
+    digest = "307fff70b657cf2ec46a3ae2e666c94159992e8b79d7c11599c7c14673fb78d4"
     assert meaning(CODE) == digest
 
 

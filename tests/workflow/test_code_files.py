@@ -31,7 +31,7 @@ def test_a_module_that_only_the_scorer_imports():
         for script in SCRIPTS.glob("*.py")
         if uses(script, "emaki/evaluation/scoring.py")
     ]
-    assert sorted(users) == ["calibrate.py", "reference.py", "score.py"]
+    assert sorted(users) == ["calibrate.py", "nearest.py", "reference.py", "score.py"]
 
 
 def test_a_named_module_is_followed_too():

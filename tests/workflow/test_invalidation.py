@@ -224,8 +224,10 @@ def test_code_that_is_only_written_otherwise(study):
 def test_a_constant_in_the_code_is_told_as_the_reason(study):
     module = "scripts/emaki/evaluation/by_prompt.py"
     edit_code(study, module)
-    shown = study.snakemake("results/report.html", "-n").stderr
-    assert f".snakemake/emaki/code/{module}.code" in shown
+    shown = study.snakemake("results/report.html", "-n", "--quiet", "host")
+    assert (
+        f"Updated input files: .snakemake/emaki/code/{module}.code" in shown.stdout + shown.stderr
+    )
 
 
 def test_the_code_of_the_trainer(study):

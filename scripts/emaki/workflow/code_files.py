@@ -96,8 +96,11 @@ def is_code(path: str) -> bool:
 
 
 def file_of(digest: str) -> str:
-    """The file of code that an input stands for."""
-    return Path(digest).read_text().splitlines()[0]
+    """The file of code that an input stands for, or stood for."""
+    try:
+        return Path(digest).read_text().splitlines()[0]
+    except (OSError, IndexError):
+        return digest.removeprefix(f"{FOLDER}/code/").removesuffix(SUFFIX)
 
 
 def modules_of(*scripts: str) -> list[str]:
