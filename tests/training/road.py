@@ -68,7 +68,8 @@ def check_drawn(run, model, raw, sampling, folder):
 
 
 def check_loads_in_diffusers(run, model, latents, folder, file=weight_files.LORA):
-    """See that a trained LoRA predicts the same where diffusers' stock pipeline loads its file."""
+    """See that a trained LoRA predicts the same where diffusers' stock pipeline loads its file, and
+    where another training starts from it."""
     from diffusers import DiffusionPipeline
 
     trainer = make_trainer(run | {"learning_rate": 0.05}, model, latents)
@@ -83,6 +84,9 @@ def check_loads_in_diffusers(run, model, latents, folder, file=weight_files.LORA
         said.append(trainer.predict(batch))
         pipeline.load_lora_weights(folder / "raw" / file)
         said.append(trainer.predict(batch))
-    ours, before, after = said
+        again = make_trainer(run | {"train_init": {"folder": str(folder / "raw")}}, model, latents)
+        said.append(again.predict(batch))
+    ours, before, after, gone_on = said
     torch.testing.assert_close(after, ours)
+    torch.testing.assert_close(gone_on, ours)
     assert (after - before).abs().max() > 1e-4

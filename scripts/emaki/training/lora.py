@@ -1,5 +1,6 @@
 """Low-rank updates of a model's layers (Hu et al. 2021), by peft."""
 
+import inspect
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -89,8 +90,13 @@ def _read_layers(family: Family, modules: Mapping[str, Any], folder: Path) -> di
     import diffusers
 
     pipeline = getattr(diffusers, family.pipeline)
+    # FLUX.1's gives the alphas only where it is asked for them; others have no such argument
+    asked = "return_alphas" in inspect.signature(pipeline.lora_state_dict).parameters
     state, *alphas, metadata = pipeline.lora_state_dict(
-        folder, weight_name=weight_files.LORA, return_lora_metadata=True
+        folder,
+        weight_name=weight_files.LORA,
+        return_lora_metadata=True,
+        **({"return_alphas": True} if asked else {}),
     )
     options = {"adapter_name": START, "metadata": metadata}
     layers = {}
