@@ -43,6 +43,24 @@ use rule hub_pipeline as hub_pipeline_xl with:
 ruleorder: hub_pipeline_xl > hub_pipeline
 
 
+# How many files a pipeline's weights are in only its repository knows: their list stands for them.
+use rule hub_pipeline as hub_pipeline_in_parts with:
+    output:
+        f"{HUB}/model_index.json",
+        f"{HUB}/files.json",
+    wildcard_constraints:
+        repo=any_of(models.repositories_in_parts()),
+        revision="[0-9a-f]{40}(-without-t5)?",
+    params:
+        commit=lambda w: w.revision.split("-")[0],
+        files=lambda w: models.hub_files(w.repo, w.revision),
+        folder=lambda w, output: str(Path(output[0]).parent),
+        pipeline=lambda w: models.hub_arguments(w.repo, w.revision),
+
+
+ruleorder: hub_pipeline_in_parts > hub_pipeline
+
+
 # Evaluators and captioners: one model of transformers.
 use rule hub_pipeline as hub_model with:
     output:
@@ -64,6 +82,9 @@ use rule hub_pipeline as hub_image_text with:
         files=["config.json", "model*.safetensors"],
         folder=lambda w, output: str(Path(output[0]).parent),
         pipeline="",
+
+
+ruleorder: hub_pipeline_in_parts > hub_image_text
 
 
 # Raw weights are a variant of the same commit ...

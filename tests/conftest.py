@@ -7,8 +7,9 @@ from pathlib import Path
 from xdist.scheduler import LoadFileScheduling
 
 ROOT = Path(__file__).parents[1]
-# the package; what runs jobs; a study's results and its screenshots
+# the package; what runs jobs; a study's results and its screenshots; small models
 PLACES = [ROOT / "scripts", ROOT / "scripts/jobs", ROOT / "scripts/tools", ROOT / "tests/report"]
+PLACES += [ROOT / "tests/training"]
 sys.path[:0] = map(str, PLACES)
 os.environ["PYTHONPATH"] = str(ROOT / "scripts")  # as `make` sets it
 

@@ -48,14 +48,42 @@ def test_keys_that_a_family_has_no_use_for(load_with, sd3, run, told):
 
 
 def test_schedulers_that_do_not_draw_a_model(load_with, sd3):
-    with pytest.raises(UserError, match="is ddim, but the model tiny is drawn with euler only"):
+    told = r"is ddim, but the model tiny is drawn with dpmsolver\+\+ or euler or unipc only"
+    with pytest.raises(UserError, match=told):
         load_with(sd3, "sampling: {scheduler: ddim}\n")
 
 
-def test_weights_that_are_in_parts_on_the_hub(load_with):
-    told = "repo is a StableDiffusion3Pipeline, whose weights are in parts there: make a folder"
+@pytest.fixture
+def load_beside(workplace):
+    """Load the embedded study with one more model, which a run of its own trains."""
+
+    def load_beside(model, run=""):
+        (workplace / "my.yaml").write_text(
+            f"extends: config/config.yaml\nstudy: my\nmodels:\n  other: {{{model}}}\n"
+            f"runs:\n  mine: {{extends: lora-r4, model: other, {run}}}\n"
+        )
+        return load(workplace / "my.yaml")
+
+    return load_beside
+
+
+def test_a_t5_that_is_left_out(load_beside):
+    on_hub = ON_HUB % "StableDiffusion3Pipeline"
+    whole, less = (
+        load_beside(f"{on_hub}{more}").models["other"] for more in ("", ", without_t5: true")
+    )
+    assert whole.family.encoders == ("text_encoder", "text_encoder_2", "text_encoder_3")
+    assert less.family.encoders == ("text_encoder", "text_encoder_2")
+    assert less.folder == f"{whole.folder}-without-t5"
+    told = "without_t5 goes with Stable Diffusion 3 only; this is a StableDiffusionPipeline"
     with pytest.raises(UserError, match=told):
-        load_with(ON_HUB % "StableDiffusion3Pipeline")
+        load_beside(ON_HUB % "StableDiffusionPipeline" + ", without_t5: true")
+
+
+def test_raw_weights_that_a_family_has_not(load_beside):
+    told = "train_init asks for non-EMA weights, but there is no file results/hub/a/sd3/.*/transf"
+    with pytest.raises(UserError, match=told):
+        load_beside(ON_HUB % "StableDiffusion3Pipeline", "method: full, train_init: non_ema")
 
 
 def test_a_class_of_no_family_on_the_hub(load_with):
@@ -85,7 +113,7 @@ def test_resolutions_that_a_model_does_not_take(load_with, sd3):
         load_with(sd3, "sampling: {resolution: 72}\n")
 
 
-def test_flux_on_the_hub_is_known_by_its_name(load_with):
+def test_flux_on_the_hub_is_known_by_its_name(load_beside):
     model = f"repo: black-forest-labs/FLUX.1-dev, revision: '{COMMIT}'"
-    with pytest.raises(UserError, match="repo is a FluxPipeline, whose weights are in parts there"):
-        load_with(model)
+    with pytest.raises(UserError, match="the model other is drawn with euler only"):
+        load_beside(model)

@@ -37,6 +37,13 @@ def rename(model, old, new):
     (model / old).rename(model / new)
 
 
+def divide(model, *parts):
+    """Put a list of parts, which are not there, in the place of the U-Net's weights."""
+    (model / f"{UNET}.safetensors").unlink()
+    index = {"weight_map": {f"layer{number}": part for number, part in enumerate(parts)}}
+    (model / f"{UNET}.safetensors.index.json").write_text(json.dumps(index))
+
+
 def be_sd3(model):
     """Let the index name Stable Diffusion 3 without a T5."""
     parts = {"text_encoder_3": [None, None], "tokenizer_3": [None, None]}
@@ -73,9 +80,13 @@ CASES = {
         lambda model: rename(model, f"{UNET}.safetensors", f"{UNET}.bin"),
         r"has unet/diffusion_pytorch_model.bin, a pickle, which may run code .*save_pretrained",
     ),
-    "in parts": (
-        lambda model: rename(model, f"{UNET}.safetensors", f"{UNET}.safetensors.index.json"),
-        r"has its weights in parts: .*max_shard_size=\"100GB\"",
+    "a part is missing": (
+        lambda model: divide(model, "diffusion_pytorch_model-00001-of-00001.safetensors"),
+        "sd, which has no unet/diffusion_pytorch_model-00001-of-00001.safetensors$",
+    ),
+    "a damaged list of parts": (
+        lambda model: divide(model, "../elsewhere.safetensors"),
+        "index.json is no list of files of weights: bring it anew",
     ),
     "no scheduler": (
         lambda model: (model / "scheduler/scheduler_config.json").unlink(),

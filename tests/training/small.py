@@ -144,7 +144,7 @@ def make_sdxl_pipeline(folder):
     return folder / "model"
 
 
-def make_sd3_pipeline(folder, with_t5=False):
+def make_sd3_pipeline(folder, with_t5=False, longest=16):
     """Write a StableDiffusion3Pipeline folder with random weights, its schedule shifted by 3."""
     from diffusers import (
         FlowMatchEulerDiscreteScheduler,
@@ -153,11 +153,12 @@ def make_sd3_pipeline(folder, with_t5=False):
     )
     from transformers import CLIPTextModelWithProjection, T5Config, T5EncoderModel
 
-    tokenizer = make_tokenizer(folder / "words")
+    tokenizer = make_tokenizer(folder / "words", longest)
     torch.manual_seed(0)
+    sizes = ({"hidden_size": size, "projection_dim": size} for size in (32, 48))
     encoders = [
-        CLIPTextModelWithProjection(text_config(tokenizer, hidden_size=size, projection_dim=size))
-        for size in (32, 48)
+        CLIPTextModelWithProjection(text_config(tokenizer, max_position_embeddings=longest, **size))
+        for size in sizes
     ]
     sizes = {"d_model": 96, "d_kv": 8, "d_ff": 64, "num_layers": 1, "num_heads": 4}
     pipeline = StableDiffusion3Pipeline(

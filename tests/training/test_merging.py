@@ -1,6 +1,7 @@
 """Merges of real U-Net folders."""
 
 import json
+import shutil
 
 import pytest
 import torch
@@ -41,6 +42,17 @@ def test_is_the_weighted_sum_and_loads_with_diffusers(unets, alpha):
     base, tuned, merged = (load(unets / name).float() for name in ("base/unet", "tuned", "merge"))
     for a, b, c in zip(base.parameters(), tuned.parameters(), merged.parameters()):
         assert torch.allclose(c, (1 - alpha) * a + alpha * b, atol=2e-3)
+
+
+def test_a_base_in_parts_and_in_bfloat16(unets):
+    base = UNet2DConditionModel.from_pretrained(unets / "base/unet").bfloat16()
+    base.save_pretrained(unets / "divided/unet", max_shard_size="20KB")
+    assert not (unets / "divided/unet" / weight_files.DIFFUSERS).exists()
+    shutil.copy(unets / "base/model_index.json", unets / "divided")
+    merge(unets / "divided", unets / "tuned", 0.5, unets / "merge")
+    tuned, merged = (load_file(unets / n / weight_files.DIFFUSERS) for n in ("tuned", "merge"))
+    for name, tensor in base.state_dict().items():
+        torch.testing.assert_close(merged[name], ((tensor.float() + tuned[name]) / 2).half())
 
 
 def test_alpha_1_is_the_fine_tune_bit_for_bit_and_says_so(unets):

@@ -8,6 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from small import SIZE, make_latents, make_sd3_pipeline
+from torch.nn.functional import pad
 
 from emaki.common import weight_files
 from emaki.families import find
@@ -53,8 +54,41 @@ def test_captions_are_those_of_the_pipeline(with_t5, tmp_path):
         texts, _, pooled, _ = pipeline.encode_prompt(
             *["a red disc"] * 3, do_classifier_free_guidance=False
         )
-    torch.testing.assert_close(told["embeddings"], texts)
     torch.testing.assert_close(told["pooled"], pooled)
+    said = told["embeddings"]
+    torch.testing.assert_close(texts[:, : said.shape[1], : said.shape[2]], said)
+    assert texts.count_nonzero() == said.count_nonzero()  # what follows are zeros
+
+
+def test_zeros_after_a_caption_are_computed_once(model):
+    family = find(model)
+    torch.manual_seed(0)
+    conditions = {"embeddings": torch.randn(2, 16, 80), "pooled": torch.randn(2, 80)}
+    noisy, times, seen, made = torch.randn(2, 4, 8, 8), torch.tensor([300.0, 700.0]), [], []
+    for prepare in (lambda denoiser: None, family.prepare_for_cpu):
+        denoiser = family.denoiser_class().from_pretrained(model, subfolder="transformer")
+        prepare(denoiser)
+        denoiser.context_embedder.register_forward_hook(
+            lambda layer, given, told: seen.append(told.shape[1])
+        )
+        said = family.predict(denoiser, noisy, times, conditions)
+        said.square().mean().backward()
+        made.append((said, denoiser.context_embedder.weight.grad))
+    assert seen == [16 + 256, 16 + 1]
+    for theirs, ours in zip(*made):
+        torch.testing.assert_close(ours, theirs)
+
+
+@pytest.mark.parametrize("scheduler", ["dpmsolver++", "unipc"])
+def test_samplers_go_the_same_way(scheduler, model):
+    def draw(name, steps):
+        pipeline = sampler.load_pipeline(model, scheduler=name)
+        noise = torch.Generator().manual_seed(0)
+        named = {"generator": noise, "num_inference_steps": steps, "output_type": "latent"}
+        return pipeline("a red disc", height=SIZE, width=SIZE, **named).images
+
+    exact = draw("euler", 200)
+    assert (draw(scheduler, 20) - exact).std() < 0.02 * exact.std()
 
 
 def test_the_losses_are_those_of_diffusers_script(model, latents):
@@ -79,7 +113,8 @@ def test_the_losses_are_those_of_diffusers_script(model, latents):
         prediction = transformer(
             hidden_states=(1.0 - sigmas) * sample + sigmas * batch.noise,
             timestep=scheduler.timesteps[indices],
-            encoder_hidden_states=batch.conditions["embeddings"],
+            # as wide as the transformer takes, and zeros for the T5 that is not there
+            encoder_hidden_states=pad(batch.conditions["embeddings"], (0, 16, 0, 256)),
             pooled_projections=batch.conditions["pooled"],
             return_dict=False,
         )[0]

@@ -59,6 +59,15 @@ def fetch(repo: str, revision: str, patterns: list[str], repo_type: str = "model
     return folder
 
 
+def list_files(repo: str, revision: str) -> list[str]:
+    """The paths of all files of a model's commit, sorted. Raises UserError as `fetch` does."""
+    from huggingface_hub import HfApi, RepoFile
+
+    with explain_hub_errors(repo, revision):
+        entries = HfApi(token=read_token()).list_repo_tree(repo, recursive=True, revision=revision)
+        return sorted(entry.path for entry in entries if isinstance(entry, RepoFile))
+
+
 def check_access(repo: str, revision: str, repo_type: str = "model") -> None:
     """Raise UserError, with what to do, where the hub does not give the files of a commit.
 

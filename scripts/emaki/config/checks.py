@@ -150,10 +150,12 @@ def _models(study: Study) -> Mistakes:
             yield ("models", name, of_hub[0]), "goes with repo only"
         elif model.pipeline is not None and model.pipeline not in families.MODULES:
             yield ("models", name, "pipeline"), families.unknown(model.pipeline)
-        elif model.repo is not None and not model.family.from_hub:
-            advice = 'make a folder of it, `save_pretrained(..., max_shard_size="100GB")`'
-            problem = f"is a {model.family.pipeline}, whose weights are in parts there: {advice}"
-            yield ("models", name, "repo"), f"{problem}, and give it as path"
+        elif model.without_t5 and not model.family.may_lack:
+            problem = f"goes with Stable Diffusion 3 only; this is a {model.family.pipeline}"
+            yield ("models", name, "without_t5"), problem
+        elif model.non_ema_revision and model.family.in_parts:
+            problem = f"is of a {model.family.pipeline}, which has no raw weights beside it"
+            yield ("models", name, "non_ema_revision"), problem
         elif model.non_ema_sha256 and not model.non_ema_revision:
             yield ("models", name, "non_ema_sha256"), "goes with non_ema_revision only"
 
@@ -360,12 +362,15 @@ def _weights(study: Study, name: str, own: Mapping[str, Any]) -> Mistakes:
     """Whether the model has the weights that a run starts from."""
     run = study.runs[name]
     model = study.models.get(run.model)
-    if model is None or model.repo is not None:  # its weights come when they are needed
+    if model is None or model.pipeline not in (None, *families.MODULES):  # told by itself
+        return
+    if model.repo is not None and not model.family.in_parts:  # its weights come when needed
         return
     file = Path(model.folder, model.family.weights_file("non_ema"))
+    known = model.repo is not None or file.parent.is_dir()
     for key, start in starts(run).items():
         where = ("runs", name, _said(own, key, "recipe", "model"))
-        if start == "non_ema" and file.parent.is_dir() and not file.is_file():
+        if start == "non_ema" and known and not file.is_file():
             yield where, f"asks for non-EMA weights, but there is no file {file}"
 
 

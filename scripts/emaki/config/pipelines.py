@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from emaki import families
+from emaki.common import weight_files
 from emaki.common.errors import UserError, nearest
 from emaki.common.safetensors_header import read_shapes
 
@@ -34,7 +35,8 @@ def problems(folder: str) -> Iterator[str]:
 def layers(folder: str) -> list[str] | None:
     """The names of the layers that a LoRA can be put on; None where they are not known."""
     try:
-        shapes = read_shapes(Path(folder, families.find(folder).weights_file()))
+        parts = weight_files.parts_of(Path(folder, families.find(folder).weights_file()))
+        shapes = {name: shape for part in parts for name, shape in read_shapes(part).items()}
     except (OSError, ValueError, KeyError, UserError):
         return None
     return [
@@ -65,7 +67,7 @@ def missing_file(folder: Path, path: Path) -> str:
     again = "load the model with diffusers or transformers and save it again with `save_pretrained`"
     if path.suffix != ".safetensors":
         return f"which has no {name}"
-    if f"{stem}.safetensors.index.json" in there:
+    if weight_files.index_of(path.name) in there:
         return f'which has its weights in parts: {again}(..., max_shard_size="100GB")'
     if variants := sorted(n for n in there if n.startswith(f"{stem}.") and n.endswith(path.suffix)):
         variants = [name for name in variants if ".non_ema." not in name]
@@ -92,7 +94,11 @@ def _pipeline(folder: Path) -> Iterator[str]:
     except UserError as error:
         yield f"is {folder}, which {error}"
         return
-    needed = family.needed()
+    try:
+        needed = family.needed()
+    except UserError as error:
+        yield f"is {folder}: {error}"
+        return
     missing = [folder / file for file in needed if not (folder / file).is_file()]
     if missing:
         yield f"is {folder}, {missing_file(folder, missing[0])}"

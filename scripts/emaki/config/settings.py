@@ -71,13 +71,23 @@ class Model(Settings):
     ] = Field(None, json_schema_extra={"value": "SHA-256"})
     """Of that commit's `unet/diffusion_pytorch_model.bin`, where it has no safetensors."""
 
+    without_t5: Maybe[bool] = None
+    """With `repo` of Stable Diffusion 3: true leaves out its third text encoder, a T5 of 9.5 GB, as
+    diffusers can. Captions are read by the two others."""
+
     @property
     def folder(self) -> str:
         """Where it lies. That of a repository has its commits, so that studies share it safely."""
         if self.repo is None:
             return self.path or "."
         commits = filter(None, [self.revision, self.non_ema_revision])
-        return f"{HUB_FOLDER}/{self.repo}/{'+'.join(commits)}"
+        less = "-without-t5" if self.without_t5 else ""
+        return f"{HUB_FOLDER}/{self.repo}/{'+'.join(commits)}{less}"
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """The parts of its pipeline that it is to be without."""
+        return self.family.may_lack if self.without_t5 else ()
 
     @property
     def family(self) -> Family:
@@ -86,7 +96,10 @@ class Model(Settings):
             kind = self.pipeline or REPOSITORIES.get(self.repo, DEFAULT)
         else:
             kind = pipeline_class(self.folder) or DEFAULT
-        return find_class(kind)(self.folder)
+        found = find_class(kind)
+        if self.without_t5 and found.may_lack:
+            return found(self.folder, without_t5=True)  # type: ignore[call-arg]
+        return found(self.folder)
 
 
 class ExperimentPrompts(Settings):

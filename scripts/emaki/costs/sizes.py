@@ -6,7 +6,6 @@ import math
 from pathlib import Path
 from typing import NamedTuple
 
-from emaki.common import weight_files
 from emaki.common.safetensors_header import read_shapes
 from emaki.config.settings import Model
 from emaki.families import Family, find
@@ -60,10 +59,10 @@ def size_of(model: Model) -> Size:
 
 def _weights(family: Family) -> dict[str, list[str]]:
     """{parameters of a Size: the files that have them}."""
+    files = family.files()
+    parts = {"unet": files["denoiser"], "vae": files["vae"], "text_encoder": files["encoders"]}
     return {
-        "unet": [family.weights_file()],
-        "vae": [weight_files.VAE],
-        "text_encoder": [f"{part}/{weight_files.TRANSFORMERS}" for part in family.encoders],
+        part: [file for file in own if file.endswith(".safetensors")] for part, own in parts.items()
     }
 
 

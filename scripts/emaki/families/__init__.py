@@ -35,6 +35,9 @@ DEFAULT = "StableDiffusionPipeline"
 REPOSITORIES = {
     "stabilityai/stable-diffusion-xl-base-1.0": "StableDiffusionXLPipeline",
     "stabilityai/sdxl-turbo": "StableDiffusionXLPipeline",
+    "stabilityai/stable-diffusion-3-medium-diffusers": "StableDiffusion3Pipeline",
+    "stabilityai/stable-diffusion-3.5-medium": "StableDiffusion3Pipeline",
+    "stabilityai/stable-diffusion-3.5-large": "StableDiffusion3Pipeline",
     "black-forest-labs/FLUX.1-dev": "FluxPipeline",
     "black-forest-labs/FLUX.1-schnell": "FluxPipeline",
 }
@@ -129,8 +132,11 @@ class Family(ABC):
     lacking: ClassVar[Mapping[str, str]] = {}
     """{key of a run that cannot be given: why, a sentence that goes on after it}."""
 
-    from_hub: ClassVar[bool] = True
-    """Whether repositories have all weights as the files that `files` names."""
+    may_lack: ClassVar[tuple[str, ...]] = ()
+    """Parts that a pipeline may be without, the text encoder and its tokenizer."""
+
+    in_parts: ClassVar[bool] = False
+    """Whether repositories may have weights in several files, of which only they know how many."""
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
@@ -138,13 +144,16 @@ class Family(ABC):
     def files(self) -> dict[str, list[str]]:
         """{what: its files} of a pipeline folder that decide what jobs make of it."""
         return {
-            "denoiser": [f"{self.denoiser}/config.json", self.weights_file()],
+            "denoiser": [f"{self.denoiser}/config.json", *self._weights(self.weights_file())],
             "non_ema": [self.weights_file("non_ema")],
             "vae": ["vae/config.json", weight_files.VAE],
             "encoders": [
-                f"{part}/{file}"
+                file
                 for part in self.encoders
-                for file in ("config.json", weight_files.TRANSFORMERS)
+                for file in (
+                    f"{part}/config.json",
+                    *self._weights(f"{part}/{weight_files.TRANSFORMERS}"),
+                )
             ],
             "tokenizers": [f"{part}/tokenizer_config.json" for part in self.tokenizers],
             "scheduler": ["scheduler/scheduler_config.json"],
@@ -154,8 +163,17 @@ class Family(ABC):
         """All of these but the raw weights, which few runs need."""
         return [file for what, own in self.files().items() if what != "non_ema" for file in own]
 
+    def _weights(self, file: str) -> list[str]:
+        """A file of weights or, where the folder has it in parts, their list and these."""
+        parts = weight_files.parts_of(self.folder / file)
+        names = [path.relative_to(self.folder).as_posix() for path in parts]
+        return names if names == [file] else [weight_files.index_of(file), *names]
+
     def weights_file(self, start: str = "ema") -> str:
-        """The denoiser's file in a pipeline folder: the plain one ("ema") or the raw weights."""
+        """The denoiser's file in a pipeline folder: the plain one ("ema") or the raw weights.
+
+        In its stead there may be parts of it: weight_files.parts_of.
+        """
         stem, _, suffix = weight_files.DIFFUSERS.rpartition(".")
         variant = "" if start == "ema" else f".{start}"
         return f"{self.denoiser}/{stem}{variant}.{suffix}"
@@ -195,8 +213,8 @@ class Family(ABC):
     ) -> torch.Tensor:
         """What the denoiser says of noisy latents (B, C, H, W) at the process's times (B,)."""
 
-    def use_float32_attention(self, denoiser: Any) -> None:  # noqa: B027 (few need to do it)
-        """Let a denoiser that is trained on a CPU attend in float32 whatever its precision."""
+    def prepare_for_cpu(self, denoiser: Any) -> None:  # noqa: B027 (few need to do it)
+        """Let a denoiser on a CPU compute the same faster; sums may be rounded otherwise."""
 
     def make_denoiser(self) -> Any:
         """A denoiser with the model's architecture, whatever its weights."""
@@ -236,6 +254,12 @@ class Family(ABC):
                     parts[part] = self.load_encoder(part, folder, dtype)
         drawing = getattr(diffusers, self.pipeline)
         return drawing.from_pretrained(self.folder, **parts, torch_dtype=dtype)
+
+    def make_scheduler(self, name: str, config: Any) -> Any:
+        """A sampler, one of `schedulers`, for a model whose own scheduler has this config."""
+        import diffusers
+
+        return getattr(diffusers, self.schedulers[name]).from_config(config)
 
     def webui_name(self, part: str, layer: str) -> str:
         """The name in a LoRA for web UIs of a layer ("mid_block.attentions.0.proj_in")."""

@@ -34,7 +34,7 @@ class Flux(StableDiffusion):
     guidance: float | None = 3.5  # as diffusers' scripts and its pipeline
     edge_multiple = 16
     half = "bf16"
-    from_hub = False
+    in_parts = True
     webui_names: ClassVar = {"transformer": "lora_transformer"}
     schedulers: ClassVar = {"euler": "FlowMatchEulerDiscreteScheduler"}
     pipeline_options: Mapping[str, Any] = {}
@@ -106,7 +106,7 @@ class Flux(StableDiffusion):
         )[0]
         return unpack(said, height, width)
 
-    def use_float32_attention(self, denoiser: Any) -> None:
+    def prepare_for_cpu(self, denoiser: Any) -> None:
         """Nothing is done: of joint attention nothing was measured."""
 
 

@@ -87,7 +87,7 @@ class StableDiffusion(Family):
     ) -> torch.Tensor:
         return denoiser(noisy, times, conditions["embeddings"], return_dict=False)[0]
 
-    def use_float32_attention(self, denoiser: Any) -> None:
+    def prepare_for_cpu(self, denoiser: Any) -> None:
         from emaki.families import attention
 
         attention.use_float32(denoiser)

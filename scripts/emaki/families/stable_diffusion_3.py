@@ -23,28 +23,37 @@ class StableDiffusion3(StableDiffusion):
     """Stable Diffusion 3 or 3.5.
 
     Captions are the last hidden states but one of both CLIPs beside each other, followed by what
-    the T5 says, or by zeros where the folder has none; and the CLIPs' pooled embeddings.
+    the T5 says; and the CLIPs' pooled embeddings. Where the folder has no T5, `predict` adds zeros
+    in its stead.
     """
 
     pipeline = "StableDiffusion3Pipeline"
     denoiser = "transformer"
     conditions = ("embeddings", "pooled")
     edge_multiple = 16
-    from_hub = False
+    may_lack = (T5, "tokenizer_3")
+    in_parts = True
     webui_names: ClassVar = {"transformer": "lora_transformer"}
-    schedulers: ClassVar = {"euler": "FlowMatchEulerDiscreteScheduler"}
+    schedulers: ClassVar = {
+        "dpmsolver++": "DPMSolverMultistepScheduler",
+        "euler": "FlowMatchEulerDiscreteScheduler",
+        "unipc": "UniPCMultistepScheduler",
+    }
     pipeline_options: Mapping[str, Any] = {}
     lacking: ClassVar = {
         "train_text_encoder": "is not there for Stable Diffusion 3",
         "snr_gamma": "weights by a signal-to-noise ratio, which flow matching does not",
     }
 
-    def __init__(self, folder: str | Path) -> None:
+    def __init__(self, folder: str | Path, without_t5: bool = False) -> None:
+        """`without_t5` says of a folder that is not there yet that it will have no T5."""
         super().__init__(folder)
         index = self.folder / INDEX
-        has_t5 = not index.is_file() or any(json.loads(index.read_bytes()).get(T5) or ())
+        has_t5 = not without_t5
+        if index.is_file():
+            has_t5 = any(json.loads(index.read_bytes()).get(T5) or ())
         if not has_t5:  # as diffusers must be told
-            self.pipeline_options = {T5: None, "tokenizer_3": None}
+            self.pipeline_options = dict.fromkeys(self.may_lack)
         parts = range(1, 4 if has_t5 else 3)
         suffixes = ["" if part == 1 else f"_{part}" for part in parts]
         self.encoders = tuple(f"text_encoder{suffix}" for suffix in suffixes)
@@ -84,18 +93,13 @@ class StableDiffusion3(StableDiffusion):
             encoders[part](tokens[name], output_hidden_states=True)
             for part, name in zip(self.encoders[:2], self.tokens)
         ]
-        clips = torch.cat([one.hidden_states[-2] for one in made], dim=-1)
-        config = json.loads((self.folder / self.denoiser / "config.json").read_text())
-        width = config["joint_attention_dim"]
+        embeddings = torch.cat([one.hidden_states[-2] for one in made], dim=-1)
         if T5 in self.encoders:
             rest = encoders[T5](tokens["input_ids_3"])[0]
-        else:
-            rest = clips.new_zeros(len(clips), T5_TOKENS, width)
-        embeddings = torch.cat([pad(clips, (0, width - clips.shape[-1])), rest], dim=1)
-        return {
-            "embeddings": embeddings,
-            "pooled": torch.cat([one.text_embeds for one in made], dim=-1),
-        }
+            wider = pad(embeddings, (0, rest.shape[-1] - embeddings.shape[-1]))
+            embeddings = torch.cat([wider, rest], dim=1)
+        pooled = torch.cat([one.text_embeds for one in made], dim=-1)
+        return {"embeddings": embeddings, "pooled": pooled}
 
     def process(self, device: torch.device) -> FlowMatching:  # type: ignore[override]
         from emaki.families.flow import FlowMatching
@@ -109,13 +113,35 @@ class StableDiffusion3(StableDiffusion):
         times: torch.Tensor,
         conditions: Mapping[str, torch.Tensor],
     ) -> torch.Tensor:
+        from torch.nn.functional import pad
+
+        embeddings = conditions["embeddings"]
+        if T5 not in self.encoders:
+            wider = denoiser.config.joint_attention_dim - embeddings.shape[-1]
+            embeddings = pad(embeddings, (0, wider, 0, T5_TOKENS))
         return denoiser(
             hidden_states=noisy,
             timestep=times,
-            encoder_hidden_states=conditions["embeddings"],
+            encoder_hidden_states=embeddings,
             pooled_projections=conditions["pooled"],
             return_dict=False,
         )[0]
 
-    def use_float32_attention(self, denoiser: Any) -> None:
-        """Nothing is done: of joint attention nothing was measured."""
+    def prepare_for_cpu(self, denoiser: Any) -> None:
+        from emaki.families import joint_attention
+
+        joint_attention.merge_zeros(denoiser)
+
+    def load_pipeline(self, weights: str | Path | None, dtype: torch.dtype) -> Any:
+        from emaki.common.devices import device
+
+        pipeline = super().load_pipeline(weights, dtype)
+        if device().type == "cpu":
+            self.prepare_for_cpu(pipeline.transformer)
+        return pipeline
+
+    def make_scheduler(self, name: str, config: Any) -> Any:
+        if name == "euler":
+            return super().make_scheduler(name, config)
+        flow = {"use_flow_sigmas": True, "prediction_type": "flow_prediction"}
+        return super().make_scheduler(name, {**config, **flow, "flow_shift": config["shift"]})

@@ -42,9 +42,7 @@ def load_pipeline(
     if lora:
         pipeline.load_lora_weights(lora)
         pipeline.fuse_lora(lora_scale=lora_scale)
-    pipeline.scheduler = getattr(diffusers, family.schedulers[scheduler]).from_config(
-        pipeline.scheduler.config
-    )
+    pipeline.scheduler = family.make_scheduler(scheduler, pipeline.scheduler.config)
     pipeline.set_progress_bar_config(disable=True)
     for part in (family.denoiser, "vae"):  # convolutions are a tenth to a fifth faster so
         getattr(pipeline, part).to(memory_format=torch.channels_last)

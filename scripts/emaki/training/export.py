@@ -26,10 +26,12 @@ def export_pipeline(model: Path, weights: Path | None, folder: Path, name: str) 
     """
     family = find(model)
     others = (*family.encoders, *family.tokenizers)
-    for part in (family.denoiser, "vae", *others, "scheduler"):
+    own = () if weights is not None else (family.denoiser,)
+    for part in (*own, "vae", *others, "scheduler"):
         _copy(model / part, folder / part)
     if weights is not None:
         digests.check_weights(weights)
+        (folder / family.denoiser).mkdir()
         for file in ("config.json", weight_files.DIFFUSERS):
             shutil.copy(weights / file, folder / family.denoiser / file)
         for part in family.encoders:

@@ -1,6 +1,7 @@
 """Weights between a base model and its fine-tune."""
 
 import shutil
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -47,22 +48,35 @@ def merge(model: str | Path, tuned: str | Path, alpha: float, output: str | Path
 
 
 def _merge_files(base: Path, tuned: Path, alpha: float, output: Path) -> None:
-    """Write a file with the header of `tuned`, whose tensors it has, and the merged values."""
-    theirs, ours = read_places(base), read_places(tuned)
+    """Write a file with the header of `tuned`, whose tensors it has, and the merged values.
+
+    `base` may be in parts.
+    """
+    theirs: dict[str, Place] = {}
+    homes: dict[str, Path] = {}
+    for part in weight_files.parts_of(base):
+        places = read_places(part)
+        theirs |= places
+        homes |= dict.fromkeys(places, part)
+    ours = read_places(tuned)
     theirs.pop(OLD_TABLE, None)
     _check_alike(theirs, ours, base, tuned)
-    with open(base, "rb") as start, open(tuned, "rb") as end, open(output, "wb") as merged:
+    with ExitStack() as stack:
+        starts = {part: stack.enter_context(open(part, "rb")) for part in set(homes.values())}
+        end, merged = stack.enter_context(open(tuned, "rb")), stack.enter_context(open(output, "wb"))
         merged.write(end.read(next(iter(ours.values())).start))
         for name, place in ours.items():
-            values = _interpolate(_read(start, theirs[name]), _read(end, place), alpha)
-            merged.write(values.tobytes())
+            start = _read(starts[homes[name]], theirs[name])
+            merged.write(_interpolate(start, _read(end, place), alpha).tobytes())
 
 
 def _read(file: BinaryIO, place: Place) -> np.ndarray:
-    """A tensor's values, flat."""
+    """A tensor's values, flat; those of bfloat16, which numpy lacks, as float32."""
+    file.seek(place.start)
+    if place.dtype == "BF16":  # the upper half of a float32
+        return (np.frombuffer(file.read(place.size), "<u2").astype("<u4") << 16).view("<f4")
     if place.dtype not in NUMPY:
         raise UserError(f"{file.name} has tensors of type {place.dtype}, which cannot be merged")
-    file.seek(place.start)
     return np.frombuffer(file.read(place.size), NUMPY[place.dtype])
 
 

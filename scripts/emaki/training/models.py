@@ -66,9 +66,12 @@ def check(run: HyperParameters, device: torch.device) -> None:
             raise UserError(f"attention xformers: the package cannot be used ({error})") from error
 
 
-def find_weights(family: Family, start: str | Start, file: str = weight_files.DIFFUSERS) -> Path:
-    """The weights that `start` means: of the model "ema" is the denoiser's plain file and "non_ema"
-    its variant; a Start with a folder is `file` there. Raises UserError where there is none."""
+def find_weights(
+    family: Family, start: str | Start, file: str = weight_files.DIFFUSERS
+) -> list[Path]:
+    """The weights that `start` means, a file or its parts: of the model "ema" is the denoiser's
+    plain file and "non_ema" its variant; a Start with a folder is `file` there. Raises UserError
+    where there is none."""
     if isinstance(start, Start):
         if start.folder is None:
             raise UserError(
@@ -79,26 +82,29 @@ def find_weights(family: Family, start: str | Start, file: str = weight_files.DI
     else:
         path = family.folder / family.weights_file(start)
         missing = f"this model has no {start} weights"
-    if not path.exists():
-        raise UserError(f"{path} is not there: {missing}")
-    return path
+    parts = weight_files.parts_of(path)
+    for part in parts:
+        if not part.exists():
+            raise UserError(f"{part} is not there: {missing}")
+    return parts
 
 
 def load_weights(
     family: Family, start: str | Start, like: Mapping[str, torch.Tensor]
 ) -> dict[str, torch.Tensor]:
-    """The denoiser's weights (name: tensor) in float32, from the file that `start` means.
+    """The denoiser's weights (name: tensor) in float32, from the files that `start` means.
 
     Raises UserError where their names and shapes are not those of `like` (name: tensor).
     """
     from safetensors.torch import load_file
 
-    path = find_weights(family, start)
-    weights = {name: tensor.float() for name, tensor in load_file(path).items()}
+    parts = find_weights(family, start)
+    loaded = (load_file(part) for part in parts)
+    weights = {name: tensor.float() for part in loaded for name, tensor in part.items()}
     ours, theirs = ({n: t.shape for n, t in some.items()} for some in (like, weights))
     if ours != theirs:
         name = min(n for n in ours.keys() | theirs.keys() if ours.get(n) != theirs.get(n))
-        raise UserError(f"{path} is of another architecture than {family.folder}: see {name}")
+        raise UserError(f"{parts[0]} is of another architecture than {family.folder}: see {name}")
     return weights
 
 
@@ -119,7 +125,7 @@ def load_denoiser(family: Family, run: HyperParameters, device: torch.device) ->
     if run.attention == "xformers":
         denoiser.enable_xformers_memory_efficient_attention()
     if device.type == "cpu":
-        family.use_float32_attention(denoiser)
+        family.prepare_for_cpu(denoiser)
     return denoiser
 
 

@@ -129,13 +129,15 @@ def _hash_model(family: Family, run: HyperParameters) -> dict[str, str]:
     """SHA-256 of all files of the base model that the weights depend on."""
     denoiser = models.start_of_denoiser(run)
     starts = {"train_init": denoiser, "ema.init": run.ema.init if run.ema else "train"}
-    hashes = {
-        start if isinstance(start, str) else key: files.sha256(models.find_weights(family, start))
-        for key, start in starts.items()
-        if start != "train"
-    }
+    hashes = {}
+    for key, start in starts.items():
+        if start != "train":
+            name = start if isinstance(start, str) else key
+            first, *others = models.find_weights(family, start)
+            hashes[name] = files.sha256(first)
+            hashes |= {f"{name}.{part.name}": files.sha256(part) for part in others}
     if denoiser != run.train_init:
-        lora = models.find_weights(family, run.train_init, weight_files.LORA)
+        (lora,) = models.find_weights(family, run.train_init, weight_files.LORA)
         hashes["train_init"] = files.sha256(lora)
     names = [f"{family.denoiser}/config.json", *family.files()["scheduler"]]
     if run.train_text_encoder:

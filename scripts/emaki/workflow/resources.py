@@ -29,9 +29,9 @@ def megabytes(base: int, copies: int = 1) -> Callable[..., int]:
 
 
 def _megabytes_listed(path: str) -> float:
-    """The MB of the weights that the list of a model of the hub stands for (hub_image_text)."""
+    """The MB of the weights that the list of a model of the hub stands for (rules/models.smk)."""
     file = Path(path)
-    weights = file.parent.glob("*.safetensors") if file.name == "files.json" else []
+    weights = file.parent.rglob("*.safetensors") if file.name == "files.json" else []
     return sum(weight.stat().st_size for weight in weights) / 2**20
 
 
