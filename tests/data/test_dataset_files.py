@@ -119,12 +119,6 @@ def test_content_json_follows_the_data_only(stages, dataset, tmp_path):
     assert json.loads((tmp_path / "x" / "content.json").read_text()) == content
 
 
-def test_letters_beyond_english_are_drawn():
-    missing = fonts.dejavu(contact_sheet.TEXT_SIZE).getmask("\uffff")
-    for letter in "éßøłжΩ—":
-        assert bytes(fonts.dejavu(contact_sheet.TEXT_SIZE).getmask(letter)) != bytes(missing)
-
-
 def test_a_long_list_of_rejects_is_cut_in_the_text_only(dataset):
     card = json.loads((dataset / "card.json").read_text("utf-8"))
     card["rejects"] = [{"file": f"{n}.png", "reason": "empty file"} for n in range(60)]
@@ -215,7 +209,7 @@ def test_the_contact_sheet(dataset):
 
 
 def test_captions_are_wrapped_to_the_cell():
-    font = fonts.dejavu(contact_sheet.TEXT_SIZE)
+    font = fonts.Letters(contact_sheet.TEXT_SIZE)
     for text in ["short", "a longer caption " * 9, "unbroken" * 20, "two  words\nand a line"]:
         lines = contact_sheet.wrap(text, font, 176, 3)
         assert 1 <= len(lines) <= 3

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from PIL import Image, ImageDraw, ImageFont, ImageOps
+from PIL import Image, ImageDraw, ImageOps
 
 from emaki.common import fonts
 
@@ -33,18 +33,19 @@ def draw(pictures: Sequence[tuple[str | Path | BinaryIO, str]]) -> Image.Image:
     rows = -(-len(pictures) // columns)
     sheet = Image.new("RGB", (GAP + columns * (CELL + GAP), GAP + rows * height), PAPER)
     pen = ImageDraw.Draw(sheet)
-    letters = fonts.dejavu(TEXT_SIZE)
+    letters = fonts.Letters(TEXT_SIZE)
     for number, (path, caption) in enumerate(pictures):
         corner = (GAP + number % columns * (CELL + GAP), GAP + number // columns * height)
         sheet.paste(_mount(path), corner)
         top = corner[1] + CELL + GAP // 2
         for line in wrap(caption, letters, CELL, LINES):
-            pen.text((corner[0], top), line, INK, letters)
+            letters.draw(pen, (corner[0], top), line, INK)
             top += LINE_HEIGHT
+    letters.tell_lacking("contact sheet")
     return sheet
 
 
-def wrap(text: str, font: ImageFont.FreeTypeFont, width: int, most: int) -> list[str]:
+def wrap(text: str, font: fonts.Letters, width: int, most: int) -> list[str]:
     """`text` in at most `most` lines of `width` pixels; an ellipsis says that some is missing."""
     lines: list[str] = []
     rest = " ".join(text.split())
@@ -62,9 +63,13 @@ def wrap(text: str, font: ImageFont.FreeTypeFont, width: int, most: int) -> list
 
 def _count_fitting(text, font, width):
     """How many characters of `text`, at least one, are no wider than `width` pixels."""
-    fit = len(text)
-    while fit > 1 and font.getlength(text[:fit]) > width:
-        fit -= 1
+    fit, most = 1, len(text)
+    while fit < most:
+        middle = (fit + most + 1) // 2
+        if font.getlength(text[:middle]) <= width:
+            fit = middle
+        else:
+            most = middle - 1
     return fit
 
 

@@ -55,7 +55,7 @@ def draw(
     """
     columns, cell = _columns(plan, samples), _cell_side(samples)
     width = len(columns) * (cell + GAP) - GAP
-    font = fonts.dejavu(TEXT)
+    font = fonts.Letters(TEXT)
     heads = [_wrap(column["label"], font, cell) for column in columns]
     blocks = [_rows(samples[columns[0]["variant"], s], n, font, width) for s, n in plan["rows"]]
     head = LINE * (1 + max(map(len, heads)))
@@ -91,6 +91,7 @@ def draw(
             cells = [[x, top] for x in lefts]
             layout["rows"].append({"set": prompt_set, "prompt": prompt, "corners": cells})
             top += cell + 2 * GAP
+    font.tell_lacking(f"grid {plan['title']}")
     return image, layout
 
 
@@ -167,4 +168,4 @@ def _wrap(text, font, width):
 
 def _write(pen, corner, lines, font, colour):
     for number, line in enumerate(lines):
-        pen.text((corner[0], corner[1] + number * LINE), line, colour, font)
+        font.draw(pen, (corner[0], corner[1] + number * LINE), line, colour)
