@@ -6,6 +6,7 @@
 # make preflight CONFIG=file.yaml   whether all is there that it needs, before it downloads anything
 # make rehearse CONFIG=file.yaml    its own road in two steps and a few pictures (PROFILE=)
 # make pin CONFIG=file.yaml      the commits of the hub that it lacks, to put in
+# make accept CONFIG=file.yaml     keep results whose code changed without effect; the report says so
 # make report PROFILE=slurm      somewhere else than here: profiles/README.md
 # make test                      everything that must hold, with its own set-up
 PYTHON ?= python3
@@ -25,7 +26,7 @@ endif
 CONFIG := results/pictures.yaml
 endif
 
-.PHONY: report best config plan preflight rehearse pin unlock resume test test-slow test-slurm test-slurm-whole test-envs test-full-scale test-cloud test-faults lint licences tiny settings lock
+.PHONY: report best config plan preflight rehearse pin accept unlock resume test test-slow test-slurm test-slurm-whole test-envs test-full-scale test-cloud test-faults lint licences tiny settings lock
 
 report: config
 	@$(if $(CONFIG),$(BIN)/python scripts/tools/check.py "$(CONFIG)")
@@ -63,6 +64,11 @@ rehearse: config
 # The commits of the hub's repositories that a config lacks.
 pin: $(INSTALLED)
 	@$(BIN)/python scripts/tools/pin.py $(if $(CONFIG),--config "$(CONFIG)")
+
+# Results whose code changed without effect count as made by the code that is there.
+accept: config
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python scripts/tools/accept.py --profile profiles/$(PROFILE) \
+	    $(if $(CONFIG),--config "$(CONFIG)")
 
 # After a run that was killed outright (Ctrl-C needs nothing): let go of the folder.
 unlock: $(INSTALLED)

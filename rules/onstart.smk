@@ -1,6 +1,6 @@
 # Before the first job, and before Snakemake's own lock.
 from emaki.config.derived import run_of
-from emaki.workflow import at_work, clock, remaking
+from emaki.workflow import accepting, at_work, clock, remaking
 from emaki.costs.preflight import TO_DO, check_study, find_slow_runs, page, refuse_runs
 from emaki.costs.study_plan import refuse
 
@@ -9,6 +9,10 @@ for process, other in at_work.find_others():
 
 
 onstart:
+    if accepting.ASKED in os.environ:
+        if told := accepting.note(STUDY, snakemake_internals.accept_code(workflow)):
+            print(told, file=sys.stderr)
+        sys.exit(0)
     at_work.register(study.study)
     snakemake_internals.lift_job_rate_limit(workflow)
     jobs = snakemake_internals.jobs_to_run(workflow)

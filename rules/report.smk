@@ -1,3 +1,6 @@
+from emaki.workflow import accepting
+
+
 # The study in full. The name of what is copied has the digest of its content.
 rule config:
     output:
@@ -136,6 +139,7 @@ rule report:
         grids=evaluation.shown_grids(),
         votes=votes.counted() or [],
         nearest=nearest.shown(),
+        accepted=list(filter(Path.is_file, [accepting.file_in(STUDY)])),
         metrics=evaluation.shown_metrics(),
         cards=[f"{dataset}/card.json" for dataset in evaluation.shown_datasets()],
         sheets=[f"{dataset}/contact_sheet.png" for dataset in evaluation.shown_datasets()],

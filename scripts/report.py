@@ -14,6 +14,7 @@ from emaki.common.files import replacing
 from emaki.config import read_saved
 from emaki.config.pages import PAGES
 from emaki.report.page import Report
+from emaki.workflow import accepting
 from emaki.workflow.evaluation_files import EvaluationFiles
 from emaki.workflow.nearest_files import NearestFiles
 from emaki.workflow.vote_files import VoteFiles
@@ -35,6 +36,7 @@ def main() -> None:
         datasets=files.shown_datasets(),
         people=digests.read_json(path) if (path := VoteFiles(study).counted()) else None,
         nearest={name: nearest.pairs(name) for name in nearest.variants},
+        accepted=accepting.read(files.folder),
         benchmarks=sorted(Path(files.folder, "benchmarks").rglob("*.tsv")),
     )
     if folders := files.entry_pages():

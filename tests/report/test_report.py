@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+from datetime import date
 from html import escape, unescape
 from html.parser import HTMLParser
 from pathlib import Path
@@ -17,11 +18,14 @@ from study import run_scripts
 
 from emaki.config import read_saved
 from emaki.config.settings import Claim
+from emaki.costs import timings as taken
 from emaki.evaluation.measures import KIND
 from emaki.evaluation.metrics import metrics_of
-from emaki.report import charts, claims, costs, curves, recommended, summary
+from emaki.report import charts, claims, curves, recommended, summary
 from emaki.report import page as page_of
 from emaki.training.settings import Start
+from emaki.workflow import accepting
+from emaki.workflow.remaking import Remade
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 
@@ -552,8 +556,8 @@ def test_the_time_of_a_prompt_is_drawing_and_scoring():
         {"stage": "scores", "parts": ["kid", "base", "tiny", "rooms", "0000-0032"], "seconds": 64},
         {"stage": "runs", "parts": ["a", "000050"], "seconds": 1000.0},
     ]
-    assert costs.of_prompt(timings) == 1.5
-    assert costs.of_prompt(timings[3:]) is None
+    assert taken.of_prompt(timings) == 1.5
+    assert taken.of_prompt(timings[3:]) is None
 
 
 def test_what_margins_mean_is_a_table(page):
@@ -586,6 +590,22 @@ def test_a_measure_that_is_not_fit_says_why(made, tmp_path):
     assert "128 prompts; it does not see blur here" in text
 
 
+def test_results_that_were_kept_although_code_had_changed_are_told(made, page, tmp_path):
+    assert "accepted" not in page
+    folder = tmp_path / study.FOLDER
+    shutil.copytree(made, folder)
+    jobs = [Remade("train", "", ["scripts/emaki/training/loop.py"])] * 2
+    accepting.note(folder, jobs, date(2026, 11, 29))
+    *_, (_, *arguments) = study.commands(read_saved(folder / "config.json"))
+    subprocess.run([sys.executable, SCRIPTS / "report.py", *arguments], check=True, cwd=tmp_path)
+    text = " ".join((folder / "report.html").read_text("utf-8").split())
+    assert '<a href="#accepted">kept although the code that made them had changed</a>' in text
+    assert (
+        "<time>2026-11-29</time>: 2 results of <code>train</code>; "
+        "changed were <code>scripts/emaki/training/loop.py</code>" in text
+    )
+
+
 @pytest.mark.parametrize(
     ("values", "text"),
     [
@@ -607,13 +627,13 @@ def test_timings_come_from_benchmark_files(tmp_path):
     for name, seconds in (("a/000050", 10), ("a/000100", 12), ("b/000050", 5)):
         study.write_benchmark(tmp_path / f"benchmarks/runs/{name}.tsv", seconds)
     study.write_benchmark(tmp_path / "benchmarks/images/rooms.tsv", 3)
-    timings = costs.read(tmp_path.glob("benchmarks/**/*.tsv"))
-    assert [(s["stage"], s["jobs"], s["seconds"]) for s in costs.by_stage(timings)] == [
+    timings = taken.read(tmp_path.glob("benchmarks/**/*.tsv"))
+    assert [(s["stage"], s["jobs"], s["seconds"]) for s in taken.by_stage(timings)] == [
         ("images", 1, 3),
         ("runs", 3, 27),
     ]
-    assert costs.of_run(timings, "a")["runs"] == 22
-    assert costs.of_run(timings, "a", "b")["runs"] == 27
+    assert taken.of_run(timings, "a")["runs"] == 22
+    assert taken.of_run(timings, "a", "b")["runs"] == 27
 
 
 def test_a_wrong_argument_is_one_line(tmp_path):

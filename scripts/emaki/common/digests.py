@@ -25,6 +25,11 @@ def to_json(about: Mapping[str, Any]) -> str:
     return json.dumps(whole, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
 
+def write_json(path: str | Path, about: Mapping[str, Any]) -> None:
+    """Write `to_json` of a mapping."""
+    Path(path).write_text(to_json(about), "utf-8")
+
+
 def read_json(path: str | Path) -> dict[str, Any]:
     """What `to_json` made. Raises UserError where it is not there any more or is damaged."""
     try:

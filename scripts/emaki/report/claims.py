@@ -11,7 +11,7 @@ from emaki.evaluation.words import CLAIM_ANSWERS, NOT_DECIDED, NOT_REPRODUCED, R
 from emaki.report import charts
 
 Timings = Sequence[Mapping[str, Any]]
-"""What emaki.report.costs.read returns."""
+"""What emaki.costs.timings.read returns."""
 
 FEWEST = 3  # segments of each of two runs: of three and three alike all are less in 1 of 20
 

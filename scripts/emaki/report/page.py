@@ -21,13 +21,13 @@ from emaki.config.comparisons import grid_of
 from emaki.config.derived import trainings
 from emaki.config.pages import PAGES
 from emaki.config.settings import Study
+from emaki.costs import timings as taken
 from emaki.evaluation.metrics import Metric, metrics_of
 from emaki.evaluation.verdicts import WITH_VERDICT
 from emaki.evaluation.words import UNDECIDED
 from emaki.report import (
     charts,
     claims,
-    costs,
     curves,
     inline_images,
     margins,
@@ -63,21 +63,23 @@ class Report:
         benchmarks: Sequence[Path],
         people: Mapping[str, Any] | None = None,
         nearest: Mapping[str, str] = MappingProxyType({}),
+        accepted: Sequence[Mapping[str, Any]] = (),
     ) -> None:
         """`answers` is {experiment: what compare.py wrote}.
 
         `grids` {experiment: {name: path}}; `training` {run: [paths of metrics.parquet in the order
         of steps]}; `datasets` folders with card.json and contact_sheet.png; `benchmarks` the paths
         of Snakemake's benchmark files; `people` what votes.py wrote, if there are votes; `nearest`
-        {experiment: what nearest.py wrote}, where a measure finds training pictures.
+        {experiment: what nearest.py wrote}, where a measure finds training pictures; `accepted`
+        what `make accept` kept (emaki.workflow.accepting).
         """
         order = sorted(answers, key=lambda name: study.experiments[name].date or "")
-        self.study, self.people, self.nearest = study, people, nearest
+        self.study, self.people, self.nearest, self.accepted = study, people, nearest, accepted
         self.answers = {name: answers[name] for name in order}
         self.grids, self.training, self.datasets = grids, training, datasets
-        self.timings = costs.read(benchmarks)
+        self.timings = taken.read(benchmarks)
         self.metrics = _metrics(study, self.answers)
-        self.environment = _environment(costs.of_prompt(self.timings))
+        self.environment = _environment(taken.of_prompt(self.timings))
 
     def whole(self) -> str:
         """One page as HTML."""
@@ -138,7 +140,8 @@ class Report:
             claims=claims.counts(claim for entry in entries for claim in entry["claims"]),
             forgetting=summary.forgetting(distinct, metrics),
             datasets=datasets,
-            stages=costs.by_stage(self.timings),
+            stages=taken.by_stage(self.timings),
+            accepted=self.accepted,
             sampling=study.sampling,
             models={n: model.model_dump(exclude_none=True) for n, model in study.models.items()},
             provenance=_provenance(study),
@@ -359,7 +362,7 @@ def _run(study, name, timings):
         "extends": run.extends,
         "overrides": _flat(overrides(study, name)),
         "settings": {k: value for k, value in sorted(run.values().items()) if k != "extends"},
-        "seconds": costs.of_run(timings, *trainings(study, name).values()),
+        "seconds": taken.of_run(timings, *trainings(study, name).values()),
     }
 
 

@@ -4,9 +4,13 @@ Seen in Snakemake 9.27.1. `tests/workflow/test_snakemake_internals.py` asks the 
 fails where a new version has another answer.
 """
 
+import functools
+import itertools
 import os
 from typing import TYPE_CHECKING, Any
 
+from emaki.common.files import sha256
+from emaki.workflow.code_files import file_of, is_code
 from emaki.workflow.remaking import Remade
 
 if TYPE_CHECKING:
@@ -54,19 +58,112 @@ def jobs_to_run(workflow: "Workflow") -> list[tuple[str, dict[str, str]]]:
 
 
 def remade_jobs(workflow: "Workflow") -> list[Remade]:
-    """The jobs of this start whose results, some of them at least, are there. From `onstart` on.
+    """The jobs that this start will run only because code has changed. From `onstart` on.
 
-    None with `--touch`, which makes nothing.
+    Its own code, or that of a job that it reads from. Not those that the config, data or the
+    command line would run anyway. None with `--touch`, which makes nothing.
     """
     if workflow.touch:
         return []
-    found = []
-    for job in workflow.dag.needrun_jobs():
-        if any(os.path.exists(str(output)) for output in job.output):
-            updated = workflow.dag.reason(job).updated_input
-            benchmark = str(job.benchmark) if job.benchmark else ""
-            found.append(Remade(job.rule.name, benchmark, sorted(map(str, updated))))
+    dag = workflow.dag
+    found: dict[Any, tuple[set[str], bool]] = {}
+    for job in itertools.chain.from_iterable(dag.toposorted(set(dag.needrun_jobs()))):
+        before = [found[other] for other in dag.dependencies[job] if other in found]
+        code = {name for output in job.output for name in _changed_code(workflow, job, output)}
+        asked = any(asked for _, asked in before) or _is_asked_for(workflow, job)
+        found[job] = code.union(*(code for code, _ in before)), asked
+    return [_remade(job, code) for job, (code, asked) in found.items() if code and not asked]
+
+
+def accept_code(workflow: "Workflow") -> list[Remade]:
+    """Let results count as made by the code that is there; return those whose code had changed.
+
+    Results that took time, so that they have a benchmark file, and what they are made of. Nothing
+    else is changed in Snakemake's records: what the config or data ask for is still made. To be
+    called by `onstart`.
+    """
+    dag, found = workflow.dag, []
+    roots = [job for job in dag.jobs if job.benchmark or job.is_checkpoint]
+    for job in dag.bfs(dag.dependencies, *roots):
+        accepted = set()
+        for output in job.output:
+            if code := _changed_code(workflow, job, output):
+                _record_code(workflow.persistence, job, output)
+                accepted |= code
+        if accepted:
+            found.append(_remade(job, accepted))
     return found
+
+
+def _remade(job, code):
+    return Remade(job.rule.name, str(job.benchmark or ""), sorted(code))
+
+
+def _is_asked_for(workflow, job):
+    """Whether a job would run if no code had changed."""
+    reason, persistence = workflow.dag.reason(job), workflow.persistence
+    of_code = _code_paths(job)
+    data = {str(path) for path in job.input} - of_code
+    return bool(
+        reason.forced
+        or not any(os.path.exists(str(output)) for output in job.output)
+        or persistence.params_changed(job)
+        or not of_code.issuperset(map(str, reason.updated_input))
+        or any(data != recorded - of_code for recorded in _recorded_inputs(persistence, job))
+    )
+
+
+def _recorded_inputs(persistence, job):
+    """The inputs of a job's results, without files that stood for code."""
+    records = filter(None, map(persistence.input, job.output))
+    return [{path for path in record if not is_code(path)} for record in records]
+
+
+def _changed_code(workflow, job, output):
+    """Names of the code that is another than when an output was made."""
+    persistence = workflow.persistence
+    record = persistence.metadata(output)
+    if record is None:
+        return set()
+    now, before = _code_inputs(job), record.input_checksums or {}
+    paths = {path for path in before if is_code(path)} | now.keys()
+    changed = {file_of(path) for path in paths if now.get(path) != before.get(path)}
+    if record.code not in (None, persistence._code(job.rule)):
+        changed.add(f"the rule {job.rule.name}")
+    if record.software_stack_hash not in (None, persistence._software_stack_hash(job)):
+        changed.add(f"the environment of {job.rule.name}")
+    return changed
+
+
+def _record_code(persistence, job, output):
+    """Write down that an output was made by the code that is there."""
+    record, of_code = persistence.metadata(output).model_copy(), _code_paths(job)
+    inputs, checksums = {*(record.input or [])}, record.input_checksums or {}
+    of_code |= set(filter(is_code, inputs))
+    now = {str(path) for path in persistence._input(job)}
+    record.input = sorted(inputs - of_code | now & of_code)
+    record.input_checksums = {p: d for p, d in checksums.items() if p not in of_code}
+    record.input_checksums |= _code_inputs(job)
+    record.code = persistence._code(job.rule)
+    record.software_stack_hash = persistence._software_stack_hash(job)
+    persistence._write_record(persistence._get_key(output), record)
+
+
+def _code_paths(job):
+    """What among a job's inputs is code: what stands for files, and these themselves, which were
+    the inputs before."""
+    inputs = _code_inputs(job)
+    return inputs.keys() | set(map(file_of, inputs))
+
+
+def _code_inputs(job):
+    """{input that stands for code: its checksum, as Snakemake writes it}."""
+    return {str(path): _checksum(str(path)) for path in job.input if is_code(str(path))}
+
+
+@functools.cache
+def _checksum(path):
+    return f"sha256:{sha256(path)}"
 
 
 def runs_elsewhere(workflow: "Workflow") -> bool:

@@ -1,4 +1,4 @@
-"""What the study cost, from the benchmark files that Snakemake writes."""
+"""What a study has cost, from the benchmark files that Snakemake writes."""
 
 import csv
 from collections.abc import Iterable
