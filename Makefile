@@ -26,7 +26,7 @@ endif
 CONFIG := results/pictures.yaml
 endif
 
-.PHONY: report best config plan preflight rehearse pin accept unlock resume test test-slow test-slurm test-slurm-whole test-envs test-full-scale test-cloud test-faults lint licences tiny settings lock
+.PHONY: report best config plan preflight rehearse pin accept unlock resume test test-slow test-slurm test-slurm-whole test-envs test-full-scale test-cloud test-faults lint licences audit tiny settings lock
 
 report: config
 	@$(if $(CONFIG),$(BIN)/python scripts/tools/check.py "$(CONFIG)")
@@ -134,6 +134,10 @@ settings: $(INSTALLED)
 # The licence of every pinned package, from what is installed.
 licences: $(INSTALLED)
 	@$(BIN)/python scripts/tools/licences.py
+
+# Known vulnerabilities of every pinned package, from a copy of pypa/advisory-database: ADVISORIES=folder.
+audit: $(INSTALLED)
+	@$(BIN)/python scripts/tools/audit.py --advisories "$(ADVISORIES)"
 
 lock: $(INSTALLED)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==0.9.30
