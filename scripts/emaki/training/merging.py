@@ -63,10 +63,8 @@ def _merge_files(base: Path, tuned: Path, alpha: float, output: Path) -> None:
     _check_alike(theirs, ours, base, tuned)
     with ExitStack() as stack:
         starts = {part: stack.enter_context(open(part, "rb")) for part in set(homes.values())}
-        end, merged = (
-            stack.enter_context(open(tuned, "rb")),
-            stack.enter_context(open(output, "wb")),
-        )
+        end = stack.enter_context(open(tuned, "rb"))
+        merged = stack.enter_context(open(output, "wb"))
         merged.write(end.read(next(iter(ours.values())).start))
         for name, place in ours.items():
             start = _read(starts[homes[name]], theirs[name])
