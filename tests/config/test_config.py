@@ -621,6 +621,10 @@ MISTAKES = {
     "a word that is no truth": ("runs: !!bool abc", r"not what its tag says: 'abc' as !!bool$"),
     "a tag of dates": ("runs: {a: !!timestamp 2023-06-03}", r"a has the tag .*: write plain YAML$"),
     "infinite": (A_RUN % "learning_rate: 1e400", r"learning_rate is 1e400, which is too large a"),
+    "an integer beyond C's": (
+        A_RUN % f"rank: {2**63}",
+        r"a.rank is 9223372036854775808, which is too",
+    ),
     "infinite steps": (A_RUN % "steps: 1e400", r"my.yaml:3: runs.a.steps is 1e400, which is too"),
     "a huge number": (A_RUN % f"steps: {'9' * 5000}", r"is 99999999999999999999..., which is too"),
     "a matrix of no run": (
@@ -799,6 +803,24 @@ def test_paths_that_snakemake_would_fill_in_are_refused(study, workplace):
             UserError, match=r"is '{m}/tiny-\w+', but a path must be without '{': re"
         ):
             study(lines)
+
+
+@pytest.mark.parametrize("name", ["n" * 300, "/".join(["n" * 200] * 25)])
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        ("sources: {{mine: {{type: folder, path: {0}}}}}", "no folder"),
+        ("sources: {{mine: {{type: '{0}.py'}}}}", "no file"),
+        ("models: {{mine: {{path: {0}}}}}", "no folder"),
+        ("captions: {{mine: {{type: blip, model: {0}}}}}", "no folder"),
+        ("captions: {{mine: {{type: table, of: alt, path: {0}.csv}}}}", "no file"),
+        ("prompts: {{mine: {{file: {0}.txt}}}}", "no file"),
+        ("votes: [{0}.tsv]", "no file"),
+    ],
+)
+def test_a_name_longer_than_disks_take_is_none(name, lines, told, study):
+    with pytest.raises(UserError, match=rf"^my.yaml:3: [^\n]*{told}[^\n]*$"):
+        study(lines.format(name))
 
 
 def test_what_is_large_is_told_in_time(study, workplace):

@@ -1,6 +1,7 @@
 """The captions of another captioner, some of them replaced by those of the user's own table."""
 
 import difflib
+import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -31,7 +32,7 @@ class Table(Captioner):
 
     def problems(self) -> Iterator[tuple[str, str]]:
         """Whether the table is there."""
-        if not Path(self.path).is_file():
+        if not os.path.isfile(self.path):
             yield "path", f"is {self.path}, which is no file"
 
     def files(self) -> list[str]:

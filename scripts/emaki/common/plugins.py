@@ -9,6 +9,7 @@ import functools
 import importlib
 import importlib.util
 import inspect
+import os
 import pkgutil
 import sys
 from dataclasses import dataclass
@@ -142,7 +143,7 @@ def is_file(type_: str) -> bool:
 
 @functools.cache
 def _load_file(path: str) -> ModuleType:
-    if not Path(path).is_file():
+    if not os.path.isfile(path):
         raise UserError(f"is {path}, which is no file")
     name = f"emaki_plugin_{Path(path).stem}"
     spec = importlib.util.spec_from_file_location(name, path)

@@ -4,6 +4,7 @@ settings of different entries fit together. Each check yields pairs (path of key
 import contextlib
 import itertools
 import json
+import os
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -102,7 +103,7 @@ def _files(study: Study) -> Mistakes:
         for problem in pipelines.problems(model.folder) if model.repo is None else ():
             yield ("models", name, "path"), problem
     for path, folder in repositories.model_folders(study):
-        if folder.pinned is None and not Path(folder).is_dir():
+        if folder.pinned is None and not os.path.isdir(folder):
             yield path, f"is {folder}, which is no folder"
         else:
             yield from ((path, f"is {folder}, {lack}") for lack in _lacking(study, path, folder))
@@ -128,7 +129,7 @@ def _paths(study: Study) -> Mistakes:
             found.append((("captions", name, "path"), path))
     found += [(("votes", number), path) for number, path in enumerate(study.votes)]
     for keys, path in found:
-        if (odd := re.search(r"[{}\n\r]", path)) and Path(path).exists():
+        if (odd := re.search(r"[{}\n\r]", path)) and os.path.exists(path):
             yield keys, f"is {path!r}, but a path must be without {odd[0]!r}: rename it"
 
 
@@ -162,7 +163,7 @@ def _models(study: Study) -> Mistakes:
 
 def _votes(study: Study) -> Mistakes:
     for number, path in enumerate(study.votes):
-        if not Path(path).is_file():
+        if not os.path.isfile(path):
             yield ("votes", number), f"is {path}, which is no file"
 
 
@@ -367,10 +368,10 @@ def _weights(study: Study, name: str, own: Mapping[str, Any]) -> Mistakes:
     if model.repo is not None and not model.family.in_parts:  # its weights come when needed
         return
     file = Path(model.folder, model.family.weights_file("non_ema"))
-    known = model.repo is not None or file.parent.is_dir()
+    known = model.repo is not None or os.path.isdir(file.parent)
     for key, start in starts(run).items():
         where = ("runs", name, _said(own, key, "recipe", "model"))
-        if start == "non_ema" and known and not file.is_file():
+        if start == "non_ema" and known and not os.path.isfile(file):
             yield where, f"asks for non-EMA weights, but there is no file {file}"
 
 
@@ -385,7 +386,7 @@ def _start(study: Study, name: str, own: Mapping[str, Any], key: str, start: Sta
     if start.folder is not None:
         kind = weight_files.LORA if run.method == "lora" else weight_files.DIFFUSERS
         file = Path(start.folder, kind)
-        if not file.is_file():
+        if not os.path.isfile(file):
             yield where, f"{key} a folder, but there is no file {file}"
     elif start.run not in study.runs:
         yield where, f"{key} a run that {unknown('run', start.run, study.runs)}"

@@ -1,6 +1,7 @@
 """Whether the folder of a base model is what Emaki can fine-tune: told before the first job."""
 
 import json
+import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,13 +19,13 @@ SINGLE_FILES = (".safetensors", ".ckpt")
 def problems(folder: str) -> Iterator[str]:
     """Sentences, which go on after the model's key, about the folder of a base model."""
     path = Path(folder)
-    if path.is_file() and path.suffix in SINGLE_FILES:
+    if os.path.isfile(path) and path.suffix in SINGLE_FILES:
         new = path.with_suffix("")
         yield (
             f"is {folder}, a single file: make a folder of it with diffusers, `{PIPELINE}"
             f'.from_single_file("{folder}").save_pretrained("{new}")`, and give that'
         )
-    elif not path.is_dir():
+    elif not os.path.isdir(path):
         yield f"is {folder}, which is no folder"
     elif not (path / families.INDEX).is_file():
         yield f"is {folder}, which is no diffusers pipeline: it has no {families.INDEX}"

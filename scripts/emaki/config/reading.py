@@ -28,6 +28,7 @@ NAMED = (
 )
 LARGEST = 20_000_000  # bytes of a file
 DEEPEST = 50  # lists and mappings in each other
+BITS = 63  # of an integer: what C code takes
 TAG = "tag:yaml.org,2002:"
 PATTERNS = {
     "null": re.compile(r"~|null|"),
@@ -273,7 +274,10 @@ def _converted(text: str, kind: str) -> Any:
     if kind == "bool":
         return text == "true"
     if kind == "int":
-        return int(text)
+        number = int(text)
+        if number.bit_length() > BITS:
+            raise ValueError
+        return number
     if kind == "float":
         number = float(text.replace("_", ""))
         if math.isinf(number):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -269,7 +270,7 @@ class Family(ABC):
 def pipeline_class(folder: str | Path) -> str | None:
     """The class of diffusers that a pipeline folder names; None where there is no such folder."""
     index = Path(folder) / INDEX
-    return json.loads(index.read_text("utf-8"))["_class_name"] if index.is_file() else None
+    return json.loads(index.read_text("utf-8"))["_class_name"] if os.path.isfile(index) else None
 
 
 def find_class(pipeline: str) -> type[Family]:

@@ -71,7 +71,7 @@ class Folder(DivisibleSource):
     def problems(self) -> Iterator[tuple[str, str]]:
         """Whether the folder is there."""
         path = Path(self.path).expanduser()
-        if not path.is_dir():
+        if not os.path.isdir(path):  # pathlib raises for a name that is too long
             hint = "" if path.is_absolute() else f" (paths count from {Path.cwd()})"
             yield "path", f"is {self.path}, which is no folder{hint}"
 

@@ -6,6 +6,7 @@ Parquet files that have both in one. Whoever takes them accepts Unsplash's terms
 
 import csv
 import hashlib
+import os
 import sys
 import time
 import urllib.error
@@ -77,7 +78,7 @@ class Unsplash(DivisibleSource):
         if self.repo is not None or self.revision is not None:
             key = "repo" if self.repo is not None else "revision"
             yield key, "goes without path: the dataset is in a folder or on the hub"
-        elif not Path(self.path).expanduser().is_dir():
+        elif not os.path.isdir(Path(self.path).expanduser()):
             advice = (
                 "accept the licence of the Unsplash Lite dataset and name the folder where it lies"
             )
