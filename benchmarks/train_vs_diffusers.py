@@ -90,13 +90,17 @@ def machine():
     import diffusers
     import torch
 
-    about = Path("/proc/cpuinfo").read_text().split("model name")[1]
     return {
-        "cpu": about.splitlines()[0].strip("\t :"),
+        "cpu": processor(),
         "cores": os.cpu_count(),
         "torch": torch.__version__,
         "diffusers": diffusers.__version__,
     }
+
+
+def processor():
+    about = Path("/proc/cpuinfo").read_text().split("model name")[1]
+    return about.splitlines()[0].strip("\t :")
 
 
 def encode(place, dataset):

@@ -509,6 +509,16 @@ def test_a_recipe_shows_each_of_its_trainings():
     assert [curves._of_first_training(pair)["score"]["difference"] for pair in pairs] == [3.0, 0.5]
 
 
+def test_a_long_line_keeps_its_peaks_and_no_more_points_than_a_screen_shows():
+    points = [(step, step % 7 + (100 if step == 7001 else 0), None, None) for step in range(15000)]
+    kept = curves._thinned(points)
+    assert len(kept) <= 2 * curves.STRETCHES
+    assert points[7001] in kept
+    assert kept == sorted(kept)
+    assert {y for _, y, *_ in kept} == {0, 6, 101}
+    assert curves._thinned(points[:600]) == points[:600]
+
+
 def judged(**changes):
     usual = {"verdict": "the same", "prompts": 128, "wins": 0.52, "lost": 0, "to_decide": None}
     return usual | {"reason": ""} | changes

@@ -13,6 +13,7 @@ from emaki.training.settings import Run
 
 NOTHING = {"difference": 0.0, "low": None, "high": None}
 SCALES = {"lora": "LoRA scale", "full": "merge alpha"}
+STRETCHES = 300  # of a line: no screen shows more
 
 
 def differences(
@@ -133,8 +134,8 @@ def losses(
         steps, values = zip(*losses[run]["loss"])
         raw = [(x, y, None, None) for x, y in zip(steps, values)]
         smooth = [(x, y, None, None) for x, y in zip(steps, _smoothed(values))]
-        training.append({"colour": colour, "style": "faint", "points": raw})
-        training.append({"colour": colour, "style": "line", "points": smooth})
+        training.append({"colour": colour, "style": "faint", "points": _thinned(raw)})
+        training.append({"colour": colour, "style": "line", "points": _thinned(smooth)})
         held_out = [(x, y, None, None) for x, y in losses[run]["validation"]]
         if held_out:
             validation.append({"colour": colour, "style": "dots", "points": held_out})
@@ -148,6 +149,19 @@ def losses(
             panels.append({"title": title, "unit": unit, "svg": svg})
     legend = list(zip(runs, range(len(runs))))
     return [{"title": "Loss", "legend": legend, "panels": panels, "tinted": False}]
+
+
+def _thinned(points):
+    """Of each stretch of a line its lowest and its highest point, where it has many."""
+    length = -(-len(points) // STRETCHES)
+    if length < 3:
+        return points
+    kept = []
+    for start in range(0, len(points), length):
+        stretch = points[start : start + length]
+        ends = {min(stretch, key=lambda point: point[1]), max(stretch, key=lambda point: point[1])}
+        kept += sorted(ends)
+    return kept
 
 
 def _smoothed(values):

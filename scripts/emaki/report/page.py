@@ -402,6 +402,7 @@ def _panel(study, answers, grids, number):
     return {**found, "labels": [before["name"], after["name"]]}
 
 
+@functools.lru_cache(maxsize=32)  # several entries have the same
 def _dataset(folder):
     folder = Path(folder)
     card = digests.read_json(folder / "card.json")
