@@ -3,6 +3,7 @@
     git clone https://github.com/huggingface/diffusers /tmp/diffusers
     python benchmarks/follow_diffusers.py --peer /tmp/diffusers/examples/text_to_image
     python benchmarks/follow_diffusers.py --peer ... --case sdxl-lora
+    python benchmarks/follow_diffusers.py --peer /tmp/diffusers/examples/dreambooth --case sd3-lora
     python benchmarks/follow_diffusers.py --peer /tmp/diffusers/examples/dreambooth --case flux-lora
 
 The script runs unchanged; what it draws (data order, posterior, noise, timesteps, a LoRA's first
@@ -21,6 +22,7 @@ import sys
 import tempfile
 import types
 from collections.abc import Callable
+from functools import partial
 from importlib.machinery import ModuleSpec
 from itertools import count
 from pathlib import Path
@@ -28,7 +30,7 @@ from typing import NamedTuple
 from unittest import mock
 
 import models
-from small import make_flux_pipeline, make_sdxl_pipeline
+from small import make_flux_pipeline, make_sd3_pipeline, make_sdxl_pipeline
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "scripts"))
@@ -58,8 +60,10 @@ SDXL = DDPM | {
 FLOW = COMMON | {"method": "lora", "rank": 4, "weight_decay": 1e-2}
 # The scripts of examples/dreambooth; --instance_prompt must be given and is not used.
 DREAMBOOTH = ["--image_column", "image", "--caption_column", "text", "--instance_prompt", "none"]
-DREAMBOOTH += ["--rank", 4, "--lora_alpha", 4, "--adam_weight_decay", FLOW["weight_decay"]]
+DREAMBOOTH += ["--rank", 4, "--adam_weight_decay", FLOW["weight_decay"]]
 DREAMBOOTH += ["--weighting_scheme", "logit_normal"]
+SD3_LAYERS = ["attn.to_q", "attn.to_k", "attn.to_v", "attn.to_out.0"]
+SD3_LAYERS += ["attn.add_q_proj", "attn.add_k_proj", "attn.add_v_proj", "attn.to_add_out"]
 FLUX_LAYERS = ["attn.to_q", "attn.to_k", "attn.to_v", "attn.to_out.0", "ff.net.2", "add_k_proj"]
 
 
@@ -97,7 +101,17 @@ CASES = {
         "train_dreambooth_lora_flux.py",
         make_flux_pipeline,
         FLOW | {"target_modules": FLUX_LAYERS, "guidance_scale": 2.0},
-        [*DREAMBOOTH, "--guidance_scale", 2.0, "--lora_layers", ",".join(FLUX_LAYERS)],
+        [
+            *(*DREAMBOOTH, "--lora_alpha", 4, "--guidance_scale", 2.0),
+            *("--lora_layers", ",".join(FLUX_LAYERS)),
+        ],
+    ),
+    "sd3-lora": Case(
+        "train_dreambooth_lora_sd3.py",
+        partial(make_sd3_pipeline, with_t5=True, longest=77),
+        FLOW | {"target_modules": SD3_LAYERS},
+        # T5's tokens as many as the pipeline draws with; the loss on what the transformer says
+        [*DREAMBOOTH, "--max_sequence_length", 256, "--precondition_outputs", 0],
     ),
 }
 PICTURES = 208  # thirteen batches of 8 x 2, so that the steps go through several epochs
