@@ -47,6 +47,19 @@ def test_keys_that_a_family_has_no_use_for(load_with, sd3, run, told):
         load_with(sd3, run=run)
 
 
+@pytest.mark.parametrize("key", ["uniform_timesteps", "resolution_shift"])
+def test_what_only_flow_matching_has(load_with, key):
+    with pytest.raises(UserError, match=f"runs.mine.{key} is for models of flow matching"):
+        load_with("path: resources/tiny-sd", run=f"{key}: true")
+
+
+def test_a_schedule_that_is_not_shifted_by_the_resolution(load_with, sd3, workplace):
+    (workplace / "sd3/scheduler").mkdir()
+    (workplace / "sd3/scheduler/scheduler_config.json").write_text('{"shift": 3.0}')
+    with pytest.raises(UserError, match="resolution_shift is not for tiny: its scheduler has a co"):
+        load_with(sd3, run="resolution_shift: true")
+
+
 def test_schedulers_that_do_not_draw_a_model(load_with, sd3):
     told = r"is ddim, but the model tiny is drawn with dpmsolver\+\+ or euler or unipc only"
     with pytest.raises(UserError, match=told):

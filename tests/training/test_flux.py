@@ -115,3 +115,25 @@ def test_schnell_is_told_no_guidance_and_has_a_constant_shift(tmp_path, dataset)
     trainer = make_trainer(COMMON | {"method": "full", "random_flip": False}, model, cache)
     loop.train(trainer, 0, 1, "schnell")
     assert trainer.process.sigmas[500] == pytest.approx(0.75, abs=1e-3)
+
+
+def test_the_shift_by_the_resolution_is_that_of_the_pipeline(model, latents, pipeline):
+    from diffusers.pipelines.flux.pipeline_flux import calculate_shift
+
+    run = COMMON | {"method": "lora", "resolution_shift": True}
+    process = make_trainer(run, model, latents).process
+    scheduler = type(pipeline.scheduler).from_config(pipeline.scheduler.config)
+    scheduler.set_timesteps(sigmas=np.linspace(1, 1e-3, 1000), mu=calculate_shift((SIZE // 8) ** 2))
+    torch.testing.assert_close(process.sigmas, scheduler.sigmas[:-1])
+    torch.testing.assert_close(process.times(torch.arange(1000)), scheduler.timesteps)
+    plain = make_trainer(COMMON | {"method": "lora"}, model, latents).process
+    assert (process.sigmas[1:-1] - plain.sigmas[1:-1]).abs().min() > 1e-5
+
+
+def test_uniform_timesteps_are_uniform(model, latents):
+    run = COMMON | {"method": "lora", "uniform_timesteps": True}
+    process = make_trainer(run, model, latents).process
+    drawn = process.draw_timesteps(np.random.default_rng(0), 20_000)
+    counts = drawn.bincount(minlength=1000).view(10, 100).sum(1)
+    assert len(drawn.unique()) == 1000
+    assert (counts - 2000).abs().max() < 200

@@ -201,8 +201,19 @@ class Family(ABC):
         """`conditions` from `tokens`, by the `encoders` (part: model)."""
 
     @abstractmethod
-    def process(self, device: torch.device) -> Process:
-        """The process of the model's scheduler. Raises UserError where it cannot be trained."""
+    def process(
+        self, device: torch.device, uniform: bool = False, resolution: int | None = None
+    ) -> Process:
+        """The process of the model's scheduler. Raises UserError where it cannot be trained.
+
+        Of flow matching, timesteps are `uniform` instead of logit-normal, and shifted for pictures
+        of `resolution` pixels where one is given.
+        """
+
+    def may_shift(self) -> bool:
+        """Whether the model's scheduler shifts timesteps by the picture's size, if it is known."""
+        path = self.folder / "scheduler/scheduler_config.json"
+        return not path.is_file() or bool(json.loads(path.read_bytes()).get("use_dynamic_shifting"))
 
     @abstractmethod
     def predict(
@@ -239,6 +250,14 @@ class Family(ABC):
         return AutoencoderKL.from_pretrained(
             self.folder, subfolder="vae", torch_dtype=torch.float32
         )
+
+    def vae_config(self) -> dict[str, Any]:
+        """What the VAE's config.json says."""
+        return json.loads((self.folder / "vae/config.json").read_text())
+
+    def reduction(self) -> int:
+        """How many pixels wide a latent's pixel is."""
+        return 2 ** (len(self.vae_config()["block_out_channels"]) - 1)
 
     def load_pipeline(self, weights: str | Path | None, dtype: torch.dtype) -> Any:
         """The pipeline that draws, with the denoiser in the folder `weights` in place of its own.

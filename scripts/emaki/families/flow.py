@@ -1,37 +1,59 @@
 """Flow matching along straight lines (Esser et al. 2024), and its loss."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch.nn.functional import mse_loss
+
+from emaki.common.errors import UserError
+from emaki.families import Family
 
 
 class FlowMatching:
     """x_s = (1 - s) x_0 + s noise, of which the denoiser says the way: noise - x_0.
 
     `sigmas` (T,) are s in the model's schedule, most noise first, shifted by the constant in its
-    scheduler's configuration; where that shifts by the picture's size instead
-    (use_dynamic_shifting) they are not shifted, as in diffusers' scripts.
+    scheduler's configuration. Where that shifts by the picture's size instead
+    (use_dynamic_shifting) they are shifted for pictures of `tokens` tokens as the pipeline does;
+    without `tokens` they are not, as in diffusers' scripts.
     """
 
-    def __init__(self, model: str | Path, device: torch.device):
+    def __init__(
+        self,
+        model: str | Path,
+        device: torch.device,
+        uniform: bool = False,
+        tokens: int | None = None,
+    ):
         from diffusers.schedulers.scheduling_flow_match_euler_discrete import (
             FlowMatchEulerDiscreteScheduler,
         )
 
         config = json.loads((Path(model) / "scheduler/scheduler_config.json").read_text())
         scheduler = FlowMatchEulerDiscreteScheduler.from_config(config)
-        self.sigmas = scheduler.sigmas.to(device)
-        self.schedule = scheduler.timesteps.to(device)
+        sigmas = scheduler.sigmas
+        if tokens is not None:
+            if not config.get("use_dynamic_shifting"):
+                raise UserError(f"resolution_shift: the scheduler of {model} has a constant shift")
+            sigmas = scheduler.time_shift(_shift(scheduler.config, tokens), 1.0, sigmas)
+        self.uniform = uniform
+        self.sigmas = sigmas.to(device)
+        self.schedule = (sigmas * scheduler.config.num_train_timesteps).to(device)
 
     def __len__(self) -> int:
         return len(self.sigmas)
 
     def draw_timesteps(self, generator: np.random.Generator, count: int) -> torch.Tensor:
-        """Timesteps (count,) of logit-normal places in the schedule, mostly in its middle."""
-        places = torch.from_numpy(generator.standard_normal(count, dtype=np.float32)).sigmoid()
+        """Timesteps (count,) of logit-normal places in the schedule, mostly in its middle, or of
+        uniform ones."""
+        if self.uniform:
+            places = torch.from_numpy(generator.random(count, dtype=np.float32))
+        else:
+            places = torch.from_numpy(generator.standard_normal(count, dtype=np.float32)).sigmoid()
         return (places * len(self)).long().clamp(max=len(self) - 1)
 
     def times(self, timesteps: torch.Tensor) -> torch.Tensor:
@@ -57,3 +79,19 @@ class FlowMatching:
         min-SNR weighting."""
         assert snr_gamma is None, "the families of this process lack it"
         return mse_loss(prediction.float(), (noise - latents).float())
+
+
+def make_process(
+    family: Family, device: torch.device, uniform: bool, resolution: int | None
+) -> FlowMatching:
+    """The process of a model that takes 2 x 2 latent pixels for a token (see Family.process)."""
+    edge = None if resolution is None else resolution // (2 * family.reduction())
+    return FlowMatching(family.folder, device, uniform, None if edge is None else edge**2)
+
+
+def _shift(config: Mapping[str, Any], tokens: int) -> float:
+    """The logarithm of the shift for pictures of so many tokens, linear in them: as the pipelines'
+    calculate_shift."""
+    fewest, most = config["base_image_seq_len"], config["max_image_seq_len"]
+    slope = (config["max_shift"] - config["base_shift"]) / (most - fewest)
+    return config["base_shift"] + slope * (tokens - fewest)

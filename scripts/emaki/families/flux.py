@@ -78,10 +78,12 @@ class Flux(StableDiffusion):
             "pooled": encoders["text_encoder"](tokens["input_ids"]).pooler_output,
         }
 
-    def process(self, device: torch.device) -> FlowMatching:  # type: ignore[override]
-        from emaki.families.flow import FlowMatching
+    def process(  # type: ignore[override]
+        self, device: torch.device, uniform: bool = False, resolution: int | None = None
+    ) -> FlowMatching:
+        from emaki.families.flow import make_process
 
-        return FlowMatching(self.folder, device)
+        return make_process(self, device, uniform, resolution)
 
     def predict(
         self,

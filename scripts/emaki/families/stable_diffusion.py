@@ -27,6 +27,10 @@ class StableDiffusion(Family):
         "pndm": "PNDMScheduler",
         "unipc": "UniPCMultistepScheduler",
     }
+    lacking: ClassVar = {
+        "uniform_timesteps": "is for models of flow matching: here all timesteps are uniform",
+        "resolution_shift": "is for models of flow matching",
+    }
     # The checker and what prepares its pictures are left out; older repositories name classes for
     # them that transformers has no more.
     pipeline_options: Mapping[str, Any] = {
@@ -73,7 +77,9 @@ class StableDiffusion(Family):
         ids = tokens["input_ids"]
         return {"embeddings": encoders["text_encoder"](ids, return_dict=False)[0]}
 
-    def process(self, device: torch.device) -> Diffusion:
+    def process(
+        self, device: torch.device, uniform: bool = False, resolution: int | None = None
+    ) -> Diffusion:
         from emaki.families.ddpm import Diffusion
 
         return Diffusion(self.folder, device)

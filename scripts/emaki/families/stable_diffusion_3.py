@@ -101,10 +101,12 @@ class StableDiffusion3(StableDiffusion):
         pooled = torch.cat([one.text_embeds for one in made], dim=-1)
         return {"embeddings": embeddings, "pooled": pooled}
 
-    def process(self, device: torch.device) -> FlowMatching:  # type: ignore[override]
-        from emaki.families.flow import FlowMatching
+    def process(  # type: ignore[override]
+        self, device: torch.device, uniform: bool = False, resolution: int | None = None
+    ) -> FlowMatching:
+        from emaki.families.flow import make_process
 
-        return FlowMatching(self.folder, device)
+        return make_process(self, device, uniform, resolution)
 
     def predict(
         self,

@@ -41,7 +41,9 @@ def make_trainer(
         optimizer=optimizers.make_optimizer(run, _group_by_rate(run, family, parameters)),
         scaler=torch.amp.GradScaler(device.type, enabled=run.mixed_precision == "fp16"),
         ema=_make_ema(run, family, modules, parameters),
-        process=family.process(device),
+        process=family.process(
+            device, run.uniform_timesteps, run.resolution if run.resolution_shift else None
+        ),
         latents=data.Latents(latents, "train", names, family.told_sizes),
         held_out=data.Latents(latents, "validation", names, family.told_sizes),
         metrics=Metrics(),
