@@ -274,10 +274,10 @@ def _converted(text: str, kind: str) -> Any:
     if kind == "bool":
         return text == "true"
     if kind == "int":
-        number = int(text)
-        if number.bit_length() > BITS:
+        whole = int(text)
+        if whole.bit_length() > BITS:
             raise ValueError
-        return number
+        return whole
     if kind == "float":
         number = float(text.replace("_", ""))
         if math.isinf(number):
