@@ -13,6 +13,11 @@ try:
     data = DataFiles(study)
 except UserError as error:
     sys.exit(f"error: {error}")
+write_digests(
+    entry.type
+    for entries in (study.sources, study.captions, study.measures)
+    for entry in entries.values()
+)
 # What is large in it (prompts, comparisons, grids), jobs read there: a command has no room. That
 # they depend on it their parameters say.
 STUDY_FILE = keep_study(study)

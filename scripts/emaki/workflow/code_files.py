@@ -90,6 +90,19 @@ def digest_of(file: str) -> str:
     return str(path)
 
 
+def write_digests(types: Iterable[str] = ()) -> None:
+    """Make the inputs that stand for all code, those of plug-ins of these types that are the user's
+    own files among it, before Snakemake plans.
+
+    It lists a folder once when it plans: what is made there later is missing to it, or unchanged.
+    """
+    code = sorted([*SCRIPTS.glob("*.py"), *SCRIPTS.glob("emaki/**/*.py")])
+    ours = [str(path.relative_to(SCRIPTS.parent)) for path in code]
+    for file in (*ours, *filter(is_file, types)):
+        digest_of(file)
+    _reader.keep()
+
+
 def is_code(path: str) -> bool:
     """Whether an input of a job stands for code."""
     return path.endswith(SUFFIX) and path.startswith(f"{FOLDER}/code/")
