@@ -7,12 +7,14 @@ from emaki.common.errors import UserError, friendly
 from emaki.config import load
 from emaki.config.reading import unknown
 from emaki.workflow.best_files import BestFiles
+from emaki.workflow.command_line import check_yaml
 
 
 @friendly
 def main() -> None:
     arguments = parse_arguments()
     study = load(arguments.config)
+    check_yaml(arguments.config)
     if arguments.experiment and arguments.experiment not in study.experiments:
         told = unknown("experiment", arguments.experiment, study.experiments)
         raise UserError(f"EXPERIMENT {told}")

@@ -4,11 +4,14 @@ import argparse
 
 from emaki.common.errors import friendly
 from emaki.config import load
+from emaki.workflow.command_line import check_yaml
 
 
 @friendly
 def main() -> None:
-    load(parse_arguments().config)
+    config = parse_arguments().config
+    load(config)
+    check_yaml(config)
 
 
 def parse_arguments() -> argparse.Namespace:

@@ -12,6 +12,7 @@ from pathlib import Path
 from emaki.common.errors import UserError, friendly
 from emaki.config import load
 from emaki.costs.study_plan import plan, provisional
+from emaki.workflow.command_line import check_yaml
 from emaki.workflow.profiles import read_profile
 from emaki.workflow.snakemake_internals import job_table
 
@@ -22,6 +23,7 @@ def main() -> None:
     machine = read_profile(arguments.profile).get("config", {}).get("machine")
     free = shutil.disk_usage("results" if Path("results").is_dir() else ".").free
     written, lacking = provisional(arguments.config)
+    check_yaml(arguments.config)
     with tempfile.TemporaryDirectory() as folder:
         path = arguments.config
         if lacking:

@@ -4,6 +4,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from emaki.common.errors import UserError
+from emaki.config import load
+from emaki.workflow.command_line import check_yaml
+
 ROOT = Path(__file__).parents[2]
 WRONG_PLACE = "error: start Snakemake in Emaki's own folder"
 
@@ -36,3 +42,17 @@ def test_the_tiny_models_are_a_workflow_of_their_own():
     for rule in ("tiny_corpus", "tiny_base", "tiny_card"):
         assert rule in shown
     assert "latents_gather" not in shown
+
+
+def test_yaml_that_emaki_reads_and_snakemake_does_not_is_told(tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    path = tmp_path / "my.yaml"
+    path.write_text(
+        f"extends: {ROOT}/config/config.yaml\nstudy: mine\n"
+        "experiments: {lora: {title: A LoRA, question: Does it help?, runs: [lora-r4], "
+        "baselines: [tiny], prompts: {domain: rooms}}}\n"
+    )
+    assert load(str(path)).experiments["lora"].question == "Does it help?"
+    with pytest.raises(UserError, match=r"my.yaml:3: Snakemake cannot read this: .*but got '\?';"):
+        check_yaml(str(path))
+    check_yaml("config/config.yaml")

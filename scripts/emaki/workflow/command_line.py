@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from emaki.common.errors import UserError
 from emaki.config import load, save
 from emaki.config.machine import Machine
@@ -28,6 +30,23 @@ def load_study(files: Sequence[str], arguments: Mapping[str, Any]) -> Study:
             f"{ignored[0]} would be ignored: a study is one file, which may say `extends`"
         )
     return load(path, arguments.get("machine"))
+
+
+def check_yaml(path: str) -> None:
+    """Raise UserError where Snakemake cannot read a file that Emaki can.
+
+    Snakemake reads the file of `--configfile` too, by PyYAML's own parser, which takes less than
+    libyaml's, and says neither line nor reason.
+    """
+    try:
+        for _ in yaml.parse(Path(path).read_text("utf-8"), yaml.SafeLoader):
+            pass
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise UserError(
+            f"{path}:{line}: Snakemake cannot read this: {error.problem}; put the text there into "
+            "quotation marks"
+        ) from None
 
 
 def keep_study(study: Study, folder: str = ".snakemake/emaki") -> str:
