@@ -140,6 +140,7 @@ rule report:
         votes=votes.counted() or [],
         nearest=nearest.shown(),
         accepted=list(filter(Path.is_file, [accepting.file_in(STUDY)])),
+        about=[file for measure in study.measures.values() for file in measure.about_files()],
         metrics=evaluation.shown_metrics(),
         cards=[f"{dataset}/card.json" for dataset in evaluation.shown_datasets()],
         sheets=[f"{dataset}/contact_sheet.png" for dataset in evaluation.shown_datasets()],

@@ -83,7 +83,7 @@ rule tiny_text_models:
     benchmark:
         f"{BENCHMARKS}/{{kind}}.tsv"
     wildcard_constraints:
-        kind="clip|blip",
+        kind="clip|blip|attributes",
     conda:
         "../envs/training.yaml"
     params:
@@ -185,9 +185,11 @@ rule tiny_card:
         vae=f"{STUDY}/vae",
         clip=f"{STUDY}/clip",
         blip=f"{STUDY}/blip",
+        attributes=f"{STUDY}/attributes",
     output:
         clip=directory("resources/tiny-clip"),
         blip=directory("resources/tiny-blip"),
+        attributes=directory("resources/tiny-attributes"),
         samples="resources/samples.png",
         card="resources/README.md",
     log:

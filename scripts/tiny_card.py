@@ -1,4 +1,4 @@
-"""Put CLIP and BLIP beside the tiny Stable Diffusion; draw samples and write the models' card."""
+"""Put the other models beside the tiny Stable Diffusion; draw samples, write the models' card."""
 
 import argparse
 import json
@@ -18,7 +18,7 @@ def main() -> None:
     output = Path(arguments.output)
     sampling = read_settings("--sampling", Sampling, arguments.sampling)
 
-    for name in ("clip", "blip"):
+    for name in ("clip", "blip", "attributes"):
         with replacing(output / f"tiny-{name}") as folder:
             made = Path(arguments.made) / name
             shutil.copytree(made, folder, ignore=shutil.ignore_patterns("measured.json"))
@@ -34,7 +34,7 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--settings", type=json.loads, required=True, help="section `tiny`, JSON")
     parser.add_argument("--sampling", required=True, help="section `sampling`, JSON")
-    parser.add_argument("--made", required=True, help="folder with vae, clip, blip, benchmarks")
+    parser.add_argument("--made", required=True, help="folder of what rules/tiny.smk made")
     parser.add_argument("--output", required=True, help="folder that has tiny-sd already")
     return parser.parse_args()
 

@@ -93,10 +93,12 @@ def test_example_is_a_valid_config(number, workplace):
     example = EXAMPLES[number]
     if not example.startswith("extends:"):
         example = f"extends: ../config/config.yaml\nstudy: example\n{example}"
-    for folder in ("pictures", "llava", "clip-vit-large-patch14", "dinov2-base", "pickscore"):
+    models = "llava", "clip-vit-large-patch14", "dinov2-base", "pickscore", "animals"
+    for folder in ("pictures", *models):
         (workplace / "my" / folder).mkdir(parents=True)
-        for file in ("config.json", "model.safetensors"):
-            (workplace / "my" / folder / file).touch()
+        for file in ("config", "preprocessor_config", "attributes"):
+            (workplace / "my" / folder / f"{file}.json").touch()
+        (workplace / "my" / folder / "model.safetensors").touch()
     (workplace / "my" / "captions.csv").write_text("file,text\n")
     (workplace / "my" / "shards").mkdir()
     for shard in range(2):

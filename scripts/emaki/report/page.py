@@ -203,9 +203,12 @@ def _environment(seconds):
 
 
 def explanation(metric: Metric) -> Markup:
-    """What a measure's text for "How to read this" says, with the settings that it names."""
+    """What a measure's text for "How to read this" says, with the settings that it names, and once
+    what there is to say about the measure itself."""
     settings = {name: Markup("<code>{}</code>").format(value) for name, value in metric.measure}
-    return escape(metric.texts.explanation).format(**settings)
+    said = escape(metric.texts.explanation).format(**settings)
+    is_first = metric.role == next(iter(metric.measure.texts))
+    return Markup(" ").join([said, *(metric.measure.about() if is_first else ())])
 
 
 def described(metric: dict[str, Any], seconds: float | None = None) -> str:

@@ -14,7 +14,8 @@ from emaki.sampling.sampler import load_pipeline
 from emaki.sampling.settings import Sampling
 
 MARGIN = 2  # pixels between two samples
-STAGES = ("vae", "clip", "blip", "base")
+STAGES = ("vae", "clip", "blip", "attributes", "base")
+FOLDERS = ("tiny-sd", "tiny-clip", "tiny-blip", "tiny-attributes")
 
 
 def draw_samples(model: str | Path, prompts: Sequence[str], sampling: Sampling) -> Image.Image:
@@ -46,7 +47,7 @@ def render(
     made, resources = Path(made), Path(resources)
     measured = {
         stage: json.loads((made / stage / "measured.json").read_text())
-        for stage in ("vae", "clip", "blip")
+        for stage in ("vae", "clip", "blip", "attributes")
     }
     environment = Environment(  # noqa: S701 - it writes Markdown of this repository's texts
         loader=FileSystemLoader(Path(__file__).parent),
@@ -59,9 +60,7 @@ def render(
         sampling=sampling,
         measured=measured,
         minutes={stage: _minutes(made / "benchmarks" / f"{stage}.tsv") for stage in STAGES},
-        megabytes={
-            name: _megabytes(resources / name) for name in ("tiny-sd", "tiny-clip", "tiny-blip")
-        },
+        megabytes={name: _megabytes(resources / name) for name in FOLDERS},
     )
 
 

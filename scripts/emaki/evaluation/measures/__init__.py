@@ -110,6 +110,14 @@ class Measure(Settings):
         """The files of models that decide the scores; none by default."""
         return []
 
+    def about(self) -> list[str]:
+        """Sentences that the report adds to the explanation; none by default."""
+        return []
+
+    def about_files(self) -> list[str]:
+        """The files that `about` reads."""
+        return []
+
     def scoring(self) -> dict[str, Any]:
         """The settings that decide scores: all but what is made of them."""
         return self.model_dump(exclude={"margin", "decides"})
