@@ -11,6 +11,10 @@ from emaki.config import load
 
 ROOT = Path(__file__).parents[2]
 RULES = {"sdxl": "hub_pipeline_xl", "sd35": "hub_pipeline_in_parts"}
+SIZES = {
+    "sdxl": "stable-diffusion-xl-base-1.0: 13.88 GB (fp32, the size of SDXL 1.0)",
+    "sd35": "stable-diffusion-3.5-medium: 15.82 GB (fp16, the size of SD 3.5 medium)",
+}
 
 
 @pytest.mark.parametrize("name", RULES)
@@ -28,6 +32,7 @@ def test_the_plan_leaves_nothing_open(name, tmp_path):
     assert trained == 2 * 2000 / 500
     assert (jobs[RULES[name]], jobs["hub_model"], jobs["merge"]) == (1, 2, 1)
     assert all(f"{run}: " in text for run in ("lora", "full"))
+    assert SIZES[name] in text
 
 
 def test_stable_diffusion_3_is_asked_the_same(monkeypatch):

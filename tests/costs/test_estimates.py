@@ -55,8 +55,13 @@ def test_the_sizes_are_those_of_the_files():
 def test_a_model_of_unknown_size_is_said_to_be():
     assert size_of(Model(repo="CompVis/stable-diffusion-v1-4")) == KNOWN[next(iter(KNOWN))]
     assert "somebody/else is not here" in size_of(Model(repo="somebody/else")).source
+    three = Model(repo="somebody/sd3", pipeline="StableDiffusion3Pipeline")
+    less = three.model_copy(update={"without_t5": True})
+    assert size_of(three).text_encoder - size_of(less).text_encoder == 4_762_310_656
+    assert size_of(less).source.endswith("the size of SD 3.5 medium is taken without its T5")
     xl = size_of(Model(repo="somebody/xl", pipeline="StableDiffusionXLPipeline"))
-    assert xl[:-1] == KNOWN["stabilityai/stable-diffusion-xl-base-1.0"][:-1]
+    known = KNOWN["stabilityai/stable-diffusion-xl-base-1.0"]
+    assert xl == known._replace(source=xl.source)
     assert "somebody/xl is not here" in xl.source
 
 

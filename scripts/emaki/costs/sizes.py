@@ -16,7 +16,8 @@ TARGETS = ("to_k", "to_q", "to_v", "to_out.0")
 class Size(NamedTuple):
     """Parameters of a model's parts, of all its text encoders together; `lora`, those of a LoRA of
     rank 1 on the attention's layers; `reduction`, the pixels along an edge of a picture to one of a
-    latent; `width`, the text embeddings'; and `source`, where these figures are from."""
+    latent; `width`, the text embeddings'; `source`, where these figures are from; and `bytes`,
+    those of a parameter in its repository's files."""
 
     unet: int
     vae: int
@@ -25,6 +26,7 @@ class Size(NamedTuple):
     reduction: int
     width: int
     source: str
+    bytes: int = 4
 
 
 # Counted on diffusers' UNet2DConditionModel and AutoencoderKL and transformers' CLIPTextModel with
@@ -32,29 +34,40 @@ class Size(NamedTuple):
 SD14 = Size(859_520_964, 83_653_863, 123_060_480, 199_296, 8, 768, "the size of SD 1.4")
 # Counted so with the configs of stabilityai/stable-diffusion-xl-base-1.0.
 SDXL = Size(2_567_463_684, 83_653_863, 817_720_320, 1_451_520, 8, 2048, "the size of SDXL 1.0")
+# Counted so on diffusers' SD3Transformer2DModel (without its table of positions) and transformers'
+# T5EncoderModel with the configs of stabilityai/stable-diffusion-3.5-medium, whose 4.94 GB are of
+# two bytes each: 2,243,171,520 parameters and 226,492,416 numbers of the table.
+CLIPS, T5 = 123_650_304 + 694_659_840, 4_762_310_656
+SD35 = Size(
+    2_243_171_520, 83_819_683, CLIPS + T5, 454_656, 8, 4096, "the size of SD 3.5 medium", bytes=2
+)
+LIKE = {"StableDiffusionXLPipeline": SDXL, "StableDiffusion3Pipeline": SD35}
 KNOWN = {
     "CompVis/stable-diffusion-v1-4": SD14,
     "stable-diffusion-v1-5/stable-diffusion-v1-5": SD14,
     "runwayml/stable-diffusion-v1-5": SD14,
     "stabilityai/stable-diffusion-xl-base-1.0": SDXL,
+    "stabilityai/stable-diffusion-3.5-medium": SD35,
 }
 
 
 def size_of(model: Model) -> Size:
     """The Size of a model of the config: its own files', else that of a known repository.
 
-    A model of which nothing is known is taken to be as large as SD 1.4 or, of its family, SDXL 1.0,
-    and `source` says so.
+    A model of which nothing is known is taken to be as large as SD 1.4 or one of its family, and
+    `source` says so.
     """
     folder = Path(model.folder)
     files = [file for own in _weights(model.family).values() for file in own]
     if all((folder / file).is_file() for file in files):
         return _counted(folder)
     name = model.repo or model.folder
-    if name in KNOWN:
-        return KNOWN[name]
-    like = SDXL if model.family.pipeline == "StableDiffusionXLPipeline" else SD14
-    return like._replace(source=f"{name} is not here, so {like.source} is taken")
+    like = KNOWN.get(name) or LIKE.get(model.family.pipeline, SD14)
+    if name not in KNOWN:
+        like = like._replace(source=f"{name} is not here, so {like.source} is taken")
+    if model.without_t5:
+        like = like._replace(text_encoder=CLIPS, source=f"{like.source} without its T5")
+    return like
 
 
 def _weights(family: Family) -> dict[str, list[str]]:

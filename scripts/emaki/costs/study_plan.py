@@ -278,7 +278,8 @@ def downloads(study: Study) -> dict[str, Figure | None]:
             size = size_of(model)
             raw = size.unet if raw_starts(study, name) else 0
             parameters = size.unet + raw + size.vae + size.text_encoder
-            wanted[model.repo] = Figure(4 * parameters, f"fp32, {size.source}")
+            told = f"{'fp16' if size.bytes == 2 else 'fp32'}, {size.source}"
+            wanted[model.repo] = Figure(size.bytes * parameters, told)
     for repo in _repositories(study):
         known = estimates.DOWNLOADS.get(repo)
         wanted[repo] = Figure(known, "table of known repositories") if known else None
