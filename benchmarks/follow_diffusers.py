@@ -6,6 +6,8 @@
     python benchmarks/follow_diffusers.py --peer /tmp/diffusers/examples/dreambooth --case sd3-lora
     python benchmarks/follow_diffusers.py --peer /tmp/diffusers/examples/dreambooth --case flux-lora
 
+and z-image-lora and qwen-image-lora likewise.
+
 The script runs unchanged; what it draws (data order, posterior, noise, timesteps, a LoRA's first
 weights) comes from this trainer's counters instead. It needs torchvision's transforms, not its
 compiled part: --peer-path names a folder that holds the package, of any build. Batches are full at
@@ -16,6 +18,8 @@ follow_diffusers-{case}.json.
 
 import argparse
 import json
+import os
+import random
 import runpy
 import subprocess
 import sys
@@ -30,10 +34,17 @@ from typing import NamedTuple
 from unittest import mock
 
 import models
-from small import make_flux_pipeline, make_sd3_pipeline, make_sdxl_pipeline
+from small import (
+    make_flux_pipeline,
+    make_qwen_image_pipeline,
+    make_sd3_pipeline,
+    make_sdxl_pipeline,
+    make_z_image_pipeline,
+)
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "scripts"))
+os.environ["HF_HUB_OFFLINE"] = "1"  # all is here; peft would ask a hub for the model's card
 STEPS, PARTS = 50, 2
 COMMON = {
     "resolution": models.SIZE,
@@ -67,6 +78,17 @@ SD3_LAYERS += ["attn.add_q_proj", "attn.add_k_proj", "attn.add_v_proj", "attn.to
 FLUX_LAYERS = ["attn.to_q", "attn.to_k", "attn.to_v", "attn.to_out.0", "ff.net.2", "add_k_proj"]
 
 
+def make_narrow_z_image_pipeline(folder):
+    """Write a Z-Image whose VAE is sure of its latents: its script takes the posterior's mean."""
+    from safetensors.torch import load_file, save_file
+
+    path = make_z_image_pipeline(folder) / "vae/diffusion_pytorch_model.safetensors"
+    weights = load_file(path)
+    weights["quant_conv.weight"].chunk(2)[1].zero_()
+    weights["quant_conv.bias"].chunk(2)[1].fill_(-30)
+    save_file(weights, path, metadata={"format": "pt"})
+
+
 class Case(NamedTuple):
     """A script and what it is followed in."""
 
@@ -76,6 +98,10 @@ class Case(NamedTuple):
     flags: list
     widths: int = 1
     """Of the pictures, for a model that is told of crops."""
+    pictures: int = 208
+    """By default thirteen batches of 8 x 2, so that the steps go through several epochs."""
+    epochs_before: int = 0
+    """How often the script goes through all pictures before it trains, to encode their captions."""
 
     @property
     def flow(self):
@@ -113,8 +139,22 @@ CASES = {
         # T5's tokens as many as the pipeline draws with; the loss on what the transformer says
         [*DREAMBOOTH, "--max_sequence_length", 256, "--precondition_outputs", 0],
     ),
+    # This script has the same batches in every epoch, so the steps are one epoch.
+    "z-image-lora": Case(
+        "train_dreambooth_lora_z_image.py",
+        make_narrow_z_image_pipeline,
+        FLOW,
+        [*DREAMBOOTH, "--lora_alpha", 4, "--skip_final_inference"],
+        pictures=STEPS * PARTS * models.BATCH,
+    ),
+    "qwen-image-lora": Case(
+        "train_dreambooth_lora_qwen_image.py",
+        make_qwen_image_pipeline,
+        FLOW,
+        [*DREAMBOOTH, "--lora_alpha", 4, "--skip_final_inference"],
+        epochs_before=1,
+    ),
 }
-PICTURES = 208  # thirteen batches of 8 x 2, so that the steps go through several epochs
 
 
 def parse_arguments():
@@ -130,7 +170,7 @@ def main():
     case = CASES[arguments.case]
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
-        models.make_dataset(folder / "data", PICTURES, case.widths)
+        models.make_dataset(folder / "data", case.pictures, case.widths)
         case.make_model(folder)
         theirs = train_theirs(arguments, case, folder)
         ours = train_ours(case, folder)
@@ -151,12 +191,20 @@ def train_theirs(arguments, case, folder):
 
     if arguments.peer_path:
         transforms_alone(arguments.peer_path)
-    losses, randint, epochs = [], torch.randint, count()
+    losses, randint, epochs = [], torch.randint, count(-case.epochs_before)
     posterior, noise = draws("posterior"), draws("noise")
     timesteps = draws("places" if case.flow else "timesteps")
 
+    def permutation():
+        generator = order.generator(COMMON["seed"], "order", max(0, next(epochs)))
+        return generator.permutation(case.pictures).tolist()
+
     def rows(sampler):
-        return iter(order.generator(COMMON["seed"], "order", next(epochs)).permutation(PICTURES))
+        return iter(permutation())
+
+    def shuffle(items):
+        if items == list(range(case.pictures)):  # else they are batches of such
+            items[:] = permutation()
 
     def only_timesteps(*arguments, **named):
         return next(timesteps) if arguments[:2] == (0, 1000) else randint(*arguments, **named)
@@ -172,8 +220,9 @@ def train_theirs(arguments, case, folder):
     with (
         mock.patch.object(PeftAdapterMixin, "add_adapter", add_adapter),
         mock.patch.object(torch.utils.data.RandomSampler, "__iter__", rows),
-        mock.patch.object(vae, "randn_tensor", side_effect=lambda *_, **__: next(posterior)),
-        mock.patch.object(torch, "randn_like", side_effect=lambda _: next(noise)),
+        mock.patch.object(random, "shuffle", shuffle),
+        mock.patch.object(vae, "randn_tensor", lambda shape, **_: next(posterior).view(shape)),
+        mock.patch.object(torch, "randn_like", lambda like: next(noise).view_as(like)),
         mock.patch.object(torch, "randint", randint if case.flow else only_timesteps),
         mock.patch.object(torch, "normal", places if case.flow else torch.normal),
         mock.patch.object(

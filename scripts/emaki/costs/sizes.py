@@ -3,8 +3,9 @@
 import functools
 import json
 import math
+from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from emaki.common.safetensors_header import read_shapes
 from emaki.config.settings import Model
@@ -79,6 +80,12 @@ def _weights(family: Family) -> dict[str, list[str]]:
     }
 
 
+def _width(config: Mapping[str, Any]) -> int:
+    """How long a text encoder's embeddings are, from its config.json."""
+    text = config.get("text_config", config)
+    return text.get("hidden_size") or text["d_model"]
+
+
 @functools.cache
 def _counted(folder: Path) -> Size:
     family = find(folder)
@@ -91,13 +98,12 @@ def _counted(folder: Path) -> Size:
         for name, shape in shapes["unet"]
         if name.endswith(".weight") and len(shape) == 2
     }
-    blocks = json.loads((folder / "vae/config.json").read_text())["block_out_channels"]
     texts = [json.loads((folder / part / "config.json").read_text()) for part in family.encoders]
     counts = {part: sum(math.prod(shape) for _, shape in own) for part, own in shapes.items()}
     return Size(
         **counts,
         lora=sum(sum(shape) for name, shape in layers.items() if name.endswith(TARGETS)),
-        reduction=2 ** (len(blocks) - 1),
-        width=sum(text.get("hidden_size") or text["d_model"] for text in texts),
+        reduction=family.reduction(),
+        width=sum(_width(text) for text in texts),
         source=f"counted in {folder}",
     )

@@ -29,6 +29,8 @@ MODULES = {
     "StableDiffusionXLPipeline": "stable_diffusion_xl",
     "StableDiffusion3Pipeline": "stable_diffusion_3",
     "FluxPipeline": "flux",
+    "ZImagePipeline": "z_image",
+    "QwenImagePipeline": "qwen_image",
 }
 # What a model is taken for where nothing says what it is.
 DEFAULT = "StableDiffusionPipeline"
@@ -41,6 +43,9 @@ REPOSITORIES = {
     "stabilityai/stable-diffusion-3.5-large": "StableDiffusion3Pipeline",
     "black-forest-labs/FLUX.1-dev": "FluxPipeline",
     "black-forest-labs/FLUX.1-schnell": "FluxPipeline",
+    "Tongyi-MAI/Z-Image": "ZImagePipeline",
+    "Tongyi-MAI/Z-Image-Turbo": "ZImagePipeline",
+    "Qwen/Qwen-Image": "QwenImagePipeline",
 }
 # A picture's height and width before it was resized, and where it was cut then.
 SIZES = ("original_height", "original_width", "crop_top", "crop_left")
@@ -99,7 +104,8 @@ class Family(ABC):
     """The tokenizer of each of them."""
 
     conditions: ClassVar[tuple[str, ...]] = ("embeddings",)
-    """The tensors that are made of a caption, as text.safetensors names them."""
+    """The tensors that are made of a caption, as text.safetensors names them. With a `mask` (K, T)
+    among them the `embeddings` (K, T, D) of a batch are cut to its longest caption."""
 
     tokens: tuple[str, ...] = ("input_ids",)
     """A caption's ids by each tokenizer, as it names them."""
@@ -225,6 +231,11 @@ class Family(ABC):
     ) -> torch.Tensor:
         """What the denoiser says of noisy latents (B, C, H, W) at the process's times (B,)."""
 
+    @classmethod
+    def guide(cls, scale: float, count: int) -> dict[str, Any]:
+        """What the pipeline is told so that it guides `count` prompts; a `scale` of 1 is none."""
+        return {"guidance_scale": scale}
+
     def prepare_for_cpu(self, denoiser: Any) -> None:  # noqa: B027 (few need to do it)
         """Let a denoiser on a CPU compute the same faster; sums may be rounded otherwise."""
 
@@ -258,6 +269,20 @@ class Family(ABC):
     def reduction(self) -> int:
         """How many pixels wide a latent's pixel is."""
         return 2 ** (len(self.vae_config()["block_out_channels"]) - 1)
+
+    def encode_pictures(self, vae: Any, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Mean and standard deviation (B, C, H, W) of the VAE's posterior of pictures (B, 3, ...)
+        in [-1, 1]."""
+        found = vae.encode(pixels).latent_dist
+        return found.mean, found.std
+
+    def normalisation(self, vae: Any) -> dict[str, float | list[float]]:
+        """How the VAE's latents become the denoiser's: (latents - shift_factor) * scaling_factor,
+        numbers or one for each channel; without a `shift_factor` it is 0."""
+        found = {"scaling_factor": vae.config.scaling_factor}
+        if shift := vae.config.get("shift_factor"):
+            found["shift_factor"] = shift
+        return found
 
     def load_pipeline(self, weights: str | Path | None, dtype: torch.dtype) -> Any:
         """The pipeline that draws, with the denoiser in the folder `weights` in place of its own.

@@ -18,7 +18,7 @@ from emaki.common.batching import filled
 from emaki.common.devices import device, dtype
 from emaki.common.files import replacing, sha256
 from emaki.common.progress import bar, tell
-from emaki.families import Family, find
+from emaki.families import Family, find, find_class
 from emaki.sampling.settings import Sampling
 
 READ = {".json", ".safetensors", ".txt"}  # what a pipeline is loaded from
@@ -44,8 +44,10 @@ def load_pipeline(
         pipeline.fuse_lora(lora_scale=lora_scale)
     pipeline.scheduler = family.make_scheduler(scheduler, pipeline.scheduler.config)
     pipeline.set_progress_bar_config(disable=True)
-    for part in (family.denoiser, "vae"):  # convolutions are a tenth to a fifth faster so
-        getattr(pipeline, part).to(memory_format=torch.channels_last)
+    for part in (family.denoiser, "vae"):
+        module = getattr(pipeline, part)
+        if all(weight.ndim < 5 for weight in module.parameters()):  # no convolutions of films
+            module.to(memory_format=torch.channels_last)  # these are a tenth to a fifth faster so
     return pipeline.to(device())
 
 
@@ -147,7 +149,7 @@ def _draw(pipeline: Any, batch: list[tuple[str, int]], sampling: Sampling) -> li
         [prompt for prompt, _ in full],
         generator=[torch.Generator("cpu").manual_seed(noise_seed(*pair)) for pair in full],
         num_inference_steps=sampling.steps,
-        guidance_scale=sampling.guidance_scale,
+        **find_class(type(pipeline).__name__).guide(sampling.guidance_scale, len(full)),
         height=sampling.resolution,
         width=sampling.resolution,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,8 +41,9 @@ class Batch:
         return [self._with(chunk) for chunk in chunks]
 
     def to(self, device: torch.device) -> Batch:
-        """The batch on `device`; the copy does not wait for the device."""
-        tensors = self._tensors()
+        """The batch on `device`, captions no longer than its longest; the copy does not wait for
+        the device."""
+        tensors = replace(self, conditions=_cut(self.conditions))._tensors()
         if device.type == "cuda":  # a copy from other memory would wait
             tensors = [tensor.pin_memory() for tensor in tensors]
         return self._with([tensor.to(device, non_blocking=True) for tensor in tensors])
@@ -86,8 +87,8 @@ class Latents:
         self.mean, self.std, self.captions, self.text = found
         self.folder, self.split = folder, split
         self.sizes = self._read_sizes() if sizes else None
-        self.scaling_factor = self.manifest["scaling_factor"]
-        self.shift_factor = self.manifest.get("shift_factor", 0.0)
+        self.scaling_factor = _by_channel(self.manifest["scaling_factor"])
+        self.shift_factor = _by_channel(self.manifest.get("shift_factor", 0.0))
 
     def __len__(self) -> int:
         return len(self.mean)
@@ -139,6 +140,20 @@ class ShardedTensor:
         views = [torch.as_tensor(view).expand(len(rows)).tolist() for view in views]
         places = zip(self.parts[rows].tolist(), self.rows[rows].tolist(), *views)
         return torch.stack([self.tensors[part][tuple(place)] for part, *place in places])
+
+
+def _by_channel(value: float | list[float]) -> float | torch.Tensor:
+    """A number for all channels of latents (..., C, H, W), or one for each."""
+    return torch.tensor(value).view(-1, 1, 1) if isinstance(value, list) else value
+
+
+def _cut(conditions: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Conditions of captions, cut to the longest of them where a mask says how long they are."""
+    if "mask" not in conditions:
+        return conditions
+    longest = int(conditions["mask"].sum(1).max())
+    ends = {name: conditions[name][:, :longest].contiguous() for name in ("embeddings", "mask")}
+    return conditions | ends
 
 
 # mean, std, captions and text of a split

@@ -57,11 +57,11 @@ def encode_dataset(
     for split in SPLITS:
         pictures = iterate(dataset, split, ["image"], SHARD)
         flips = 2 if random_flip and split == "train" else 1
-        found = encode(vae, pictures, len(texts[split]), resolution, flips, shards / split)
+        found = encode(family, vae, pictures, len(texts[split]), resolution, flips, shards / split)
         moments |= {f"{split}.{name}": tensor for name, tensor in found.items()}
         rows = [number[row["text"]] for row in texts[split]]
         moments[f"{split}.captions"] = torch.tensor(rows, dtype=torch.int64)
-    manifest |= scale(vae)
+    manifest |= family.normalisation(vae)
     with files.replacing(output) as folder:
         folder.mkdir()
         save_file(moments, folder / "moments.safetensors")
@@ -160,25 +160,15 @@ def make_shard_folder(output: Path, manifest: dict[str, Any]) -> Path:
 def load_vae(family: Family, resolution: int) -> Any:
     """The model's VAE in float32, ready to encode pictures of `resolution` pixels."""
     vae = family.load_vae()
-    if resolution % downscaling(vae):
-        raise UserError(f"--resolution {resolution} is no multiple of the VAE's {downscaling(vae)}")
+    if resolution % family.reduction():
+        raise UserError(
+            f"--resolution {resolution} is no multiple of the VAE's {family.reduction()}"
+        )
     return vae.to(device()).eval().requires_grad_(False)
 
 
-def scale(vae: Any) -> dict[str, float]:
-    """How its latents become the denoiser's: the factor and, where there is one, the shift."""
-    found = {"scaling_factor": vae.config.scaling_factor}
-    if shift := vae.config.get("shift_factor"):
-        found["shift_factor"] = shift
-    return found
-
-
-def downscaling(vae: Any) -> int:
-    """How many pixels wide a latent's pixel is."""
-    return 2 ** (len(vae.config.block_out_channels) - 1)
-
-
 def encode(
+    family: Family,
     vae: Any,
     pictures: Iterable[list[dict[str, Any]]],
     count: int,
@@ -201,34 +191,35 @@ def encode(
             continue
         data = [read_dataset_bytes(row) for row in rows]
         parts = [
-            encode_batch(vae, data[start : start + BATCH], resolution, flips)
+            encode_batch(family, vae, data[start : start + BATCH], resolution, flips)
             for start in range(0, len(data), BATCH)
         ]
         mean, std = (torch.cat(tensors) for tensors in zip(*parts))
         with files.replacing(paths[-1]) as temporary:
             save_file({"mean": mean, "std": std}, temporary)
-    loaded = [load_file(path) for path in paths] or [empty_moments(vae, resolution)]
+    loaded = [load_file(path) for path in paths] or [empty_moments(family, vae, resolution)]
     return {name: torch.cat([shard[name] for shard in loaded]) for name in ("mean", "std")}
 
 
-def empty_moments(vae: Any, resolution: int) -> dict[str, torch.Tensor]:
+@torch.no_grad()
+def empty_moments(family: Family, vae: Any, resolution: int) -> dict[str, torch.Tensor]:
     """The moments of a split without pictures."""
-    edge = resolution // downscaling(vae)
-    empty = torch.empty(0, 1, vae.config.latent_channels, edge, edge)
-    return {"mean": empty, "std": empty}
+    black = torch.zeros(1, 3, resolution, resolution, device=device())
+    moments = zip(("mean", "std"), family.encode_pictures(vae, black))
+    return {name: tensor[:0, None].cpu() for name, tensor in moments}
 
 
 @torch.no_grad()
 def encode_batch(
-    vae: Any, data: list[bytes], resolution: int, flips: int
+    family: Family, vae: Any, data: list[bytes], resolution: int, flips: int
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Mean and standard deviation (B, flips, C, H, W) of some pictures (bytes)."""
     pixels = torch.stack([to_pixels(picture, resolution) for picture in filled(data, BATCH)])
     views = [pixels, pixels.flip(3)][:flips]
-    found = [vae.encode(view.to(device())).latent_dist for view in views]
+    found = [family.encode_pictures(vae, view.to(device())) for view in views]
     mean, std = (
-        torch.stack([getattr(view, name).cpu()[: len(data)] for view in found], dim=1)
-        for name in ("mean", "std")
+        torch.stack([moment.cpu()[: len(data)] for moment in moments], dim=1)
+        for moments in zip(*found)
     )
     return mean, std
 

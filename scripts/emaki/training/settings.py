@@ -182,12 +182,12 @@ class HyperParameters(Settings):
     """Share of captions left empty, for classifier-free guidance."""
 
     uniform_timesteps: bool = False
-    """Draw the timesteps of flow matching uniformly, as diffusers' script of FLUX.1 does by
-    default, instead of logit-normally."""
+    """Draw the timesteps of flow matching uniformly, as diffusers' scripts of FLUX.1, Z-Image and
+    Qwen-Image do by default, instead of logit-normally."""
 
     resolution_shift: bool = False
     """Shift the timesteps of flow matching by `resolution`, as models whose scheduler has
-    `use_dynamic_shifting` (FLUX.1 dev) do when they draw."""
+    `use_dynamic_shifting` (FLUX.1 dev, Qwen-Image) do when they draw."""
 
     guidance_scale: Positive | None = None
     """The guidance scale that FLUX.1 dev is told in training; null: 3.5, as in diffusers' script.
