@@ -22,7 +22,7 @@ def main() -> None:
         "sentence": f"{found['sentence']} {found['advice']}".strip(),
     }
     with replacing(arguments.output) as temporary:
-        Path(temporary).write_text(digests.to_json(choice), "utf-8")
+        digests.write_json(temporary, choice)
 
 
 def parse_arguments() -> argparse.Namespace:

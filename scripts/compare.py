@@ -38,7 +38,7 @@ def main() -> None:
         plan, study.measures, scores, references, answers, study.evaluation.error
     )
     with replacing(arguments.output) as temporary:
-        temporary.write_text(digests.to_json(answers), "utf-8")
+        digests.write_json(temporary, answers)
 
 
 def parse_arguments() -> argparse.Namespace:

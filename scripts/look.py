@@ -32,7 +32,7 @@ def main() -> None:
         for experiment in files.look_scores(arguments.look)
     }
     with replacing(arguments.output) as temporary:
-        temporary.write_text(digests.to_json(found), "utf-8")
+        digests.write_json(temporary, found)
 
 
 def look(files: EvaluationFiles, experiment: str, number: int) -> list[dict[str, Any]]:

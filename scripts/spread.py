@@ -30,7 +30,7 @@ def main() -> None:
     found = find_spreads(files.recipes, files.study.measures, scores, references)
     rows = [{"kind": kind, **spread._asdict()} for kind, spread in found.items()]
     with replacing(arguments.output) as temporary:
-        temporary.write_text(digests.to_json({"spreads": rows}), "utf-8")
+        digests.write_json(temporary, {"spreads": rows})
 
 
 def parse_arguments() -> argparse.Namespace:

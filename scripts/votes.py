@@ -43,7 +43,7 @@ def main() -> None:
         scores,
     )
     with replacing(arguments.output) as temporary:
-        temporary.write_text(digests.to_json(found), encoding="utf-8")
+        digests.write_json(temporary, found)
 
 
 def parse_arguments() -> argparse.Namespace:

@@ -82,7 +82,7 @@ def write(
         notes = read_notes(parquet_files.read_schema(Path(images) / "metadata.parquet"))
         table = pa.Table.from_pylist(rows)
         about = dataset_card.describe(name, dataset, table, rejects, len(held_out), notes, chosen)
-        (stage / "card.json").write_text(digests.to_json(about), "utf-8")
+        digests.write_json(stage / "card.json", about)
         (stage / "README.md").write_text(dataset_card.to_markdown(about), "utf-8")
         shown = contact_sheet.choose(rows)
         contact_sheet.draw([(folder / row["file"], row["text"]) for row in shown]).save(
@@ -170,7 +170,7 @@ def write_data(name: str, parts: Mapping[str, list[Row]], images: str | Path, fo
         else:
             _write_part(rows, images, path, f"{name} {part}")
     content = {part: sha256(folder / "data" / f"{part}.parquet") for part in SPLITS}
-    (folder / "content.json").write_text(digests.to_json(content), "utf-8")
+    digests.write_json(folder / "content.json", content)
 
 
 def _write_part(rows, images, path, label):

@@ -102,7 +102,7 @@ def gather_latents(dataset: str | Path, shards: list[str], output: str | Path) -
     with replacing(output / "index.parquet") as temporary:
         parquet_files.write(table, temporary)
     with replacing(output / "manifest.json") as temporary:
-        temporary.write_text(digests.to_json(manifest), "utf-8")
+        digests.write_json(temporary, manifest)
 
 
 def gather_references(

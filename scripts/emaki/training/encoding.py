@@ -71,7 +71,7 @@ def encode_dataset(
         write_index(folder / "index.parquet", texts, number, lengths, longest, sizes)
         for name in ("moments.safetensors", "text.safetensors"):
             manifest[name] = files.sha256(folder / name)
-        (folder / "manifest.json").write_text(digests.to_json(manifest), "utf-8")
+        digests.write_json(folder / "manifest.json", manifest)
     shutil.rmtree(shards)
 
 

@@ -44,7 +44,7 @@ def merge(model: str | Path, tuned: str | Path, alpha: float, output: str | Path
             shutil.copy((tuned / name).with_name("config.json"), (folder / name).parent)
         written = sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
         about = {"alpha": alpha, "files": {str(name): sha256(folder / name) for name in written}}
-        (folder / "merge.json").write_text(digests.to_json(about), "utf-8")
+        digests.write_json(folder / "merge.json", about)
 
 
 def _merge_files(base: Path, tuned: Path, alpha: float, output: Path) -> None:

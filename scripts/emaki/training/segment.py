@@ -179,4 +179,4 @@ def _write_checkpoint(segment: Segment, trainer: Trainer) -> None:
             "kinds": kinds,
             "weights": weights,
         }
-        (folder / "checkpoint.json").write_text(digests.to_json(about), "utf-8")
+        digests.write_json(folder / "checkpoint.json", about)

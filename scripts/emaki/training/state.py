@@ -49,7 +49,7 @@ def save(folder: str | Path, trainer: Trainer, step: int, made_with: dict[str, A
         temporary.mkdir()
         save_file({k: v.contiguous() for k, v in tensors.items()}, temporary / FILE)
         about["files"] = {FILE: sha256(temporary / FILE)}
-        (temporary / "state.json").write_text(digests.to_json(about), "utf-8")
+        digests.write_json(temporary / "state.json", about)
 
 
 def read(folder: str | Path) -> dict[str, Any]:
