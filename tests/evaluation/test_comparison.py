@@ -11,9 +11,11 @@ import study
 
 from emaki.common.errors import UserError
 from emaki.config.comparisons import comparisons, grids, plans
+from emaki.evaluation.answers import _clause
 from emaki.evaluation.calibration import find_margins, read_calibration
 from emaki.evaluation.comparison import compare, judge, read_reference, read_scores, undecided
 from emaki.evaluation.measures import KIND
+from emaki.evaluation.metrics import metrics_of
 from emaki.workflow.evaluation_files import EvaluationFiles
 
 
@@ -99,9 +101,8 @@ def test_a_merge_is_judged_against_the_whole_fine_tune(made):
     assert pairs[0]["metrics"]["unrelated_clip_score"]["verdict"] == "better"
     (found,) = answers(made, "full")["scales"]
     assert found["sentence"] == (
-        "At alpha 0.25 and 0.5 instead of 1, full: the prompts are followed better at"
-        " 0.25 and 0.5; likeness to the real pictures is better at 0.25 and 0.5; unrelated"
-        " prompts come out better at 0.25 and 0.5."
+        "At alpha 0.25 and 0.5 instead of 1, full: the prompts are followed better; likeness to"
+        " the real pictures is better; unrelated prompts come out better."
     )
 
 
@@ -381,3 +382,13 @@ def test_only_claimed_measures_judge_what_an_experiment_is_not_about(made):
     shares = [share for pair in pairs for share in pair.get("errors", {}).values()]
     assert len(shares) == 3 * 3 + 2
     assert sum(shares) == pytest.approx(0.05)
+
+
+def test_what_is_open_is_said_last_so_that_its_whether_takes_nothing_with_it():
+    entries = {"clip_score": {"type": "clip-score", "model": "clip"}, "kid": {"type": "kid"}}
+    metrics = metrics_of({name: KIND.read(entry) for name, entry in entries.items()})
+    verdicts = {"domain_clip_score": "not decided yet", "domain_kid": "better"}
+    assert _clause({"fewest": 128}, metrics, "domain", verdicts, 2) == (
+        "their pictures look more like the real pictures, and do not tell yet whether they follow"
+        " the prompts better or worse"
+    )

@@ -94,7 +94,7 @@ def test_nothing_better_is_the_baseline(made):
     assert found["take"] == found["baseline"] == "base/tiny"
     assert not any(one["front"] or one["clear"] for one in found["candidates"])
     assert found["sentence"] == (
-        "Take tiny: none of 5 models is clearly better than it (follows its prompts)."
+        "Take tiny: none of 5 models is clearly better than it by “follows its prompts”."
     )
 
 

@@ -46,8 +46,8 @@ def test_the_setting_that_matters_is_told_and_the_other_is_not(made):
     assert "trained once, so this speaks of these runs" in " ".join(page.split())
     assert "rate fast with decay strong" in page
     assert (
-        "Makes a difference: rate fast instead of slow (follows its prompts better, looks like the"
-        " real pictures better). Makes none: decay strong instead of none." in page
+        "With rate fast instead of slow, the prompts are followed better and likeness to the real"
+        " pictures is better; decay strong instead of none makes no difference." in page
     )
 
 

@@ -72,8 +72,8 @@ def test_the_index_has_a_sentence_pictures_and_the_claims_of_each_entry(place):
     assert first.count("<img") == 2
     told = " ".join(re.sub(r"<[^>]+>", " ", first).split())
     assert told.endswith(
-        "better A LoRA, 1 Follows its prompts and looks like the real pictures: better than tiny;"
-        " keeps unrelated prompts: the same as tiny. 0 of 1 claim reproduced"
+        "better A LoRA, 1 Against tiny, its pictures follow the prompts better and look more like"
+        " the real pictures, and unrelated prompts come out just as well. 0 of 1 claim reproduced"
     )
     assert '<section class="experiment"' not in text
     assert "copy <code>report.html</code>, <code>report/</code>" in text

@@ -21,7 +21,7 @@ from emaki.config.settings import Claim
 from emaki.costs import timings as taken
 from emaki.evaluation.measures import KIND
 from emaki.evaluation.metrics import metrics_of
-from emaki.report import charts, claims, curves, recommended, summary
+from emaki.report import charts, claims, curves, recommended, sentences
 from emaki.report import page as page_of
 from emaki.training.settings import Start
 from emaki.workflow import accepting
@@ -167,15 +167,17 @@ def test_the_first_screen_says_each_entry_in_one_sentence(page):
     head = page[page.index('<ol class="sentences">') : page.index("</ol>")]
     told = [" ".join(re.sub(r"<[^>]+>", " ", item).split()) for item in head.split("</li>")[:-1]]
     assert told == [
-        "better A LoRA Follows its prompts and looks like the real pictures: better than tiny;"
-        " keeps unrelated prompts: the same as tiny. 0 of 1 claim reproduced",
-        "mixed Rank &lt;64&gt; &amp; more Follows its prompts and looks like the real pictures:"
-        " better than tiny, the same as lora-r4; keeps unrelated prompts: the same as tiny and"
-        " lora-r4. 1 of 4 claims reproduced, 3 not decided",
-        "worse Full Follows its prompts, looks like the real pictures and keeps unrelated prompts:"
-        " worse than tiny. 3 of 3 claims reproduced",
-        "better Merging At alpha 0.25 instead of 1, follows its prompts: better; looks like the"
-        " real pictures: better; keeps unrelated prompts: better.",
+        "better A LoRA Against tiny, its pictures follow the prompts better and look more like the"
+        " real pictures, and unrelated prompts come out just as well. 0 of 1 claim reproduced",
+        "mixed Rank &lt;64&gt; &amp; more Against tiny, its pictures follow the prompts better and"
+        " look more like the real pictures, and unrelated prompts come out just as well; against"
+        " lora-r4, its pictures follow the prompts just as well and look just as much like the real"
+        " pictures, and unrelated prompts come out just as well. 1 of 4 claims reproduced, 3 not"
+        " decided",
+        "worse Full Against tiny, its pictures follow the prompts worse and look less like the real"
+        " pictures, and unrelated prompts come out worse. 3 of 3 claims reproduced",
+        "better Merging At alpha 0.25 instead of 1, its pictures follow the prompts better and look"
+        " more like the real pictures, and unrelated prompts come out better.",
     ]
 
 
@@ -186,22 +188,43 @@ def pair(verdict, baseline="tiny"):
 @pytest.mark.parametrize(
     ("pairs", "text"),
     [
-        ([pair("not decided yet")], "Not decided yet: looks like the real pictures."),
-        ([pair(None)], "No measure gives a verdict."),
+        ([pair("not decided yet")], "Against tiny, nothing is decided yet."),
+        ([pair(None)], "Against tiny, no measure gives a verdict."),
         (
-            [pair("better"), pair("not decided yet", "other")],
-            "Looks like the real pictures: better than tiny, not decided against other.",
+            [pair("better"), pair("better", "more"), pair("not decided yet", "other")],
+            "Against tiny and more, its pictures look more like the real pictures; against other,"
+            " nothing is decided yet.",
         ),
         (
             [pair("better"), pair("better"), pair("not decided yet"), pair("worse", "other")],
-            "Looks like the real pictures: 2 better and 1 not decided against tiny, 1 worse"
-            " against other.",
+            "Of 3 models against tiny: “looks like the real pictures” 2 better and 1 not decided"
+            " yet; of 1 model against other: “looks like the real pictures” 1 worse.",
         ),
     ],
 )
 def test_a_sentence_is_short(pairs, text):
     metrics = metrics_of({"kid": KIND.read({"type": "kid"})})
-    assert summary.in_short(metrics, pairs) == text
+    assert sentences.of_comparisons(metrics, pairs) == text
+
+
+def test_a_sentence_says_what_stands_against_what_and_what_is_open():
+    measures = {"clip_score": {"type": "clip-score", "model": "clip"}, "kid": {"type": "kid"}}
+    metrics = metrics_of({name: KIND.read(entry) for name, entry in measures.items()})
+    found = {"domain_clip_score": "better", "domain_kid": "not decided yet"}
+    found |= {"unrelated_clip_score": "worse"}
+    told = {name: {"verdict": verdict} for name, verdict in found.items()}
+    assert sentences.of_comparisons(metrics, [{"name": "tiny", "metrics": told}]) == (
+        "Against tiny, its pictures follow the prompts better, but unrelated prompts come out worse"
+        " (not decided yet: “looks like the real pictures”)."
+    )
+    by_scale = {"domain_kid": {"the same": [0.25], "worse": [0.5]}}
+    by_scale |= {"domain_clip_score": {"better": [0.25, 0.5]}}
+    scales = [{"word": "alpha", "scales": [0.25, 0.5], "metrics": by_scale}]
+    assert sentences.of_scales(metrics, scales) == (
+        "At alpha 0.25 instead of 1, its pictures look just as much like the real pictures and"
+        " follow the prompts better; at alpha 0.5 instead of 1, its pictures look less like the"
+        " real pictures and follow the prompts better."
+    )
 
 
 def test_the_contents_say_the_verdict_in_words(page):

@@ -155,7 +155,12 @@ def _clause(plan, metrics, role, verdicts, models):
         return NO_MEASURE[role]
     if TOO_FEW in own.values():  # they have the same prompts
         return NOTHING_TOLD[role].format(plan["fewest"])
-    told = listed([metrics[name].texts.phrases[verdict] for name, verdict in own.items()])
+    decided, unknown = (
+        [metrics[n].texts.phrases[v] for n, v in own.items() if (v == UNDECIDED) == is_open]
+        for is_open in (False, True)
+    )
+    # "whether ..." would take what stands after it for its own
+    told = ", and ".join([*([listed(decided)] if decided else []), *unknown])
     its = "its" if models == 1 else "their"
     return f"{its} pictures {told}" if role == "domain" else told
 
@@ -166,13 +171,15 @@ def _scales_sentence(metrics, entry, nothing):
     if nothing:
         return f"{start}: {nothing}."
     said = [
-        f"{metrics[name].texts.subject} {verdict} at {_numbers(values)}"
+        f"{metrics[name].texts.subject} {verdict}"
+        + (f" at {_numbers(values)}" if len(verdicts) > 1 else "")
         for name, verdicts in entry["metrics"].items()
         for verdict, values in verdicts.items()
         if verdict != UNDECIDED
     ]
     open_ = [
-        f"{metrics[name].texts.title.lower()} at {_numbers(verdicts[UNDECIDED])}"
+        f"“{lower(metrics[name].texts.title)}”"
+        + (f" at {_numbers(verdicts[UNDECIDED])}" if len(verdicts) > 1 else "")
         for name, verdicts in entry["metrics"].items()
         if UNDECIDED in verdicts
     ]
@@ -182,6 +189,11 @@ def _scales_sentence(metrics, entry, nothing):
 
 def _numbers(values):
     return listed([f"{value:g}" for value in values])
+
+
+def lower(text: str) -> str:
+    """A text within a sentence: its first letter is small."""
+    return f"{text[0].lower()}{text[1:]}"
 
 
 def listed(words: Sequence[str]) -> str:

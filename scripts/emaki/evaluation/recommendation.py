@@ -198,7 +198,7 @@ def _sentence(plan, metrics, found) -> str:
     if one is None:
         title = metrics[found["gain"]].texts.title.lower()
         them = "the one model that was drawn is not" if count == 1 else f"none of {count} models is"
-        return f"Take {base}: {them} clearly better than it ({title})."
+        return f"Take {base}: {them} clearly better than it by “{title}”."
     label, better = plan["variants"][found["take"]]["label"], metrics[found["gain"]].texts.phrases
     among = f"of {count} models it is surest that " if count > 1 else ""
     kept = _kept(metrics, found, one)

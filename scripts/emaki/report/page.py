@@ -34,6 +34,7 @@ from emaki.report import (
     memorised,
     preferences,
     recommended,
+    sentences,
     summary,
 )
 
@@ -265,10 +266,10 @@ def _experiment(study, metrics, name, answers, grids, losses, timings):
     if asked_by:
         families["headline"] = []
         verdicts = [summary.of_scale(pair) for pair in families["scale"]]
-        sentence = summary.scales_in_short(metrics, answers["scales"])
+        sentence = sentences.of_scales(metrics, answers["scales"])
     else:
         verdicts = [pair["verdict"] for pair in families["headline"]]
-        sentence = summary.in_short(metrics, families["headline"])
+        sentence = sentences.of_comparisons(metrics, families["headline"])
     return {
         "name": name,
         **{key: getattr(entry, key) for key in ENTRY_TEXTS},
@@ -279,7 +280,7 @@ def _experiment(study, metrics, name, answers, grids, losses, timings):
         "judged": _judged(metrics, families),
         "asked_by": asked_by,
         "verdict": summary.together(verdicts),
-        "sentence": summary.causes(metrics, answers["effects"]) or sentence,
+        "sentence": sentences.of_effects(metrics, answers["effects"]) or sentence,
         "forgetting": summary.forgetting(families["headline"], metrics),
         "summary": summary.rows(families["headline"], answers["scales"]),
         "answers": [] if asked_by else answers["answers"],

@@ -1,15 +1,13 @@
 """The summary at the head of the page: many verdicts in few words."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from emaki.evaluation.answers import one_verdict
 from emaki.evaluation.metrics import Metric
-from emaki.evaluation.words import BETTER, SAME, UNDECIDED, WORSE
 from emaki.report import charts
 from emaki.report.charts import CLASSES, NO_VERDICT
 
-THAN = {BETTER: "better than", WORSE: "worse than", SAME: "the same as"}
 Answers = dict[str, Any]
 """What scripts/compare.py writes of an experiment."""
 Pair = dict[str, Any]
@@ -80,99 +78,6 @@ def together(verdicts: Iterable[str]) -> str:
 def of_scale(pair: Pair) -> str:
     """One verdict on another scale from all measures: what it keeps and what it brings back."""
     return one_verdict(metric["verdict"] for metric in pair["metrics"].values())
-
-
-def in_short(metrics: Mapping[str, Metric], pairs: Sequence[Pair]) -> str:
-    """What came out of an experiment in one short sentence.
-
-    `pairs` are the comparisons that answer it: those with baselines. What measures say alike is
-    said once, and last by which of those that judge the domain nothing is decided.
-    """
-    said: dict[str, list[str]] = {}
-    undecided = []
-    for name, metric in metrics.items():
-        by_baseline: dict[str, list[str]] = {}
-        for pair in pairs:
-            if verdict := pair["metrics"].get(name, {}).get("verdict"):
-                by_baseline.setdefault(pair["name"], []).append(verdict)
-        if any(verdict in THAN for verdicts in by_baseline.values() for verdict in verdicts):
-            said.setdefault(_against(by_baseline), []).append(_lower(metric.texts.title))
-        elif by_baseline and metric.role == "domain":
-            undecided.append(_lower(metric.texts.title))
-    clauses = [f"{_joined(titles)}: {against}" for against, titles in said.items()]
-    clauses += [f"not decided yet: {_joined(undecided)}"] if undecided else []
-    return _as_sentence(clauses or ["no measure gives a verdict"])
-
-
-def scales_in_short(metrics: Mapping[str, Metric], scales: Iterable[Mapping[str, Any]]) -> str:
-    """The same of an experiment that is answered by other scales, as its answers have them."""
-    said = []
-    for entry in scales:
-        own = []
-        for name, verdicts in entry["metrics"].items():
-            told = {verdict: at for verdict, at in verdicts.items() if verdict in THAN}
-            if told:
-                alike = len(verdicts) == 1
-                words = [v if alike else f"{v} at {_listed(at)}" for v, at in told.items()]
-                own.append(f"{_lower(metrics[name].texts.title)}: {_joined(words)}")
-        if own:
-            at = f"at {entry['word']} {_listed(entry['scales'])} instead of 1"
-            said.append(f"{at}, {'; '.join(own)}")
-    return _as_sentence(said or ["nothing is decided yet"])
-
-
-def _against(by_baseline):
-    """ "worse than a and b, the same as c"; of several models how many are what."""
-    if any(len(verdicts) > 1 for verdicts in by_baseline.values()):
-        return ", ".join(
-            f"{_counted(verdicts)} against {baseline}" for baseline, verdicts in by_baseline.items()
-        )
-    found: dict[str, list[str]] = {}
-    for baseline, (verdict,) in by_baseline.items():
-        found.setdefault(THAN.get(verdict, "not decided against"), []).append(baseline)
-    return ", ".join(f"{than} {_joined(baselines)}" for than, baselines in found.items())
-
-
-def _counted(verdicts):
-    """ "3 better and 1 not decided"."""
-    words = {verdict: verdict for verdict in THAN} | {UNDECIDED: "not decided"}
-    return _joined([f"{verdicts.count(v)} {word}" for v, word in words.items() if v in verdicts])
-
-
-def _as_sentence(said):
-    text = "; ".join(said)
-    return f"{text[0].upper()}{text[1:]}."
-
-
-def _lower(text):
-    return f"{text[0].lower()}{text[1:]}"
-
-
-def _joined(words):
-    *first, last = words
-    return f"{', '.join(first)} and {last}" if first else last
-
-
-def causes(metrics: Mapping[str, Metric], effects: Iterable[dict[str, Any]]) -> str:
-    """What the settings of a matrix do, in one sentence; empty where there is no matrix."""
-    said: list[str] = []
-    none: list[str] = []
-    open_: list[str] = []
-    for effect in effects:
-        if len(effect["axes"]) > 1:
-            continue
-        what = f"{effect['what']} instead of {effect['against'].rpartition(' ')[2]}"
-        verdicts = {n: found["verdict"] for n, found in effect["metrics"].items()}
-        clear = {n: v for n, v in verdicts.items() if v in (BETTER, WORSE)}
-        titles = [f"{metrics[n].texts.title.lower()} {v}" for n, v in clear.items()]
-        if clear:
-            said.append(f"{what} ({', '.join(titles)})")
-        else:
-            (open_ if UNDECIDED in verdicts.values() else none).append(what)
-    parts = [f"makes a difference: {'; '.join(said)}"] if said else []
-    parts += [f"makes none: {', '.join(none)}"] if none else []
-    parts += [f"not decided yet: {', '.join(open_)}"] if open_ else []
-    return f"{'. '.join(part[0].upper() + part[1:] for part in parts)}." if parts else ""
 
 
 def rows(pairs: Iterable[Pair], scales: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
