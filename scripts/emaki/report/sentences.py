@@ -109,7 +109,7 @@ def _told(metrics, verdicts):
 
 def _is_contrast(metrics, verdicts):
     """Whether unrelated prompts come out against what the domain's do."""
-    said = {"domain": set(), "unrelated": set()}
+    said: dict[str, set[str]] = {"domain": set(), "unrelated": set()}
     for name, verdict in verdicts.items():
         said[metrics[name].role].add(verdict)
     return any(
