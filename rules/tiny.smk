@@ -197,7 +197,7 @@ rule tiny_card:
     conda:
         "../envs/training.yaml"
     params:
-        settings=as_json(TINY),
+        settings=lambda w: as_json(TINY),  # the phrases of attributes have braces
         sampling=as_json(tiny_models.sampling.model_dump()),
         made=lambda w, input: str(Path(input.vae).parent),
     shell:
