@@ -7,6 +7,7 @@ import os
 import resource
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,19 @@ def test_a_model_by_commit_once_for_all(hub, model):
     hub.log.clear()
     assert model(commit)[0].returncode == 0
     assert not [path for _, path, _ in hub.log if "/resolve/" in path]
+
+
+def test_two_clones_bring_one_model_at_once_through_one_cache(hub, fetch, tmp_path):
+    large = os.urandom(24 << 20)
+    commit = hub.add(REPO, files() | {FILES[1]: large})
+    folders = [tmp_path / "first/model", tmp_path / "second/model"]
+    where = ["--repo", REPO, "--revision", commit, "--files", *FILES, "--folder"]
+    with ThreadPoolExecutor() as pool:
+        for done in pool.map(lambda folder: fetch(*where, folder), folders):
+            assert done.returncode == 0, done.stderr
+    for folder in folders:
+        assert (folder / FILES[1]).read_bytes() == large
+    assert len({(folder / FILES[1]).resolve() for folder in folders}) == 1
 
 
 def test_a_dropped_connection_is_resumed_where_it_broke(hub, model):
