@@ -433,10 +433,11 @@ def test_claims_are_answered_with_their_evidence(page):
         return " ".join(unescape(text).split())
 
     assert told("lora").startswith(
-        "not reproduced No clear benefit Claimed: not better. Follows its prompts, lora-r4, 60"
-        " steps against tiny: better, +6.1 (+5.8 to +6.3); 128 prompts; better on 100%."
+        "not reproduced No clear benefit Claimed: not better. Measured: better. Follows its"
+        " prompts, lora-r4, 60 steps against tiny: +6.1 (+5.8 to +6.3); 128 prompts; better on"
+        " 100%."
     )
-    path = "full, 60 steps against full, 20 steps: worse"
+    path = "Measured: worse. Follows its prompts, full, 60 steps against full, 20 steps: −"
     assert path in told("full")
     assert re.search(r"CLIPScore at 20, 40, 60 steps 58\.\d, 56\.\d, 54\.\d\.", told("full"))
     rank = told("rank")

@@ -236,7 +236,7 @@ def grids(study: Study, experiment: str) -> dict[str, dict[str, Any]]:
             found[f"{stem}-{word}s"] = title, _after(base, labels), 1
         final[max(steps, key=steps.__getitem__)] = name
     if len(final) > 1:
-        found["runs"] = "the runs side by side", _after(base, final), 1
+        found["runs"] = "The runs side by side", _after(base, final), 1
     prompts = entry.prompts.by_role()
     rows = [[prompts[role], count] for role, count in GRID_ROWS.items() if role in prompts]
     return {

@@ -28,6 +28,11 @@ CLASSES = {
 }
 
 
+def colour_class(number: int) -> str:
+    """The classes of the colour of a run: after six they come again, with dashes."""
+    return f"c{number % 6}" + (" again" if number >= 6 else "")
+
+
 def number(value: float | None, digits: int = 3) -> str:
     """A number for people: `digits` significant digits at least, thin spaces, a true minus."""
     if value is None:
@@ -156,8 +161,8 @@ def lines(
     drawn = [
         *_ground(y_of, better),
         *_axes(x_of, y_of, _x_ticks(xs), y_ticks, x_label),
-        *(_zero(y_of, zero) if zero else []),
         *(shape for one in series for shape in _series(one, x_of, y_of)),
+        *(_zero(y_of, zero) if zero else []),
     ]
     return Markup(  # noqa: S704 - numbers, and texts that are escaped
         f'<svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img">'
@@ -207,7 +212,8 @@ def _dot(point, x_of, y_of):
     """A model of `front`, with a ring and its intervals where it is taken."""
     (x, *x_range), (y, *y_range) = point["x"], point["y"]
     kind = " ".join(name for name in ("front", "taken") if point[name])
-    yield f'<g class="dot-of c{point["colour"] % 6} {kind}"><title>{escape(point["label"])}</title>'
+    classes = f"dot-of {colour_class(point['colour'])} {kind}"
+    yield f'<g class="{classes}"><title>{escape(point["label"])}</title>'
     if point["taken"] and None not in (*x_range, *y_range):
         yield _line("range", x_of(x_range[0]), y_of(y), x_of(x_range[1]), y_of(y))
         yield _line("range", x_of(x), y_of(y_range[0]), x_of(x), y_of(y_range[1]))
@@ -291,7 +297,7 @@ def _zero(y_of, name):
 
 
 def _series(one, x_of, y_of):
-    yield f'<g class="series c{one["colour"] % 6} {one["style"]}">'
+    yield f'<g class="series {colour_class(one["colour"])} {one["style"]}">'
     for x, _, low, high in one["points"]:
         if low is not None and low != high:
             yield _line("range", x_of(x), y_of(low), x_of(x), y_of(high))

@@ -195,6 +195,7 @@ def _environment(seconds):
         "percent": "{:.0%}".format,
         "duration": charts.duration,
         "value": _value,
+        "colour_class": charts.colour_class,
         "verdict": lambda said: said or charts.NO_VERDICT,
         "verdict_class": lambda said: charts.CLASSES[said or charts.NO_VERDICT],
         "explanation": explanation,
