@@ -8,7 +8,7 @@ from safetensors.torch import load_file
 
 from emaki.common import weight_files
 from emaki.common.errors import UserError
-from emaki.training import loop, lora, settings
+from emaki.training import loop, lora, models, settings
 
 
 def a_trainer(run, model, latents):
@@ -49,6 +49,9 @@ def test_lora_of_a_bf16_run_is_trained_and_saved_in_fp32(tmp_path, model, latent
     assert {p.dtype for p in trainer.parameters.values()} == {torch.float32}
     frozen = [p for p in trainer.modules["unet"].parameters() if not p.requires_grad]
     assert {p.dtype for p in frozen} == {torch.bfloat16}
+    # and was never larger on the device
+    alone = models.load_denoiser(trainer.family, trainer.run, trainer.device)
+    assert {p.dtype for p in alone.parameters()} == {torch.bfloat16}
     loop.train(trainer, 0, 1, "lora")
     loop.save_weights(trainer, tmp_path)
     tensors = load_file(tmp_path / "raw" / weight_files.LORA)

@@ -3,7 +3,7 @@
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -90,17 +90,25 @@ def find_weights(
 
 
 def load_weights(
-    family: Family, start: str | Start, like: Mapping[str, torch.Tensor]
+    family: Family,
+    start: str | Start,
+    like: Mapping[str, torch.Tensor],
+    frozen: Collection[str] = (),
+    precision: torch.dtype = torch.float32,
 ) -> dict[str, torch.Tensor]:
-    """The denoiser's weights (name: tensor) in float32, from the files that `start` means.
+    """The denoiser's weights (name: tensor) in float32, but those in `frozen` in a `precision` of
+    their own, from the files that `start` means.
 
     Raises UserError where their names and shapes are not those of `like` (name: tensor).
     """
     from safetensors.torch import load_file
 
     parts = find_weights(family, start)
-    loaded = (load_file(part) for part in parts)
-    weights = {name: tensor.float() for part in loaded for name, tensor in part.items()}
+    weights = {
+        name: tensor.to(precision if name in frozen else torch.float32)
+        for part in parts
+        for name, tensor in load_file(part).items()
+    }
     ours, theirs = ({n: t.shape for n, t in some.items()} for some in (like, weights))
     if ours != theirs:
         name = min(n for n in ours.keys() | theirs.keys() if ours.get(n) != theirs.get(n))
@@ -114,10 +122,14 @@ def start_of_denoiser(run: HyperParameters) -> str | Start:
 
 
 def load_denoiser(family: Family, run: HyperParameters, device: torch.device) -> Any:
-    """The denoiser in training mode on the device, in float32, no parameter frozen."""
+    """The denoiser in training mode on the device, no parameter frozen: in float32, or in the
+    run's precision as what a LoRA is put on, which may not fit a GPU otherwise."""
     with torch.device("meta"):
         denoiser = family.make_denoiser()
-    weights = load_weights(family, start_of_denoiser(run), denoiser.state_dict())
+    frozen = dict(denoiser.named_parameters()) if run.method == "lora" else {}
+    weights = load_weights(
+        family, start_of_denoiser(run), denoiser.state_dict(), frozen, dtype(run.mixed_precision)
+    )
     denoiser.load_state_dict(weights, strict=True, assign=True)
     denoiser.to(device).train().requires_grad_(True)
     if run.gradient_checkpointing:
