@@ -154,7 +154,7 @@ rule report:
         "../envs/report.yaml"
     shell:
         # It reads timings too. They are no input: results that came without would be made again.
-        "python scripts/jobs/run.py --log {log} {input.script} --study {input.config:q}"
+        'python scripts/jobs/run.py --log {log} {input.script} --study "$EMAKI_STUDY"'
         " --output {output.index:q}"
 
 

@@ -8,7 +8,7 @@ import argparse
 import shutil
 from pathlib import Path
 
-from emaki.common import digests
+from emaki.common import digests, png_files
 from emaki.common.errors import friendly
 from emaki.common.files import replacing
 from emaki.config import read_saved
@@ -34,7 +34,8 @@ def main() -> None:
         for path in best.grids(arguments.experiment):
             pictures.append(f"pictures/{Path(path).name}")
             (folder / "pictures").mkdir(exist_ok=True)
-            shutil.copyfile(path, folder / pictures[-1])
+            with png_files.opened(path):
+                shutil.copyfile(path, folder / pictures[-1])
         card = write_card(
             study,
             arguments.experiment,

@@ -1,11 +1,15 @@
 """Tables between jobs: Parquet for everybody, and no damage to one is overlooked."""
 
+import shutil
+from pathlib import Path
+
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from emaki.common import parquet_files
 from emaki.common.errors import UserError
+from emaki.common.files import replacing
 
 SCHEMA = pa.schema([("prompt", pa.string()), ("value", pa.float64())], {"notes": "by hand"})
 TABLE = pa.table([[f"a picture of {n}" for n in range(12)], [n / 7 for n in range(12)]], SCHEMA)
@@ -46,6 +50,27 @@ def test_no_flipped_bit_changes_what_is_read(path):
     assert len(errors) > 0.8 * len(whole)  # the others are in what says where the digest is
     assert {error.partition(" (")[0] for error in errors} == {f"{path} is damaged"}
     assert all("delete it and give the same command again" in error for error in errors)
+
+
+def test_another_file_in_the_place_of_one_is_noticed_within_a_study(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    own, other = (Path(f"results/small/scores/{name}/0000-0032.parquet") for name in ("a", "b"))
+    for path in (own, other):
+        with replacing(path) as temporary:
+            parquet_files.write(TABLE, temporary)
+        assert parquet_files.read(path).equals(TABLE)
+    shutil.copy(other, "mine.parquet")
+    assert parquet_files.read("mine.parquet").equals(TABLE)
+    shutil.copy(other, own)
+    name = r"0000-0032\.parquet"
+    told = f"scores/a/{name} is damaged, it is a copy of scores/b/{name}: delete"
+    for read in (parquet_files.read, parquet_files.read_schema, parquet_files.ParquetFile):
+        with pytest.raises(UserError, match=told):
+            read(own)
+    whole = own.read_bytes()
+    own.write_bytes(whole.replace(b"scores/b", b"scores/a"))
+    with pytest.raises(UserError, match=r"parquet is damaged \(its footer is not"):
+        parquet_files.read(own)
 
 
 @pytest.mark.parametrize("kept", [0, 1, 7, 400, -1])

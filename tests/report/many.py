@@ -12,6 +12,7 @@ import zlib
 from pathlib import Path
 
 from emaki.common import digests
+from emaki.common.png_files import PLACE
 from emaki.config import read_saved
 from emaki.config.settings import Study
 from emaki.report.grids import TEXT_CHUNK
@@ -39,8 +40,7 @@ def multiply(folder: Path, place: Path, count: int) -> Study:
             "title": f"{written['experiments'][name]['title']}, {copy + 1}"
         }
         answers = digests.read_json(folder / f"experiments/{name}.json")
-        about = digests.to_json(rename.all(answers))
-        (target / f"experiments/{name}-{copy:03d}.json").write_text(about)
+        digests.write_json(target / f"experiments/{name}-{copy:03d}.json", rename.all(answers))
         for grid in (folder / "grids" / name).iterdir():
             again = target / f"grids/{name}-{copy:03d}" / rename.file(grid.name)
             again.parent.mkdir(parents=True, exist_ok=True)
@@ -87,16 +87,18 @@ def link_files(folder, target, rename):
 
 
 def with_other_layout(png, rename):
-    """The bytes of a grid's PNG with the names of variants in it changed."""
+    """The bytes of a grid's PNG with the names of variants in it changed, and without its place."""
     found, at = [png[:8]], 8
     while at < len(png):
         (length,) = struct.unpack(">I", png[at : at + 4])
         kind, data = png[at + 4 : at + 8], png[at + 8 : at + 8 + length]
-        if kind == b"iTXt" and data.startswith(TEXT_CHUNK.encode()):
+        at += 12 + length
+        if kind == b"iTXt" and data.startswith(f"{PLACE}\0".encode()):
+            continue
+        if kind == b"iTXt" and data.startswith(f"{TEXT_CHUNK}\0".encode()):
             head, _, text = data.partition(b"\0\0\0\0\0")  # no compression, language or translation
             layout = rename.all(json.loads(text))
             data = head + b"\0\0\0\0\0" + json.dumps(layout, ensure_ascii=False).encode()
         body = kind + data
         found.append(struct.pack(">I", len(data)) + body + struct.pack(">I", zlib.crc32(body)))
-        at += 12 + length
     return b"".join(found)

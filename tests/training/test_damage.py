@@ -73,6 +73,14 @@ def test_damaged_weights_are_not_drawn_with(run, train):  # noqa: F811
     digests.check_weights(weights / "raw")
 
 
+def test_weights_that_are_missing_are_named(train):  # noqa: F811
+    folder, _ = train("run", LORA, 0, 1)
+    (folder / "weights/raw" / weight_files.LORA).unlink()
+    told = rf"{weight_files.LORA} is missing: delete {folder / 'weights'} and give the same command"
+    with pytest.raises(UserError, match=told):
+        digests.check_weights(folder / "weights/raw")
+
+
 def test_damaged_weights_are_neither_merged_nor_started_from(train, model, tmp_path):  # noqa: F811
     folder, _ = train("run", FULL, 0, 1)
     tuned = folder / "weights/raw"

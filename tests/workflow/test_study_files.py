@@ -3,6 +3,7 @@
 import copy
 import json
 import re
+from pathlib import Path
 
 import pytest
 
@@ -401,6 +402,8 @@ def test_jobs_read_the_study_that_snakemake_has_read(study, tmp_path):
     assert keep_study(study.replace(machine=Machine(gpu="A100")), tmp_path) == path
     assert keep_study(study.replace(study="other"), tmp_path) != path
     assert len(list(tmp_path.iterdir())) == 2
+    Path(path).write_text(Path(path).read_text().replace('"small"', '"smell"'))
+    assert read_saved(keep_study(study, tmp_path)) == study
 
 
 def test_trainings_ask_for_gpus_where_there_are_some_to_give(study):

@@ -1,7 +1,8 @@
 """Digests that are written with files and compared where these are read.
 
-A JSON file holds its own, of its other entries, and those of large files beside it. What has none,
-somebody else's, is read as it is.
+A JSON file holds its own, of its other entries, and those of large files beside it; and where in
+the study it was written, so that another one in its place is noticed too. What has none, somebody
+else's, is read as it is.
 """
 
 import hashlib
@@ -12,26 +13,31 @@ from pathlib import Path
 from typing import Any
 
 from emaki.common.errors import UserError
-from emaki.common.files import sha256
+from emaki.common.files import place_in_study, sha256
 
 OWN = "sha256"  # key of a JSON file's own digest
+PLACE = "path"  # key of where in its study it was written
 ANEW = "and give the same command again, which makes it anew"
 
 
-def to_json(about: Mapping[str, Any]) -> str:
-    """A mapping as JSON, with its own digest; the same mapping gives the same text."""
-    plain = json.loads(json.dumps(about))  # keys are text then, and have one order
-    whole = plain | {OWN: _digest(plain)}
-    return json.dumps(whole, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
-
-
 def write_json(path: str | Path, about: Mapping[str, Any]) -> None:
-    """Write `to_json` of a mapping."""
-    Path(path).write_text(to_json(about), "utf-8")
+    """Write a mapping as JSON, with its place in the study and its own digest.
+
+    The same mapping gives the same bytes in the same place. `path` may be from `replacing`.
+    """
+    plain = json.loads(json.dumps(about))  # keys are text then, and have one order
+    if place := place_in_study(path):
+        plain[PLACE] = place
+    whole = plain | {OWN: _digest(plain)}
+    text = json.dumps(whole, indent=1, sort_keys=True, ensure_ascii=False)
+    Path(path).write_text(f"{text}\n", "utf-8")
 
 
 def read_json(path: str | Path) -> dict[str, Any]:
-    """What `to_json` made. Raises UserError where it is not there any more or is damaged."""
+    """What `write_json` wrote at `path`.
+
+    Raises UserError where it is not there any more, is damaged or was made for another place.
+    """
     try:
         about = json.loads(Path(path).read_text("utf-8"))
         own = about.pop(OWN, None)
@@ -39,23 +45,41 @@ def read_json(path: str | Path) -> dict[str, Any]:
         raise UserError(f"{path} cannot be read: {error.strerror}") from None
     except (ValueError, AttributeError, TypeError):
         raise UserError(f"{path} is damaged, it is not JSON: delete it {ANEW}") from None
-    if own is not None and own != _digest(about):
+    ours = own is not None or PLACE in about  # a bit may have been flipped in one of these names
+    if ours and own != _digest(about):
         raise UserError(f"{path} is damaged, its content is not its SHA-256's: delete it {ANEW}")
+    check_place(path, about.pop(PLACE, ""))
     return about
+
+
+def digest_of_json(path: str | Path) -> str:
+    """The hexadecimal SHA-256 of what a JSON file says. Raises UserError as `read_json` does."""
+    return _digest(read_json(path))
+
+
+def check_place(path: str | Path, written: str) -> None:
+    """Raise UserError where a file of a study was `written` in another place of one.
+
+    Neither "", of what was written outside of a study, nor a path outside of one says anything.
+    """
+    place = place_in_study(path)
+    if written and place and written != place:
+        raise UserError(f"{path} is damaged, it is a copy of {written}: delete it {ANEW}")
 
 
 def check(folder: str | Path, digests: Mapping[str, str], written: Path, delete: Path) -> None:
     """Compare files in `folder` with their SHA-256 {name: digest}, which `written` holds.
 
-    Raises UserError for the first that has another, with what to `delete`. Missing ones are left to
-    who reads them.
+    Raises UserError for the first that has another or is missing, with what to `delete`.
     """
     for name, digest in digests.items():
         path = Path(folder, name)
-        if path.exists() and sha256(path) != digest:
+        whole = path.exists()
+        if not whole or sha256(path) != digest:
+            what = f"is damaged, its SHA-256 is not that in {os.path.normpath(written)}"
             raise UserError(
-                f"{os.path.normpath(path)} is damaged, its SHA-256 is not that in "
-                f"{os.path.normpath(written)}: delete {os.path.normpath(delete)} {ANEW}"
+                f"{os.path.normpath(path)} {what if whole else 'is missing'}: "
+                f"delete {os.path.normpath(delete)} {ANEW}"
             )
 
 

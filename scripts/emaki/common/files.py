@@ -12,6 +12,10 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from emaki.common.errors import UserError
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+PROTECTED = (errno.EACCES, errno.EPERM, errno.EROFS)
 ABANDONED = 24 * 3600  # seconds; by then nobody on another machine still writes
 
 
@@ -23,9 +27,16 @@ def replacing(path: str | Path) -> Iterator[Path]:
     that a loss of power leaves no empty file. After an exception nothing is left behind and an
     older `path` stays as it was; what a process that was killed left behind is removed by the next
     that writes `path`. The temporary name keeps the suffix of `path`. Files get the mode that the
-    umask asks for: safetensors makes its own 0600, which a group cannot read.
+    umask asks for: safetensors makes its own 0600, which a group cannot read. Raises UserError
+    where the disk is full or the folder may not be written.
     """
     path = Path(path)
+    with _explaining(path), _replacing(path) as temporary:
+        yield temporary
+
+
+@contextlib.contextmanager
+def _replacing(path: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     _remove_leftovers(path)
     owner = f".{path.stem}.{platform.node()}-{os.getpid()}"
@@ -47,6 +58,41 @@ def replacing(path: str | Path) -> Iterator[Path]:
         if old.exists() and not path.exists():
             os.replace(old, path)
         raise
+
+
+@contextlib.contextmanager
+def _explaining(path: Path) -> Iterator[None]:
+    """Say what is to be done where `path` cannot be written; some libraries lose the errno."""
+    try:
+        yield
+    except Exception as error:
+        number = getattr(error, "errno", None)
+        again = "and give the same command again"
+        if number in FULL or "No space left on device" in str(error):
+            raise UserError(
+                f"{path} cannot be written, the disk is full: make room {again}"
+            ) from error
+        name = str(getattr(error, "filename", None) or "")
+        folder = next(parent for parent in path.parents if parent.exists())
+        if number in PROTECTED and name.startswith(str(folder)):
+            raise UserError(
+                f"{path} cannot be written, {os.strerror(number)}: let yourself write there "
+                f"(chmod -R u+w {folder}) {again}"
+            ) from error
+        raise
+
+
+def place_in_study(path: str | Path) -> str:
+    """Where a file lies in its study: scores/kid/... of results/{study}/scores/kid/...; "" in none.
+
+    Of a temporary path from `replacing`, in the process that it was made for, that of the file
+    which it will be.
+    """
+    results, *parts = Path(os.path.relpath(path)).parts
+    if results != "results":
+        return ""
+    own = f".{platform.node()}-{os.getpid()}"
+    return "/".join(p[1:].replace(own, "", 1) if own in p else p for p in parts[1:])
 
 
 def sha256(path: str | Path) -> str:

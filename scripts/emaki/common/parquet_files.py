@@ -1,7 +1,9 @@
 """Parquet files between jobs, of which any damage is noticed when they are read.
 
-Pages have checksums, which Parquet knows, and the footer has its SHA-256 before it, in a gap that
-no reader looks at: the files are Parquet like any other. Those of others are read as they are.
+Pages have checksums, which Parquet knows. Before the footer, in a gap that no reader looks at, lies
+a seal: where in the study the file was written, so that another one in its place is noticed too,
+and the SHA-256 of that and the footer. The files are Parquet like any other, and those of others
+are read as they are.
 """
 
 import contextlib
@@ -14,9 +16,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from emaki.common import digests
 from emaki.common.errors import UserError
+from emaki.common.files import place_in_study
 
-MARK = b"emaki: SHA-256 of the footer "
+MARK = b"emaki: place, SHA-256 of it and the footer "
+LENGTH = 2  # bytes of the length of a place
 TAIL = 8  # bytes after the footer: its length and Parquet's own mark
 DAMAGE = (pa.ArrowException, OSError, ValueError)
 
@@ -41,7 +46,7 @@ class ParquetFile(pq.ParquetFile):
     def __init__(self, path: str | Path) -> None:
         self.path = path
         with _naming(path):
-            _check_footer(path)
+            _check_seal(path)
             super().__init__(path, page_checksum_verification=True)
 
     def read_row_group(self, *args: Any, **kwargs: Any) -> pa.Table:
@@ -56,7 +61,7 @@ class ParquetFile(pq.ParquetFile):
 def read(path: str | Path, columns: Sequence[str] | None = None, filters: Any = None) -> pa.Table:
     """The table at `path`, as `pyarrow.parquet.read_table`. Raises UserError if it is damaged."""
     with _naming(path):
-        _check_footer(path)
+        _check_seal(path)
         return pq.read_table(
             path,
             columns=None if columns is None else list(columns),
@@ -68,7 +73,7 @@ def read(path: str | Path, columns: Sequence[str] | None = None, filters: Any = 
 def read_schema(path: str | Path) -> pa.Schema:
     """The schema of the file at `path`. Raises UserError if it is damaged."""
     with _naming(path):
-        _check_footer(path)
+        _check_seal(path)
         return pq.read_schema(path)
 
 
@@ -99,18 +104,29 @@ def _footer(file: Any) -> tuple[int, bytes]:
 
 
 def _seal(path: str | Path) -> None:
-    """Put the SHA-256 of the footer before it. Offsets in a footer are of what is further up."""
+    """Put the seal before the footer. Offsets in a footer are of what is further up."""
+    place = place_in_study(path).encode()
     with open(path, "rb+") as file:
         start, footer = _footer(file)
         file.seek(start)
-        file.write(MARK + hashlib.sha256(footer).digest() + footer)
+        digest = hashlib.sha256(place + footer).digest()
+        file.write(place + len(place).to_bytes(LENGTH) + MARK + digest + footer)
 
 
-def _check_footer(path: str | Path) -> None:
-    """Raise ValueError where a footer has its SHA-256 before it, but another."""
+def _check_seal(path: str | Path) -> None:
+    """Raise ValueError where what lies before a footer is its seal, but another.
+
+    Raises UserError where it is whole and was written for another place.
+    """
     with open(path, "rb") as file:
         start, footer = _footer(file)
-        file.seek(max(0, start - len(MARK) - 32))
-        mark, digest = file.read(len(MARK)), file.read(32)
-    if mark == MARK and digest != hashlib.sha256(footer).digest():
+        file.seek(max(0, start - len(MARK) - 32 - LENGTH))
+        length, mark = int.from_bytes(file.read(LENGTH)), file.read(len(MARK))
+        digest = file.read(32)
+        if mark != MARK:
+            return
+        file.seek(max(0, start - len(MARK) - 32 - LENGTH - length))
+        place = file.read(length)
+    if digest != hashlib.sha256(place + footer).digest():
         raise ValueError("its footer is not the one that was written")
+    digests.check_place(path, place.decode())

@@ -20,7 +20,7 @@ from emaki.config.reading import Document, read
 from emaki.config.settings import Study, TinyModels
 
 __all__ = ["kept_steps", "load", "load_tiny_models", "overrides", "read_saved", "read_study"]
-__all__ += ["save", "steps_of", "trained", "variants"]
+__all__ += ["save", "steps_of", "to_text", "trained", "variants"]
 
 S = TypeVar("S", bound=Settings)
 MOST_TOLD = 50  # lines of mistakes
@@ -57,11 +57,15 @@ def read_study(path: str | Path, machine: dict[str, Any] | None = None) -> tuple
     return _make(Study, document), document
 
 
+def to_text(study: Study) -> str:
+    """A study as JSON, its entries in their order: the same text for the same study."""
+    return json.dumps(study.as_json(), indent=1, ensure_ascii=False) + "\n"
+
+
 def save(study: Study, path: str | Path) -> None:
-    """Write a study as JSON, its entries in their order: the same bytes for the same study."""
+    """Write what `to_text` makes of a study."""
     with replacing(path) as temporary:
-        text = json.dumps(study.as_json(), indent=1, ensure_ascii=False)
-        Path(temporary).write_text(f"{text}\n", encoding="utf-8")
+        Path(temporary).write_text(to_text(study), encoding="utf-8")
 
 
 def read_saved(path: str | Path) -> Study:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from emaki.common import digests, parquet_files, parquet_images
+from emaki.common import digests, parquet_files, parquet_images, png_files
 from emaki.common.arguments import read_settings
 from emaki.common.errors import UserError
 from emaki.common.files import replacing, sha256
@@ -85,9 +85,8 @@ def write(
         digests.write_json(stage / "card.json", about)
         (stage / "README.md").write_text(dataset_card.to_markdown(about), "utf-8")
         shown = contact_sheet.choose(rows)
-        contact_sheet.draw([(folder / row["file"], row["text"]) for row in shown]).save(
-            stage / "contact_sheet.png"
-        )
+        sheet = contact_sheet.draw([(folder / row["file"], row["text"]) for row in shown])
+        png_files.write(sheet, stage / "contact_sheet.png")
     say(about["summary"])
     say_too_few(name, len(rows) - len(held_out))
 

@@ -90,6 +90,8 @@ def read_stored_bytes(folder: str | Path, row: Mapping[str, Any]) -> bytes:
     if row.get("archive"):
         return read_archived_picture(row)
     path = Path(folder) / "pictures" / row["file"]
+    if not path.exists():
+        raise UserError(f"{path} is missing: delete {path.parent} {ANEW}")
     data = path.read_bytes()
     if (digest := row.get("file_sha256")) and hashlib.sha256(data).hexdigest() != digest:
         raise UserError(

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from emaki.common import digests, parquet_files, parquet_images
+from emaki.common import digests, parquet_files, parquet_images, png_files
 from emaki.common.errors import UserError
 from emaki.common.files import replacing, sha256
 from emaki.data import SPLITS, contact_sheet, dataset_card, dataset_files, decoding
@@ -53,18 +54,18 @@ def gather_dataset(name: str, dataset: Dataset, shards: list[str], output: str |
     dataset_files.say_too_few(name, len(table) - held_out)
     content: dict[str, Any] = {part: sha256(output / "data" / f"{part}.parquet") for part in SPLITS}
     content["shards"] = {
-        shard: sha256(output / "shards" / shard / "content.json") for shard in shards
+        shard: digests.digest_of_json(output / "shards" / shard / "content.json")
+        for shard in shards
     }
     folders = [f"shards/{shard}/data" for shard in shards]
-    for file, text in (
-        ("content.json", digests.to_json(content)),
-        ("card.json", digests.to_json(about)),
-        ("README.md", dataset_card.to_markdown(about, folders, _has_places(output / folders[0]))),
-    ):
+    for file, told in (("content.json", content), ("card.json", about)):
         with replacing(output / file) as temporary:
-            temporary.write_text(text, "utf-8")
+            digests.write_json(temporary, told)
+    with replacing(output / "README.md") as temporary:
+        text = dataset_card.to_markdown(about, folders, _has_places(output / folders[0]))
+        temporary.write_text(text, "utf-8")
     with replacing(output / "contact_sheet.png") as temporary:
-        contact_sheet.draw(_shown(table, output / "shards")).save(temporary)
+        png_files.write(contact_sheet.draw(_shown(table, output / "shards")), temporary)
 
 
 def gather_latents(dataset: str | Path, shards: list[str], output: str | Path) -> None:
@@ -81,21 +82,22 @@ def gather_latents(dataset: str | Path, shards: list[str], output: str | Path) -
         kept = _kept_rows(Path(dataset) / "data" / f"{split}.parquet")
         for number, (shard, folder) in enumerate(zip(shards, folders)):
             rows = parquet_files.read(
-                output / folder / "index.parquet", filters=[("split", "=", split)]
+                Path(os.path.normpath(output / folder), "index.parquet"),
+                filters=[("split", "=", split)],
             )
             if shard in kept:  # columns of a shard without pictures have no type
                 table = rows.take(kept[shard])
                 table = table.append_column("shard", pa.array([number] * len(table), pa.int32()))
                 tables.append(table.append_column("row", kept[shard]))
     table = pa.concat_tables(tables)
-    paths = [output / folder / "manifest.json" for folder in folders]
+    paths = [Path(os.path.normpath(output / folder), "manifest.json") for folder in folders]
     first = digests.read_json(paths[0])
     manifest = {
         **{key: first[key] for key in KEPT if key in first},
         **{split: table["split"].to_pylist().count(split) for split in SPLITS},
-        "dataset": sha256(Path(dataset) / "content.json"),
+        "dataset": digests.digest_of_json(Path(dataset) / "content.json"),
         "shards": [
-            {"folder": folder, "manifest.json": sha256(path)}
+            {"folder": folder, "manifest.json": digests.digest_of_json(path)}
             for folder, path in zip(folders, paths)
         ],
     }

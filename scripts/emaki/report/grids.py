@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from PIL import Image, ImageDraw, PngImagePlugin
+from PIL import Image, ImageDraw
 
-from emaki.common import fonts, parquet_files
+from emaki.common import fonts, parquet_files, png_files
 from emaki.common.errors import UserError
 from emaki.config.comparisons import LARGEST_CELL, SMALLEST_CELL
 
@@ -97,9 +97,8 @@ def draw(
 
 def save(image: Image.Image, layout: dict[str, Any], path: str | Path) -> None:
     """Write a grid as PNG with its layout as text inside."""
-    about = PngImagePlugin.PngInfo()
-    about.add_itxt(TEXT_CHUNK, json.dumps(layout, sort_keys=True, ensure_ascii=False))
-    image.save(path, optimize=True, pnginfo=about)
+    text = json.dumps(layout, sort_keys=True, ensure_ascii=False)
+    png_files.write(image, path, {TEXT_CHUNK: text})
 
 
 def layout_of(image: Image.Image) -> Any:

@@ -9,6 +9,7 @@ from typing import Any
 
 from PIL import Image
 
+from emaki.common import png_files
 from emaki.config.pages import WIDEST
 from emaki.report.grids import layout_of
 
@@ -65,7 +66,7 @@ def _read(path):
 @functools.lru_cache(maxsize=16)
 def _decode(path, _written):
     """A grid's picture and layout: an entry shows parts of one that it shows as a whole."""
-    with Image.open(path) as image:
+    with png_files.opened(path) as image:
         return image.convert("RGB"), layout_of(image)
 
 

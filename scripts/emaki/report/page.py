@@ -13,9 +13,8 @@ from typing import Any
 
 import jinja2
 from markupsafe import Markup, escape
-from PIL import Image
 
-from emaki.common import digests
+from emaki.common import digests, png_files
 from emaki.config import overrides
 from emaki.config.comparisons import grid_of
 from emaki.config.derived import trainings
@@ -411,7 +410,7 @@ def _panel(study, answers, grids, number):
 def _dataset(folder):
     folder = Path(folder)
     card = digests.read_json(folder / "card.json")
-    with Image.open(folder / "contact_sheet.png") as image:
+    with png_files.opened(folder / "contact_sheet.png") as image:
         return {**card, "sheet": inline_images.embed(image)}
 
 

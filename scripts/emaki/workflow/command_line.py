@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from emaki.common.errors import UserError
-from emaki.config import load, save
+from emaki.config import load, save, to_text
 from emaki.config.machine import Machine
 from emaki.config.settings import Study
 
@@ -53,11 +53,11 @@ def keep_study(study: Study, folder: str = ".snakemake/emaki") -> str:
     """Write a study, as far as it decides results, for its jobs; return the JSON file.
 
     Its name has the digest of its content: jobs read what Snakemake has read, whatever becomes of
-    the config while they run.
+    the config while they run. One that is damaged is written again.
     """
     study = study.replace(machine=Machine())
     digest = hashlib.sha256(json.dumps(study.as_json()).encode()).hexdigest()
     path = Path(folder, f"{study.study}-{digest[:16]}.json")
-    if not path.exists():
+    if not path.exists() or path.read_bytes() != to_text(study).encode():
         save(study, path)
     return str(path)
