@@ -21,7 +21,7 @@ from emaki.config.settings import Claim
 from emaki.costs import timings as taken
 from emaki.evaluation.measures import KIND
 from emaki.evaluation.metrics import metrics_of
-from emaki.report import charts, claims, curves, recommended, sentences
+from emaki.report import charts, claims, curves, margins, recommended, sentences
 from emaki.report import page as page_of
 from emaki.training.settings import Start
 from emaki.workflow import accepting
@@ -678,3 +678,18 @@ def test_a_wrong_argument_is_one_line(tmp_path):
     assert result.returncode == 1
     assert result.stderr.startswith("error: missing.json cannot be read")
     assert result.stderr.count("\n") == 1
+
+
+def test_datasets_of_the_same_pictures_share_a_table_of_margins():
+    kid = KIND.read({"type": "kid", "margin": 20.0})
+    metrics = metrics_of({"kid": kid})
+
+    def answers(reference, cost):
+        step = {"damage": "blur", "strength": 1.0, "difference": cost, "error": 1.0}
+        margin = {"metric": "domain_kid", "model": "tiny", "value": 20.0, "reason": ""}
+        return {"reference": reference, "margins": [margin | {"ladder": [step]}]}
+
+    told = {"a": answers("rooms", 5.0), "b": answers("rooms-keyword", 5.0)}
+    told |= {"c": answers("critters", 6.0), "d": answers("rooms", 5.0)}
+    tables = margins.tables(metrics, told)
+    assert [table["references"] for table in tables] == [["rooms", "rooms-keyword"], ["critters"]]

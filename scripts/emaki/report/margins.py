@@ -1,9 +1,9 @@
 """What the margins mean: what known damage to pictures costs by each measure."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
-from emaki.config.settings import Study
 from emaki.evaluation.calibration import BLURRED_WIDTH, DAMAGES
 from emaki.evaluation.metrics import Metric
 from emaki.report import charts
@@ -18,14 +18,15 @@ DAMAGES_TOLD = {
 
 
 def tables(
-    study: Study, metrics: Mapping[str, Metric], answers: Mapping[str, dict[str, Any]]
+    metrics: Mapping[str, Metric], answers: Mapping[str, dict[str, Any]]
 ) -> list[dict[str, Any]]:
     """A table for each metric, set of prompts and base model of {experiment: its answers}.
 
-    A list of {"metric", "prompts" and "model" (None where real pictures are damaged), "reference"
-    (None where they are not), "sentence", "rows": {damage: [{"difference", "error"} by strength]}}.
+    A list of {"metric", "prompts" and "model" (None where real pictures are damaged), "references"
+    (datasets with these numbers, which may have the same pictures; none where they are not real),
+    "sentence", "rows": {damage: [{"difference", "error"} by strength]}}.
     """
-    found: dict[tuple, dict[str, Any]] = {}
+    found: dict[str, dict[str, Any]] = {}
     for answer in answers.values():
         for margin in answer["margins"]:
             if metric := metrics.get(margin["metric"]):
@@ -34,13 +35,14 @@ def tables(
                     "metric": margin["metric"],
                     "prompts": None if real else answer["prompts"][metric.role],
                     "model": None if real else margin["model"],
-                    "reference": answer["reference"] if real else None,
                 }
                 rows: dict[str, list[dict[str, float]]] = {}
                 for step in margin["ladder"]:
                     rows.setdefault(step["damage"], []).append(step)
-                table = {**place, "sentence": _sentence(metric, margin), "rows": rows}
-                found[tuple(place.values())] = table
+                about = {**place, "sentence": _sentence(metric, margin), "rows": rows}
+                table = found.setdefault(json.dumps(about), {**about, "references": []})
+                if real and answer["reference"] not in table["references"]:
+                    table["references"].append(answer["reference"])
     order = list(metrics)
     return sorted(found.values(), key=lambda table: order.index(table["metric"]))
 

@@ -130,7 +130,7 @@ class Report:
         return self._render(
             "report.html.j2",
             paged=paged,
-            margins=margins.tables(study, metrics, self.answers),
+            margins=margins.tables(metrics, self.answers),
             damages=margins.DAMAGES_TOLD,
             experiments=entries,
             people=people,
