@@ -8,8 +8,8 @@ rule nearest:
     input:
         script=ancient("scripts/nearest.py"),
         code=evaluation.code("scripts/nearest.py"),
-        samples=lambda w: nearest.samples(w.experiment).values(),
-        scores=lambda w: nearest.scores(w.experiment).values(),
+        samples=lambda w: sorted({part.path for part in nearest.samples(w.experiment).values()}),
+        scores=lambda w: sorted({part.path for part in nearest.scores(w.experiment).values()}),
         reference=lambda w: nearest.reference(w.experiment),
         content=lambda w: nearest.content(w.experiment),
         pictures=ancient(lambda w: nearest.training_pictures(w.experiment)),

@@ -20,7 +20,7 @@ rule grid:
     input:
         script=ancient("scripts/grid.py"),
         code=code_of("scripts/grid.py"),
-        samples=lambda w: evaluation.samples(w.experiment, w.grid).values(),
+        samples=lambda w: files_in([evaluation.samples(w.experiment, w.grid)]),
     output:
         report(
             f"{STUDY}/grids/{{experiment}}/{{grid}}.png",

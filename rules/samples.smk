@@ -8,6 +8,8 @@ rule prompts:
         f"{STUDY}/prompts/{{prompts}}/{{block}}.parquet",
     log:
         f"{LOGS}/prompts/{{prompts}}/{{block}}.log",
+    wildcard_constraints:
+        block=any_of(evaluation.block_names),
     localrule: True
     conda:
         "../envs/data.yaml"
@@ -22,35 +24,34 @@ rule prompts:
         " --output {output:q}"
 
 
+# Of a block all that a base model or a run draws for any experiment.
 rule sample:
     input:
         script=ancient("scripts/sample.py"),
-        code=lambda w: variants.code(w.variant),
-        prompts=f"{STUDY}/prompts/{{prompts}}/{{block}}.parquet",
-        model=lambda w: variants.model_files(w.variant),
-        about=lambda w: variants.description(w.variant),
-        weights=ancient(lambda w: variants.weights(w.variant)),
+        code=lambda w: variants.code(w.owner),
+        prompts=lambda w: drawing.prompts(w.owner, w.block).values(),
+        model=lambda w: variants.model_files(w.owner),
+        about=lambda w: drawing.descriptions(w.owner, w.block),
+        weights=ancient(lambda w: drawing.weights(w.owner, w.block)),
     output:
-        f"{STUDY}/samples/{{variant}}/{{prompts}}/{{block}}.parquet",
+        f"{STUDY}/samples/{{owner}}/{{block}}.parquet",
     log:
-        f"{LOGS}/samples/{{variant}}/{{prompts}}/{{block}}.log",
+        f"{LOGS}/samples/{{owner}}/{{block}}.log",
     benchmark:
-        f"{BENCHMARKS}/samples/{{variant}}/{{prompts}}/{{block}}.tsv"
+        f"{BENCHMARKS}/samples/{{owner}}/{{block}}.tsv"
     conda:
         "../envs/evaluation.yaml"
     resources:
         gpu=GPU,
-        runtime=minutes(60),
-        mem_mb=megabytes(4000, copies=2),
+        runtime=lambda w, attempt: drawing_resources.drawing_minutes(w.owner, w.block, attempt),
+        mem_mb=lambda w, input, attempt: drawing_resources.drawing_mb(w.owner, input, attempt),
     params:
-        model=lambda w: variants.model(w.variant),
-        weights=lambda w: variants.weights_arguments(w.variant),
+        model=lambda w: variants.model(w.owner),
+        plan=lambda w: keep_plan(drawing.drawing_plan(w.owner, w.block)),
         sampling=as_json(study.sampling.model_dump()),
         # Keeps every picture under what made it, so that a new prompt draws only its own.
         store=f"{STUDY}/pictures",
     shell:
         "python scripts/jobs/run.py --warm --gpus {resources.gpu} --log {log} {input.script}"
-        " --model {params.model:q}"
-        " {params.weights} --sampling {params.sampling:q} --prompts {input.prompts:q}"
-        " --store {params.store:q} --label {wildcards.variant}/{wildcards.prompts}/{wildcards.block}"
-        " --output {output:q}"
+        " --model {params.model:q} --plan {params.plan} --sampling {params.sampling:q}"
+        " --store {params.store:q} --block {wildcards.block} --output {output:q}"

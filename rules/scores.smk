@@ -1,28 +1,32 @@
+# By all measures of an environment what is drawn of a block.
 rule score:
     input:
         script=ancient("scripts/score.py"),
-        code=lambda w: evaluation.code("scripts/score.py", w.measure),
-        samples=f"{STUDY}/samples/{{variant}}/{{prompts}}/{{block}}.parquet",
-        models=lambda w: evaluation.measure(w.measure).files(),
+        code=lambda w: drawing.scoring_code(w.environment, w.owner, w.block),
+        samples=f"{STUDY}/samples/{{owner}}/{{block}}.parquet",
+        models=lambda w: drawing.judges(w.environment, w.owner, w.block),
     output:
-        f"{STUDY}/scores/{{measure}}/{{variant}}/{{prompts}}/{{block}}.parquet",
+        f"{STUDY}/scores/{{environment}}/{{owner}}/{{block}}.parquet",
     log:
-        f"{LOGS}/scores/{{measure}}/{{variant}}/{{prompts}}/{{block}}.log",
+        f"{LOGS}/scores/{{environment}}/{{owner}}/{{block}}.log",
     benchmark:
-        f"{BENCHMARKS}/scores/{{measure}}/{{variant}}/{{prompts}}/{{block}}.tsv"
+        f"{BENCHMARKS}/scores/{{environment}}/{{owner}}/{{block}}.tsv"
     conda:
-        lambda w: f"../envs/{evaluation.measure(w.measure).environment}.yaml"
+        lambda w: f"../envs/{w.environment}.yaml"
     resources:
         gpu=GPU,
-        runtime=minutes(30),
+        runtime=lambda w, attempt: drawing_resources.scoring_minutes(
+            w.environment, w.owner, w.block, attempt
+        ),
         mem_mb=megabytes(4000, copies=2),
     params:
-        measure=lambda w: as_json(evaluation.measure(w.measure).scoring()),
+        plan=lambda w: keep_plan(drawing.scoring_plan(w.environment, w.owner, w.block)),
+        # Keeps every value under what made it, so that a new measure scores only by itself.
+        store=f"{STUDY}/values",
     shell:
         "python scripts/jobs/run.py --warm --gpus {resources.gpu} --log {log} {input.script}"
-        " --samples {input.samples:q} --measure {params.measure:q}"
-        " --label {wildcards.measure}/{wildcards.variant}/{wildcards.prompts}/{wildcards.block}"
-        " --output {output:q}"
+        " --samples {input.samples:q} --plan {params.plan} --store {params.store:q}"
+        " --label {wildcards.owner}/{wildcards.block} --output {output:q}"
 
 
 rule reference:
@@ -92,7 +96,7 @@ rule calibrate:
     input:
         script=ancient("scripts/calibrate.py"),
         code=lambda w: evaluation.code("scripts/calibrate.py", w.measure),
-        samples=lambda w: evaluation.calibrated_samples(w.model, w.prompts),
+        samples=lambda w: evaluation.calibrated_samples(w.model, w.prompts).path,
         models=lambda w: evaluation.measure(w.measure).files(),
     output:
         f"{STUDY}/calibrations/{{measure}}/{{model}}/{{prompts}}.parquet",
@@ -108,9 +112,13 @@ rule calibrate:
         mem_mb=megabytes(4000, copies=2),
     params:
         measure=lambda w: as_json(evaluation.measure(w.measure).scoring()),
+        code=lambda w: drawing.code_digest(w.measure, "scripts/calibrate.py"),
+        store=f"{STUDY}/values",
     shell:
         "python scripts/jobs/run.py --warm --gpus {resources.gpu} --log {log} {input.script}"
-        " --samples {input.samples:q} --measure {params.measure:q}"
+        " --samples {input.samples:q} --variant base/{wildcards.model}"
+        " --prompts {wildcards.prompts} --measure {params.measure:q}"
+        " --code {params.code} --store {params.store:q}"
         " --label {wildcards.measure}/{wildcards.model}/{wildcards.prompts}"
         " --output {output:q}"
 

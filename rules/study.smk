@@ -1,8 +1,10 @@
 # The study of the config file, and where everything of it lies.
-from emaki.workflow.command_line import keep_study, load_study
+from emaki.workflow.command_line import keep_plan, keep_study, load_study
 from emaki.workflow.data_files import DataFiles
-from emaki.workflow.evaluation_files import EvaluationFiles, files_in
+from emaki.workflow.drawing_files import DrawingFiles
+from emaki.workflow.evaluation_files import EvaluationFiles
 from emaki.workflow.model_files import ModelFiles, hub_files
+from emaki.workflow.parts import files_in
 from emaki.workflow.patterns import any_of, or_shard, shards_of
 from emaki.workflow.training_files import TrainingFiles, last_step, run_name, transform_arguments
 from emaki.workflow.variant_files import VariantFiles
@@ -30,6 +32,7 @@ evaluation = EvaluationFiles(
     # what a look found, once its file is there: until then `get` puts the planning off
     find_look=lambda number: checkpoints.look.get(look=number) and evaluation.read_look(number),
 )
+drawing = DrawingFiles(evaluation, variants)
 
 STUDY = f"results/{study.study}"
 LOGS = f"logs/{study.study}"
@@ -43,11 +46,12 @@ wildcard_constraints:
     model=any_of(study.models),
     measure=any_of(study.measures),
     prompts=any_of(study.prompts),
-    block=any_of(evaluation.block_names),
+    environment=any_of(drawing.environments),
+    owner=any_of(drawing.owners),
+    block=r"\d+",
     run=any_of(variants.runs),
     experiment=any_of(study.experiments),
     step=r"\d{6}",
     weights="raw|ema",
     scale=r"-?\d+\.\d+",
     transform=r"\d+(-flip)?",
-    variant=rf"base/{any_of(study.models)}|{any_of(variants.runs)}/\d{{6}}/(raw|ema)/-?\d+\.\d+",

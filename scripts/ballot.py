@@ -25,15 +25,15 @@ def main() -> None:
 
 def read_contests(files: VoteFiles, place: Path = Path()) -> tuple[list, dict]:
     """What `render` takes, from the files in a place: no more pictures than are shown."""
-    paths = {key: [place / path for path in own] for key, own in files.samples().items()}
+    parts = {key: [part.below(place) for part in own] for key, own in files.samples().items()}
     asked = []
-    wanted: dict[tuple[str, str], set[str]] = {key: set() for key in paths}
+    wanted: dict[tuple[str, str], set[str]] = {key: set() for key in parts}
     for one in files.contests:
-        prompts = choose_prompts(one, read_prompts(paths[one.variant, one.prompts]))
+        prompts = choose_prompts(one, read_prompts(parts[one.variant, one.prompts]))
         asked.append((one, prompts))
         for path in (one.variant, one.baseline):
             wanted[path, one.prompts].update(prompts)
-    return asked, {key: read_pictures(paths[key], wanted[key]) for key in paths}
+    return asked, {key: read_pictures(parts[key], wanted[key]) for key in parts}
 
 
 def parse_arguments() -> argparse.Namespace:

@@ -24,7 +24,7 @@ def main() -> None:
     study = read_saved(arguments.study)
     files = EvaluationFiles(study)
     plan = files.plans[arguments.experiment]
-    scores = {k: read_scores(*paths) for k, paths in files.scores(arguments.experiment).items()}
+    scores = {k: read_scores(*parts) for k, parts in files.scores(arguments.experiment).items()}
     references = {n: read_reference(p) for n, p in files.references(arguments.experiment).items()}
     calibrations = {
         k: read_calibration(path) for k, path in files.calibrations(arguments.experiment).items()

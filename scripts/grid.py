@@ -20,7 +20,7 @@ def main() -> None:
     samples = files.samples(arguments.experiment, arguments.grid)
     plan = files.grid_plan(arguments.experiment, arguments.grid)
     with replacing(arguments.output) as temporary:
-        save(*draw(plan, {key: read_samples(path) for key, path in samples.items()}), temporary)
+        save(*draw(plan, {key: read_samples(*parts) for key, parts in samples.items()}), temporary)
 
 
 def parse_arguments() -> argparse.Namespace:

@@ -38,7 +38,7 @@ def main() -> None:
 def look(files: EvaluationFiles, experiment: str, number: int) -> list[dict[str, Any]]:
     """What a look finds of an experiment: see emaki.workflow.looks.Look."""
     measures = files.study.measures
-    scores = {k: read_scores(*paths) for k, paths in files.look_scores(number)[experiment].items()}
+    scores = {k: read_scores(*parts) for k, parts in files.look_scores(number)[experiment].items()}
     references = {n: read_reference(path) for n, path in files.references(experiment).items()}
     calibrations = {k: read_calibration(p) for k, p in files.calibrations(experiment).items()}
     plan = files.look_plan(experiment, number)

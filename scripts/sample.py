@@ -1,8 +1,11 @@
-"""Draw pictures of a set of prompts with one model: a base, a checkpoint, a merge or a LoRA."""
+"""Draw a block of prompts with all variants of a base model or run: checkpoints, merges, scales."""
 
 import argparse
 import functools
+import json
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -18,44 +21,52 @@ def main() -> None:
     arguments = parse_arguments()
     torch.set_num_threads(1)  # another number would give other sums
     sampling = read_settings("--sampling", Sampling, arguments.sampling)
-    weights = arguments.weights or arguments.lora
-    if weights:
-        digests.check_weights(weights)
-    files = sorted(Path(weights).rglob("*.safetensors")) if weights else []
-    load = functools.partial(
-        sampler.load_pipeline,
-        arguments.model,
-        weights=arguments.weights,
-        lora=arguments.lora,
-        lora_scale=arguments.lora_scale,
-        scheduler=sampling.scheduler,
-    )
-    table = sampler.sample(
-        prompts.read(arguments.prompts),
-        sampling,
-        sampler.identity(arguments.model, files, sampling, arguments.lora_scale),
-        load,
-        arguments.store,
-        label=arguments.label,
-    )
-    # a dataset may have fewer captions than were asked for, and then a block has none
-    sampler.write(table or {name: [] for name in sampler.SCHEMA.names}, arguments.output)
+    plan = json.loads(arguments.plan.read_bytes())
+    sampler.write(draw(plan, arguments, sampling), arguments.output)
+
+
+def draw(
+    plan: dict[str, Any], arguments: argparse.Namespace, sampling: Sampling
+) -> Iterator[tuple[tuple[str, str], dict[str, list]]]:
+    """((variant, set of prompts), columns) for each that the plan draws, variant by variant."""
+    sets = {name: prompts.read(path) for name, path in plan["prompts"].items()}
+    for variant, own in plan["weights"].items():
+        weights, lora, scale = own.get("weights"), own.get("lora"), own.get("scale", 1.0)
+        if folder := weights or lora:
+            digests.check_weights(folder)
+        files = sorted(Path(folder).rglob("*.safetensors")) if folder else []
+        identity = sampler.identity(arguments.model, files, sampling, scale)
+        load = functools.partial(
+            sampler.load_pipeline,
+            arguments.model,
+            weights=weights,
+            lora=lora,
+            lora_scale=scale,
+            scheduler=sampling.scheduler,
+        )
+        load = functools.lru_cache(maxsize=1)(load)
+        for name in [name for drawn, name in plan["drawn"] if drawn == variant]:
+            label = f"{variant}/{name}/{arguments.block}"
+            yield (
+                (variant, name),
+                sampler.sample(sets[name], sampling, identity, load, arguments.store, label),
+            )
 
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", required=True, help="pipeline folder")
-    kind = parser.add_mutually_exclusive_group()
-    kind.add_argument(
-        "--weights",
-        help="a full fine-tune's or merge's folder, in place of the model's own weights",
+    parser.add_argument("--model", required=True, help="pipeline folder of the base model")
+    parser.add_argument(
+        "--plan",
+        type=Path,
+        required=True,
+        help="JSON file: `drawn`, a list of [variant, set of prompts]; `prompts` {set: parquet file"
+        ' of the block}; `weights` {variant: {"weights": folder} in place of the model\'s own,'
+        ' {"lora": folder, "scale": number}, or {}}',
     )
-    kind.add_argument("--lora", help="folder with pytorch_lora_weights.safetensors")
-    parser.add_argument("--lora-scale", type=float, default=1.0)
     parser.add_argument("--sampling", required=True, help="the config's entry, JSON")
-    parser.add_argument("--prompts", required=True, help="parquet file of a block of prompts")
     parser.add_argument("--store", required=True, help="folder of all pictures drawn so far")
-    parser.add_argument("--label", default="sample", help="what the progress bar says")
+    parser.add_argument("--block", default="0", help="its number, which the progress bar says")
     parser.add_argument("--output", required=True)
     return parser.parse_args()
 

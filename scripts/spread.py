@@ -20,7 +20,7 @@ def main() -> None:
     arguments = parse_arguments()
     files = EvaluationFiles(read_saved(arguments.study))
     scores = {
-        experiment: {key: read_scores(*paths) for key, paths in own.items()}
+        experiment: {key: read_scores(*parts) for key, parts in own.items()}
         for experiment, own in files.spread_scores().items()
     }
     references = {

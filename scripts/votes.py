@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from emaki.common import digests, parquet_files
+from emaki.common import digests, parquet_groups
 from emaki.common.errors import friendly
 from emaki.common.files import replacing
 from emaki.config import read_saved
@@ -24,15 +24,15 @@ def main() -> None:
     study = read_saved(arguments.study)
     files = VoteFiles(study)
     places = {}
-    for (variant, prompts), paths in files.samples().items():
-        for path in paths:
-            table = parquet_files.read(path, columns=["prompt", "seed", "key"])
+    for (variant, prompts), parts in files.samples().items():
+        for part in parts:
+            table = parquet_groups.read(part, ["prompt", "seed", "key"])
             for row in table.to_pylist():
                 place = Place(variant, prompts, row["prompt"], row["seed"])
                 places[picture_id(row["key"])] = place
     scores = {}
-    for key, paths in files.scores().items():
-        table = read_scores(*paths)
+    for key, parts in files.scores().items():
+        table = read_scores(*parts)
         if np.ndim(table["value"]) == 1:  # a number a picture
             scores[key] = dict(zip(zip(table["prompt"], table["seed"]), table["value"]))
     found = count(

@@ -4,9 +4,9 @@
 
 For a change of the code that is to change no result. Weights are compared as files; samples by the
 bytes of each picture, which `key` is not (it has a digest of the code that draws); scores by the
-values of each measure: before measures had folders of their own one file held all columns of a
-variant. Prints what differs, and what is in one of them only; ends with status 1 if anything that
-is in both differs.
+values of each measure. In which files samples and scores lie does not matter: once each variant and
+set of prompts had files of its own. Prints what differs, and what is in one of them only; ends with
+status 1 if anything that is in both differs.
 """
 
 import argparse
@@ -14,8 +14,6 @@ import sys
 from pathlib import Path
 
 import pyarrow.parquet as pq
-
-COLUMNS = {"clip_score": "clip_score", "kid": "features"}  # of measures, in one file of scores
 
 
 def main() -> None:
@@ -43,29 +41,29 @@ def read_weights(folder: Path) -> dict[str, bytes]:
     return {str(file.relative_to(folder)): file.read_bytes() for file in files}
 
 
-def read_samples(folder: Path) -> dict[str, list]:
-    """{path: its pictures' prompt, seed and bytes}."""
-    found = {}
+def read_samples(folder: Path) -> dict[str, dict]:
+    """{"variant/set": {prompt and seed: PNG bytes}}."""
+    found: dict[str, dict] = {}
     for file in (folder / "samples").rglob("*.parquet"):
-        rows = pq.read_table(file, columns=["prompt", "seed", "image"]).to_pylist()
-        found[str(file.relative_to(folder))] = [
-            (r["prompt"], r["seed"], r["image"]["bytes"]) for r in rows
-        ]
+        own = file.relative_to(folder / "samples").parent
+        for row in pq.read_table(file).to_pylist():
+            name = f"{row['variant']}/{row['prompts']}" if "variant" in row else str(own)
+            key = row["prompt"], row["seed"]
+            found.setdefault(name, {})[key] = row["image"]["bytes"]
     return found
 
 
 def read_scores(folder: Path) -> dict[str, dict]:
-    """{"measure variant/prompts": {prompt and seed: value}}."""
-    found = {}
+    """{"measure variant/set": {prompt and seed: value}}."""
+    found: dict[str, dict] = {}
     for file in (folder / "scores").rglob("*.parquet"):
-        table = pq.read_table(file)
-        keys = list(zip(*(table[name].to_pylist() for name in ("prompt", "seed"))))
-        parts = file.relative_to(folder / "scores").with_suffix("").parts
-        columns = {parts[0]: "value"} if "value" in table.column_names else COLUMNS
-        own = parts[1:] if "value" in table.column_names else parts
-        for measure, column in columns.items():
-            values = dict(zip(keys, table[column].to_pylist()))
-            found[f"{measure} {'/'.join(own)}"] = values
+        measure, *own = file.relative_to(folder / "scores").parent.parts
+        for row in pq.read_table(file).to_pylist():
+            name, value = f"{measure} {'/'.join(own)}", row["value"]
+            if "measure" in row:
+                name = f"{row['measure']} {row['variant']}/{row['prompts']}"
+                value = row["vector"] if value is None else value
+            found.setdefault(name, {})[row["prompt"], row["seed"]] = value
     return found
 
 

@@ -5,12 +5,14 @@ import json
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as parquet
 import pytest
 import study
 
+from emaki.common import parquet_groups
 from emaki.common.errors import UserError
+from emaki.common.parts import Part
 from emaki.config.comparisons import comparisons, grids, plans
+from emaki.evaluation import values
 from emaki.evaluation.answers import _clause
 from emaki.evaluation.calibration import find_margins, read_calibration
 from emaki.evaluation.comparison import compare, judge, read_reference, read_scores, undecided
@@ -36,7 +38,10 @@ def material(made, name):
     return (
         files.plans[name],
         config.measures,
-        {k: read_scores(*(place / p for p in paths)) for k, paths in files.scores(name).items()},
+        {
+            key: read_scores(*(part.below(place) for part in parts))
+            for key, parts in files.scores(name).items()
+        },
         {k: read_reference(place / path) for k, path in files.references(name).items()},
         {k: read_calibration(place / path) for k, path in files.calibrations(name).items()},
     )
@@ -240,22 +245,21 @@ def test_too_few_unrelated_prompts_tell_nothing_about_forgetting(made):
     )
 
 
-def scores(prompts, **more):
-    rows = [{"prompt": prompt, "seed": 0, "value": 50.0} | more for prompt in prompts]
-    return pa.Table.from_pylist(rows)
-
-
-def test_scores_are_checked(tmp_path):
-    path = tmp_path / "scores.parquet"
-    parquet.write_table(scores(["a", "b"], value=float("nan")), path)
-    with pytest.raises(UserError, match="a score is not a number"):
-        read_scores(path)
-    parquet.write_table(scores(["a", "b", "a"]), path)
-    with pytest.raises(UserError, match="'a' with seed 0 is there twice"):
-        read_scores(path)
-    parquet.write_table(scores(["a"]), path)
-    with pytest.raises(UserError, match="two pictures or more"):
-        read_scores(path)
+@pytest.mark.parametrize(
+    ("prompts", "value", "said"),
+    [
+        (["a", "b"], float("nan"), "a score is not a number"),
+        (["a", "b", "a"], 50.0, "'a' with seed 0 is there twice"),
+        (["a"], 50.0, "two pictures or more"),
+    ],
+)
+def test_scores_are_checked(prompts, value, said, tmp_path):
+    part = Part(str(tmp_path / "scores.parquet"), ("clip_score", "base/tiny", "rooms"))
+    rows = [{"prompt": prompt, "seed": 0, "value": value} for prompt in prompts]
+    table = pa.Table.from_pylist(rows, schema=values.SCHEMA)
+    parquet_groups.write([(part.key, table)], values.SCHEMA, part.path)
+    with pytest.raises(UserError, match=said):
+        read_scores(part)
 
 
 def test_pictures_that_do_not_pair_are_named(made):

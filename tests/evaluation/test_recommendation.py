@@ -36,7 +36,10 @@ def material(made, name):
     return (
         files.plans[name],
         config.measures,
-        {k: read_scores(*(place / p for p in paths)) for k, paths in files.scores(name).items()},
+        {
+            key: read_scores(*(part.below(place) for part in parts))
+            for key, parts in files.scores(name).items()
+        },
         {k: read_reference(place / path) for k, path in files.references(name).items()},
         {k: read_calibration(place / path) for k, path in files.calibrations(name).items()},
     )

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -12,14 +13,17 @@ import pytest
 import torch
 from PIL import Image
 
+from emaki.common import parquet_groups
 from emaki.common.errors import UserError
+from emaki.common.parts import Part
 from emaki.data.decoding import to_png
 from emaki.data.sources.dicebear import DiceBear
 from emaki.data.sources.rooms import Rooms
-from emaki.evaluation import clip, features
+from emaki.evaluation import clip, features, values
 from emaki.evaluation.comparison import read_reference, read_scores
-from emaki.evaluation.measures import KIND
+from emaki.evaluation.measures import KIND, Measure
 from emaki.evaluation.reference import centre_square
+from emaki.evaluation.scoring import BATCH
 
 RESOURCES = Path(__file__).parents[2] / "resources"
 
@@ -111,33 +115,104 @@ def test_dinov2_features_are_the_class_token(rooms, dinov2):
     assert np.allclose(found, token, atol=1e-5)
 
 
+GROUP = ("base/tiny", "rooms")
+
+
+def shown(rooms):
+    return [{"bytes": to_png(room.image), "path": None} for room in rooms]
+
+
+def write_samples(path, rooms):
+    """Rooms as if they were drawn, the first two of captions that are held out."""
+    names = {"variant": [GROUP[0]] * len(rooms), "prompts": [GROUP[1]] * len(rooms)}
+    about = {"prompt": [room.caption for room in rooms], "seed": [0] * len(rooms)}
+    more = {"key": [room.id for room in rooms], "held_out": [n < 2 for n in range(len(rooms))]}
+    table = pa.table({**names, **about, "image": shown(rooms), **more})
+    parquet_groups.write([(GROUP, table)], table.schema, path)
+
+
+class Brightness(Measure):
+    """A measure that tells how many pictures it was asked about."""
+
+    type: str = "brightness"
+    asked: ClassVar[list[int]] = []
+
+    def score(self, images, prompts, label):
+        self.asked.append(len(images))
+        return [float(np.asarray(image).mean()) for image in images]
+
+
+def scores_of(samples, store, output, code="a"):
+    """What is scored of samples with a store: the values, and how many pictures were judged."""
+    measure, scored = Brightness(), [("brightness", *GROUP)]
+    stores = {"brightness": values.Store(store, measure, code, "base/tiny/0")}
+    Brightness.asked.clear()
+    values.score(samples, scored, {"brightness": measure}, stores)
+    values.write(samples, scored, stores, output)
+    return read_scores(Part(str(output), scored[0]))["value"].tolist(), list(Brightness.asked)
+
+
+def test_a_value_that_is_kept_is_not_made_again(rooms, tmp_path):
+    samples, store, output = (tmp_path / name for name in ("0.parquet", "values", "out.parquet"))
+    write_samples(samples, rooms[:6])
+    first, asked = scores_of(samples, store, output)
+    assert asked == [BATCH]  # a full batch
+    assert scores_of(samples, store, output) == (first, [])
+    write_samples(samples, rooms)
+    more, asked = scores_of(samples, store, output)
+    assert (more[:6], len(more), asked) == (first, 8, [BATCH])
+    assert scores_of(samples, store, output, code="b") == (more, [BATCH])
+
+
+def test_a_damaged_store_is_made_anew(rooms, tmp_path):
+    samples, store, output = (tmp_path / name for name in ("0.parquet", "values", "out.parquet"))
+    write_samples(samples, rooms)
+    first, _ = scores_of(samples, store, output)
+    (path,) = store.rglob("*.parquet")
+    path.write_bytes(path.read_bytes()[:-9])
+    assert scores_of(samples, store, output) == (first, [BATCH])
+
+
+@pytest.mark.parametrize(
+    ("type_", "settings"), [("clip-score", {"model": CLIP}), ("kid", {}), ("cmmd", {"model": CLIP})]
+)
+def test_a_value_does_not_depend_on_what_else_is_scored(type_, settings, rooms):
+    images, prompts = [room.image for room in rooms], [room.caption for room in rooms]
+    asked = measure(type_, **settings)
+    whole = values.score_whole(asked, images, prompts, "")
+    assert values.score_whole(asked, images[5:6], prompts[5:6], "") == whole[5:6]
+    assert values.score_whole(asked, images[::-1] * 5, prompts[::-1] * 5, "") == whole[::-1] * 5
+
+
 def test_the_scripts_write_what_a_measure_gives(rooms, dinov2, tmp_path):
     def run(script, *arguments):
         command = [sys.executable, f"scripts/{script}.py", *map(str, arguments)]
         subprocess.run(command, cwd=RESOURCES.parent, check=True, capture_output=True)
 
-    def table(path, **columns):
-        shown = [{"bytes": to_png(room.image), "path": None} for room in rooms]
-        pq.write_table(pa.table({"image": shown, **columns}), path)
-
     samples = tmp_path / "samples.parquet"
     splits = [tmp_path / "train.parquet", tmp_path / "validation.parquet"]
     prompts = [room.caption for room in rooms]
-    held_out = [number < 2 for number in range(len(rooms))]
-    table(samples, prompt=prompts, seed=[0] * len(rooms), held_out=held_out)
+    write_samples(samples, rooms)
     for path in splits:
-        table(path, id=[room.id for room in rooms])
+        pq.write_table(pa.table({"image": shown(rooms), "id": [room.id for room in rooms]}), path)
     measures = {
         "clip": {"type": "clip-score", "model": CLIP},
         "kid": {"type": "kid", "encoder": {"type": "dinov2", "model": dinov2}},
         "cmmd": {"type": "cmmd", "model": CLIP},
     }
-    drawn, real = {}, {}
+    plan = tmp_path / "plan.json"
+    scored = [(name, *GROUP) for name in measures]
+    plan.write_text(
+        json.dumps({"scored": scored, "measures": measures, "code": dict.fromkeys(measures, "")})
+    )
+    output, store = tmp_path / "scores.parquet", tmp_path / "values"
+    asked = ["--samples", samples, "--plan", plan, "--store", store, "--label", "base/tiny/0"]
+    run("score", *asked, "--output", output)
+    drawn, real = {name: read_scores(Part(str(output), (name, *GROUP))) for name in measures}, {}
     for name, entry in measures.items():
-        output, entry = tmp_path / f"{name}.parquet", ["--measure", json.dumps(entry)]
-        run("score", "--samples", samples, *entry, "--output", output)
-        drawn[name] = read_scores(output)
         if name != "clip":
+            output = tmp_path / f"{name}.parquet"
+            entry = ["--measure", json.dumps(entry)]
             more = ["--resolution", 64, "--output", output]
             run("reference", "--pictures", *splits, *entry, *more)
             real[name] = read_reference(output)

@@ -16,10 +16,12 @@ import pyarrow.parquet as parquet
 import yaml
 from PIL import Image, ImageDraw
 
+from emaki.common import parquet_groups
 from emaki.config import load, save
-from emaki.config.blocks import bounds
+from emaki.config.blocks import blocks, bounds
 from emaki.config.comparisons import grids
 from emaki.config.derived import run_of
+from emaki.evaluation import values
 from emaki.evaluation.calibration import DAMAGES, NONE
 from emaki.workflow.evaluation_files import EvaluationFiles
 
@@ -146,15 +148,18 @@ def build(place, **changes):
     (folder / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
     made = load(folder / "config.yaml")
     save(made, folder / "config.json")
-    files = EvaluationFiles(made)
+    files, samples, scores = EvaluationFiles(made), {}, {}
     for experiment, plan in files.plans.items():
         for grid in grids(made, experiment):
-            for (path, prompt_set), file in files.samples(experiment, grid).items():
-                write_samples(place / file, plan["variants"][path], prompt_set)
-        for (name, path, role), blocks in files.scores(experiment).items():
-            for file in blocks:
-                variant, prompt_set = variant_of(plan, path), plan["prompts"][role]
-                write_scores(place / file, variant, prompt_set, made.measures[name].type)
+            for (path, _), (part,) in files.samples(experiment, grid).items():
+                samples[part] = sample_table(plan["variants"][path], part)
+        for (name, path, role), parts in files.scores(experiment).items():
+            ends = map(bounds, blocks(made, plan["prompts"][role]))
+            for part, block in zip(parts, ends):
+                type_ = made.measures[name].type
+                scores[part] = score_table(variant_of(plan, path), part, type_, block)
+    write_parts(place, samples)
+    write_parts(place, scores)
     for name, measure in made.measures.items():
         for prompt_set in SETS:
             if measure.type not in VECTORS:
@@ -186,15 +191,15 @@ def keys(prompt_set):
     return [(prompt, seed) for prompt in SETS[prompt_set] for seed in SEEDS]
 
 
-def write_samples(path, variant, prompt_set, first=0, end=DRAWN):
+def sample_table(variant, part, first=0, end=DRAWN):
     """Pictures of the first prompts: a grid shows no more."""
-    rows = []
+    rows, prompt_set = [], part.key[-1]
     for prompt, seed in keys(prompt_set)[first * len(SEEDS) : end * len(SEEDS)]:
         image = {"bytes": picture(prompt, seed, scale_of(variant)), "path": None}
         key = f"{variant['label']}, {seed}: {prompt}"
-        row = {"prompt": prompt, "seed": seed, "image": image, "key": key}
-        rows.append(row | {"held_out": prompt in SETS["rooms"][:2]})
-    write(path, pa.Table.from_pylist(rows))
+        row = {"variant": part.key[0], "prompts": prompt_set, "prompt": prompt, "seed": seed}
+        rows.append(row | {"image": image, "key": key, "held_out": prompt in SETS["rooms"][:2]})
+    return pa.Table.from_pylist(rows)
 
 
 def picture(prompt, seed, scale):
@@ -218,13 +223,13 @@ def picture(prompt, seed, scale):
 VECTORS = {"kid": lambda features: features, "cmmd": lambda features: unit(features)}
 
 
-def write_scores(path, variant, prompt_set, measure_type):
+def score_table(variant, part, measure_type, bounds_):
     """Scores with a prompt's own level, a picture's own noise, and the run's effect.
 
-    Preference and CLIP's embeddings tell the same in other units. Written are those prompts of the
-    block that the file is of.
+    Preference and CLIP's embeddings tell the same in other units. There are those of the prompts
+    within these bounds.
     """
-    block = slice(*(len(SEEDS) * end for end in bounds(path.stem)))
+    block, prompt_set = slice(*(len(SEEDS) * end for end in bounds_)), part.key[-1]
     scale = scale_of(variant)
     effect = EFFECTS.get(run_of(variant["run"] or ""), (0, 0, 0))
     apart = APART * int((variant["run"] or "").partition("+seed")[2] or 0)
@@ -237,15 +242,26 @@ def write_scores(path, variant, prompt_set, measure_type):
         features = 0.3 * shared.normal(size=32) + 0.3 - 0.3 * effect[2] * scale
         number = level + gain + noise.normal(0, 1)
         features = (features + noise.normal(0, 0.03, 32)).tolist()
+        row = dict(zip(("measure", "variant", "prompts"), part.key))
+        row |= {"prompt": prompt, "seed": seed}
         if measure_type in VECTORS:
-            value = VECTORS[measure_type](features)
+            row["vector"] = VECTORS[measure_type](features)
         else:
-            value = number / 3 if measure_type == "preference" else number
-        row = {"prompt": prompt, "seed": seed, "value": value}
+            row["value"] = number / 3 if measure_type == "preference" else number
         if prompt_set == "rooms":
             row["held_out"] = prompt in SETS["rooms"][:2]
         rows.append(row)
-    write(path, pa.Table.from_pylist(rows[block]))
+    return pa.Table.from_pylist(rows[block], schema=values.SCHEMA)
+
+
+def write_parts(place, tables):
+    """Write tables, {part: table}, into their files below a place."""
+    files = {}
+    for part, table in tables.items():
+        files.setdefault(place / part.path, {})[part.key] = table
+    for path, own in files.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        parquet_groups.write(own.items(), next(iter(own.values())).schema, path)
 
 
 def write_calibration(path, prompt_set, measure_type):
@@ -350,3 +366,14 @@ def run_scripts(place, built):
         env={"PYTHONPATH": str(SCRIPTS), "OMP_NUM_THREADS": "1"},
     )
     return place / FOLDER
+
+
+def scoring_commands(folder, drawing, owners):
+    """The arguments of score.py for the first blocks of owners."""
+    for owner in owners:
+        plan = folder / f"{owner.replace('/', '-')}.json"
+        plan.write_text(json.dumps(drawing.scoring_plan("evaluation", owner, "0")))
+        parts = ("samples", "scores/evaluation")
+        samples, output = (folder / part / owner / "0.parquet" for part in parts)
+        about = ["--plan", plan, "--store", folder / "values", "--label", owner]
+        yield ["score.py", "--samples", samples, *about, "--output", output]

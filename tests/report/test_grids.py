@@ -4,11 +4,12 @@ import io
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as parquet
 import pytest
 from PIL import Image
 
+from emaki.common import parquet_groups
 from emaki.common.errors import UserError
+from emaki.common.parts import Part
 from emaki.report.grids import draw, layout_of, read_samples, save
 
 COLOURS = {("base/tiny", 0): "#ff0000", ("base/tiny", 1): "#00ff00", ("run", 0): "#0000ff"}
@@ -115,6 +116,7 @@ def test_a_missing_picture_is_named():
 
 def test_samples_without_bytes_are_refused(tmp_path):
     rows = [{"prompt": "pig", "seed": 0, "image": {"bytes": None, "path": "pig.png"}}]
-    parquet.write_table(pa.Table.from_pylist(rows), tmp_path / "samples.parquet")
+    part, table = Part(str(tmp_path / "0.parquet"), ("run", "rooms")), pa.Table.from_pylist(rows)
+    parquet_groups.write([(part.key, table)], table.schema, part.path)
     with pytest.raises(UserError, match="no picture of 'pig'"):
-        read_samples(tmp_path / "samples.parquet")
+        read_samples(part)

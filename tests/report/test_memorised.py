@@ -11,10 +11,13 @@ import screenshot
 import study
 from test_report import SCRIPTS
 
+from emaki.common import parquet_groups
 from emaki.data.decoding import to_png
 from emaki.data.sources.rooms import Rooms
+from emaki.workflow.drawing_files import DrawingFiles
 from emaki.workflow.evaluation_files import EvaluationFiles
 from emaki.workflow.nearest_files import NearestFiles
+from emaki.workflow.variant_files import VariantFiles
 
 VARIANT = "lora-r4/000060/raw/1.0"
 COPIED = study.SETS["rooms"][2]
@@ -29,7 +32,7 @@ def made(tmp_path_factory):
     looks = {"looks": [8], "at_most": 8}  # all that is drawn
     built = study.build(place, measures=measures, experiments=one, evaluation=looks)
     folder, files = place / study.FOLDER, NearestFiles(built)
-    samples = parquet.read_table(place / files.samples("lora")[VARIANT]).to_pylist()
+    samples = parquet_groups.read(files.samples("lora")[VARIANT].below(place)).to_pylist()
     (copied,) = (row["image"] for row in samples if (row["prompt"], row["seed"]) == (COPIED, 1))
     rooms = [to_png(room.image.resize((64, 64))) for room in Rooms(count=12).pictures()]
     shown = [copied, *({"bytes": data, "path": None} for data in rooms)]
@@ -43,10 +46,8 @@ def made(tmp_path_factory):
     splits = [data / f"{split}.parquet" for split in ("train", "validation")]
     more = ["--resolution", 64, "--output", reference]
     commands = [["reference.py", "--pictures", *splits, *entry, *more]]
-    for (_, variant, _), scores in EvaluationFiles(built).scores("lora").items():
-        drawn = folder / "samples" / variant / "rooms/0000-0008.parquet"
-        output = ["--output", place / scores[0]]
-        commands.append(["score.py", "--samples", drawn, *entry, *output])
+    drawing = DrawingFiles(EvaluationFiles(built), VariantFiles(built))
+    commands += study.scoring_commands(folder, drawing, ("base/tiny", "lora-r4"))
     (folder / "nearest").mkdir()
     asked = ["--study", folder / "config.json", "--experiment", "lora"]
     commands.append(["nearest.py", *asked, "--output", place / files.pairs("lora")])

@@ -11,7 +11,9 @@ from test_report import SCRIPTS, run_scripts
 
 from emaki.common.errors import UserError
 from emaki.evaluation import scoring
+from emaki.workflow.drawing_files import DrawingFiles
 from emaki.workflow.evaluation_files import EvaluationFiles
+from emaki.workflow.variant_files import VariantFiles
 
 BRIGHTNESS = '''
 """How bright pictures are."""
@@ -111,26 +113,20 @@ def made(tmp_path_factory):
     pictures = [{"bytes": data, "path": None} for data in real]
     table = pa.table({"id": [str(n) for n in range(len(real))], "image": pictures})
     study.write(folder / "datasets/rooms/data/train.parquet", table)
-    run(place, list(scoring_commands(folder, built, measures)))
+    run(place, list(scoring_commands(folder, built, measures["colours"])))
     run_scripts(place, built)
     return folder
 
 
-def scoring_commands(folder, built, measures):
-    """The arguments of score.py and reference.py for the pictures of the domain."""
-    for name, entry in measures.items():
-        measure = ["--measure", json.dumps(entry)]
-        for (own, variant, _), scores in EvaluationFiles(built).scores("lora").items():
-            if own == name:
-                samples = folder / "samples" / variant / "rooms/0000-0008.parquet"
-                output = folder.parents[1] / scores[0]
-                yield ["score.py", "--samples", samples, *measure, "--output", output]
-        if name == "colours":
-            output = folder / "references/colours/rooms.parquet"
-            output.parent.mkdir(parents=True)
-            data = folder / "datasets/rooms/data/train.parquet"
-            more = ["--resolution", 64, "--output", output]
-            yield ["reference.py", "--pictures", data, *measure, *more]
+def scoring_commands(folder, built, colours):
+    """The arguments of score.py and reference.py."""
+    drawing = DrawingFiles(EvaluationFiles(built), VariantFiles(built))
+    yield from study.scoring_commands(folder, drawing, ("base/tiny", "lora-r4"))
+    output = folder / "references/colours/rooms.parquet"
+    output.parent.mkdir(parents=True)
+    data = folder / "datasets/rooms/data/train.parquet"
+    more = ["--measure", json.dumps(colours), "--resolution", 64, "--output", output]
+    yield ["reference.py", "--pictures", data, *more]
 
 
 def test_a_number_a_picture_is_compared_and_told(made):

@@ -11,7 +11,7 @@ import yaml
 from test_report import SCRIPTS, run_scripts
 from test_votes_page import draw_further
 
-from emaki.common import digests, parquet_files
+from emaki.common import digests, parquet_groups
 from emaki.common.errors import UserError
 from emaki.config import load, read_saved, save
 from emaki.evaluation.votes import picture_id
@@ -38,9 +38,9 @@ def voted(tmp_path_factory):
     draw_further(place, built)
     run(place, "ballot.py", "votes.html")
     drew = {}
-    for (variant, _), paths in VoteFiles(built).samples().items():
-        for path in paths:
-            for key in parquet_files.read(place / path, columns=["key"])["key"].to_pylist():
+    for (variant, _), parts in VoteFiles(built).samples().items():
+        for part in parts:
+            for key in parquet_groups.read(part.below(place), ["key"])["key"].to_pylist():
                 drew[picture_id(key)] = variant
     html = (folder / "votes.html").read_text("utf-8")
     pairs = json.loads(re.search(r'"pairs": (\[\[.*?\]\])', html)[1])

@@ -583,15 +583,16 @@ def test_what_goes_with_a_verdict(metric, text):
     assert page_of.described(metric, seconds=2.0) == text
 
 
-def test_the_time_of_a_prompt_is_drawing_and_scoring():
+def test_the_time_of_a_prompt_is_drawing_and_scoring(made):
+    samples = made / "samples"
     timings = [
-        {"stage": "samples", "parts": ["base", "tiny", "rooms", "0000-0032"], "seconds": 32.0},
-        {"stage": "samples", "parts": ["base", "tiny", "rooms", "0032-0128"], "seconds": 96.0},
-        {"stage": "scores", "parts": ["kid", "base", "tiny", "rooms", "0000-0032"], "seconds": 64},
+        {"stage": "samples", "parts": ["base", "tiny", "0"], "seconds": 20.0},
+        {"stage": "scores", "parts": ["evaluation", "base", "tiny", "0"], "seconds": 4.0},
         {"stage": "runs", "parts": ["a", "000050"], "seconds": 1000.0},
     ]
-    assert taken.of_prompt(timings) == 1.5
-    assert taken.of_prompt(timings[3:]) is None
+    drawn = 2 * study.DRAWN  # of two sets
+    assert taken.of_prompt(timings, samples) == 24 / drawn
+    assert taken.of_prompt(timings[2:], samples) is None
 
 
 def test_what_margins_mean_is_a_table(page):

@@ -43,8 +43,11 @@ def draw_further(place, built):
     variants = {}
     for plan in EvaluationFiles(built).plans.values():
         variants |= plan["variants"]
-    for (path, prompts), (_, second) in VoteFiles(built).samples().items():
-        study.write_samples(place / second, variants[path], prompts, 32, 128)
+    tables = {
+        second: study.sample_table(variants[path], second, 32, 128)
+        for (path, _), (_, second) in VoteFiles(built).samples().items()
+    }
+    study.write_parts(place, tables)
 
 
 @pytest.fixture

@@ -146,11 +146,12 @@ def noise_is_removed(name, config, steps):
 
 def test_the_file_is_read_by_the_datasets_library(tmp_path, pipeline):
     table = draw(["pig", "red heart"], tmp_path / "store", lambda: pipeline)
-    sampler.write(table, tmp_path / "samples.parquet")
+    sampler.write([(("base/tiny", "things"), table)], tmp_path / "samples.parquet")
     rows = datasets.load_dataset(
         "parquet", data_files=str(tmp_path / "samples.parquet"), cache_dir=tmp_path / "cache"
     )["train"]
     assert rows["prompt"][:] == ["pig", "pig", "red heart", "red heart"]
+    assert set(rows["variant"]) == {"base/tiny"}
     assert rows[0]["image"].size == (64, 64)
 
 

@@ -30,7 +30,7 @@ def test_a_whole_study_gives_the_bytes_that_it_gives_here(study, undisturbed):
     assert [file for file in sorted(made) if study.read(file) != undisturbed.read(file)] == []
 
     jobs = study.slurm_jobs()
-    assert len(jobs) == 14
+    assert len(jobs) == 12
     for comment, (job,) in jobs.items():  # one each: nothing was tried twice
         gpu = comment.removeprefix("rule_").startswith(ON_GPUS)
         assert job["JobState"] == "COMPLETED"

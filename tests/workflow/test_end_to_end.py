@@ -15,7 +15,7 @@ from PIL import Image
 from screenshot import MISSING, browser, look, problems
 
 CHECKPOINT = "results/small/runs/lora/000006/checkpoint.json"
-SAMPLES = "results/small/samples/lora/000006/raw/1.0/rooms/0000-0002.parquet"
+SAMPLES = "results/small/samples/lora/0.parquet"
 
 
 @pytest.mark.skipif(not browser(), reason=MISSING)
@@ -45,7 +45,7 @@ def test_a_second_run_has_nothing_to_do(finished):
 @pytest.mark.slow
 def test_the_bytes_are_the_same_without_the_warm_process(finished, study, monkeypatch):
     monkeypatch.setenv("EMAKI_WARM", "0")
-    for folder in ("runs/lora/000006", "states/lora/000006", "pictures", "samples/lora/000006"):
+    for folder in ("runs/lora/000006", "states/lora/000006", "pictures", "samples/lora"):
         shutil.rmtree(study.folder / "results/small" / folder)
     shutil.rmtree(study.folder / "results/small/runs/lora/000005")
     study.snakemake(SAMPLES)

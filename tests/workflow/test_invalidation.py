@@ -1,7 +1,6 @@
 """Each change, and exactly the jobs that it costs."""
 
 import ast
-import itertools
 import os
 import shutil
 import time
@@ -10,19 +9,13 @@ import pytest
 
 END = ["publish report.html", "report small/report.html"]
 BALLOT = "ballot small/votes.html"  # of pictures that headline comparisons have
-LORA = ["lora/000006/raw/0.5", "lora/000006/raw/1.0"]
-KEYWORD = ["keyword/000002/raw/1.0"]
-FULL = [f"full/000003/{weights}/{alpha}" for weights in ("raw", "ema") for alpha in ("0.5", "1.0")]
-VARIANTS = ["base/tiny", *LORA, *KEYWORD, *FULL]
-SETS = ["rooms/0000-0002", "unrelated/0000-0002"]
-# The sets of prompts, each in one block, that each judges.
-MEASURES = {"clip_score": SETS, "kid": SETS[:1]}
+OWNERS = ["base/tiny", "lora", "keyword", "full"]  # each draws one block
 REAL = [
     "calibrate_real kid/rooms",
     "calibrate_real kid/rooms-keyword",
     "calibrate_real kid/rooms-blip",
 ]
-CALIBRATIONS = ["calibrate clip_score/tiny/rooms", "calibrate clip_score/tiny/unrelated", *REAL]
+CALIBRATIONS = ["calibrate clip_score/tiny/rooms", "calibrate clip_score/tiny/unrelated"]
 GRIDS = {
     "lora": ["lora-raw-000006", "lora-raw-scales"],
     "keyword": ["keyword-raw-000002"],
@@ -30,16 +23,13 @@ GRIDS = {
 }
 
 
-def pictures(variants, sets=SETS):
-    """Drawing and scoring variants."""
-    return [*(f"sample {v}/{s}" for v in variants for s in sets), *scores(variants, sets)]
+def pictures(*owners):
+    """Drawing and scoring what these ask."""
+    return [*(f"sample {owner}/0" for owner in owners), *scores(*owners)]
 
 
-def scores(variants, sets=SETS, measures=MEASURES):
-    """Scoring variants by measures."""
-    jobs = itertools.product(measures, variants, sets)
-    roles = {measure: {s.partition("/")[0] for s in own} for measure, own in measures.items()}
-    return [f"score {m}/{v}/{s}" for m, v, s in jobs if s.partition("/")[0] in roles[m]]
+def scores(*owners):
+    return [f"score evaluation/{owner}/0" for owner in owners]
 
 
 def answers(*experiments):
@@ -93,7 +83,7 @@ def test_a_caption_keyword(study):
     expected += [
         "config small/config",
         *train("keyword", 1, 2),
-        *pictures(KEYWORD),
+        *pictures("keyword"),
         *answers("keyword"),
     ]
     assert_jobs(study, expected)
@@ -104,7 +94,7 @@ def test_an_edited_caption_runs_no_captioning_model(study):
     expected = ["caption rooms/edited", "dataset rooms-blip"]
     expected += ["latents rooms-blip/tiny/64-flip", "reference kid/rooms-blip"]
     expected += ["calibrate_real kid/rooms-blip"]
-    expected += [*train("full", 1, 3), *merges(), *pictures(FULL), *answers("merging")]
+    expected += [*train("full", 1, 3), *merges(), *pictures("full"), *answers("merging")]
     assert_jobs(study, expected)
 
 
@@ -116,7 +106,7 @@ def test_the_learning_rate_of_one_run(study):
     expected = [
         "config small/config",
         *train("keyword", 1, 2),
-        *pictures(KEYWORD),
+        *pictures("keyword"),
         *answers("keyword"),
     ]
     assert_jobs(study, expected)
@@ -124,8 +114,7 @@ def test_the_learning_rate_of_one_run(study):
 
 def test_a_run_extended_from_6_to_9_segments(study):
     study.change("steps: 6", "steps: 9")
-    longer = ["lora/000009/raw/0.5", "lora/000009/raw/1.0"]
-    expected = [*train("lora", 7, 9), *pictures(longer), "config small/config", BALLOT, *END]
+    expected = [*train("lora", 7, 9), *pictures("lora"), "config small/config", BALLOT, *END]
     expected += ["grid lora/lora-raw-000009", "grid lora/lora-raw-scales", "compare lora"]
     expected += ["grid keyword/keyword-raw-000002", "compare keyword"]  # its baseline is longer
     assert_jobs(study, expected)
@@ -153,9 +142,9 @@ def test_a_text_encoder_that_is_trained_too_is_merged_and_drawn_with(study):
     full = "{extends: lora, method: full, dataset: rooms-blip, steps: 3"
     study.change(full, f"{full}, train_text_encoder: true")
     changed = [job.replace("merge ", "merge_text_encoder ") for job in merges()]
-    expected = ["config small/config", *train("full", 1, 3), *changed, *pictures(FULL)]
+    expected = ["config small/config", *train("full", 1, 3), *changed, *pictures("full")]
     assert_jobs(study, [*expected, *answers("merging")])
-    target = "results/small/samples/full/000003/ema/0.5/rooms/0000-0002.parquet"
+    target = "results/small/samples/full/0.parquet"
     before = (study.folder / target).read_bytes()
     study.snakemake(target)
     assert (study.folder / target).read_bytes() != before
@@ -166,29 +155,32 @@ def test_a_text_encoder_that_is_trained_too_is_merged_and_drawn_with(study):
 def test_a_new_alpha(study):
     study.change("merge_alphas: [0.5]", "merge_alphas: [0.25, 0.5]")
     new = [f"full/000003/{weights}/0.25" for weights in ("raw", "ema")]
-    expected = [
-        *(f"merge {v}" for v in new),
-        *pictures(new),
-        "compare merging",
-        "config small/config",
-    ]
-    expected += ["grid merging/full-ema-alphas", "grid merging/full-raw-alphas", *END]
-    assert_jobs(study, expected)
+    merged = [f"merge {variant}" for variant in new]
+    assert_jobs(study, [*merged, *pictures("full"), "config small/config", *answers("merging")])
+    before = drawn(study)
+    told = study.snakemake("results/small/scores/evaluation/full/0.parquet").stderr
+    assert len(drawn(study)) == len(before) + 2 * 2 * 4  # of both kinds, sets and seeds
+    assert "full/0: pictures scored: 16 by clip_score, 8 by kid\n" in told
 
 
 def test_a_new_prompt_draws_only_its_own_pictures(study):
-    store = study.folder / "results/small/pictures"
-    before = {path: path.stat().st_mtime_ns for path in store.rglob("*.png")}
+    before, damaged = drawn(study), list(study.folder.glob("results/small/values/*/damaged*"))
     study.change("[pig, red heart]", "[pig, red heart, umbrella]")
     block = "unrelated/0000-0003"
-    everything = [*pictures(VARIANTS, [block]), f"prompts {block}", "config small/config"]
-    everything += ["calibrate clip_score/tiny/unrelated"]
+    everything = [*pictures(*OWNERS), f"prompts {block}", "config small/config", *CALIBRATIONS]
     assert_jobs(study, [*everything, *answers("lora", "keyword", "merging")])
-    target = "results/small/samples/base/tiny/unrelated/0000-0003.parquet"
-    study.snakemake(target)
-    after = {path: path.stat().st_mtime_ns for path in store.rglob("*.png")}
-    assert len(after) == len(before) + 2  # two seeds
-    assert before.items() <= after.items()
+    rooms = "results/small/calibrations/clip_score/tiny/rooms.parquet"
+    told = study.snakemake("results/small/scores/evaluation/base/tiny/0.parquet", rooms).stderr
+    assert len(drawn(study)) == len(before) + 2  # two seeds
+    assert before.items() <= drawn(study).items()
+    assert "base/tiny/0: pictures scored: 2 by clip_score\n" in told
+    assert list(study.folder.glob("results/small/values/*/damaged*")) == damaged
+
+
+def drawn(study):
+    """{picture: when it was written}."""
+    store = study.folder / "results/small/pictures"
+    return {path: path.stat().st_mtime_ns for path in store.rglob("*.png")}
 
 
 def test_a_new_experiment_on_existing_runs(study):
@@ -233,7 +225,7 @@ def test_a_constant_in_the_code_is_told_as_the_reason(study):
 def test_the_code_of_the_trainer(study):
     edit_code(study, "scripts/train.py")
     trained = [*train("lora", 1, 6), *train("keyword", 1, 2), *train("full", 1, 3), *merges()]
-    shown = pictures([*LORA, *KEYWORD, *FULL])
+    shown = pictures("lora", "keyword", "full")
     assert_jobs(study, [*trained, *shown, *answers("lora", "keyword", "merging")])
 
 
@@ -241,7 +233,8 @@ def test_a_module_that_only_the_scorer_imports(study):
     edit_code(study, "scripts/emaki/evaluation/scoring.py")
     references = [f"reference kid/{name}" for name in ("rooms", "rooms-keyword", "rooms-blip")]
     compared = [f"compare {name}" for name in ("lora", "keyword", "merging")]
-    assert_jobs(study, [*scores(VARIANTS), *CALIBRATIONS, *references, *compared, *END])
+    again = [*scores(*OWNERS), *CALIBRATIONS, *REAL, *references]
+    assert_jobs(study, [*again, *compared, *END])
 
 
 def test_another_measure_scores_alone(study):
@@ -249,18 +242,20 @@ def test_another_measure_scores_alone(study):
         "  kid: {type: kid}",
         "  kid: {type: kid}\n  preference: {type: preference, model: resources/tiny-clip}",
     )
-    more = scores(VARIANTS, measures={"preference": SETS[:1]})
-    more += ["calibrate preference/tiny/rooms"]
+    more = [*scores(*OWNERS), "calibrate preference/tiny/rooms"]
     compared = [f"compare {name}" for name in ("lora", "keyword", "merging")]
     assert_jobs(study, [*more, *compared, "config small/config", *END])
+    told = study.snakemake("results/small/scores/evaluation/lora/0.parquet").stderr
+    assert "lora/0: pictures scored: 8 by preference\n" in told
 
 
 def test_the_code_of_one_measure(study):
     edit_code(study, "scripts/emaki/evaluation/measures/kid.py")
     references = [f"reference kid/{name}" for name in ("rooms", "rooms-keyword", "rooms-blip")]
     compared = [f"compare {name}" for name in ("lora", "keyword", "merging")]
-    again = scores(VARIANTS, measures={"kid": SETS[:1]})
-    assert_jobs(study, [*again, *REAL, *references, *compared, *END])
+    assert_jobs(study, [*scores(*OWNERS), *REAL, *references, *compared, *END])
+    told = study.snakemake("results/small/scores/evaluation/lora/0.parquet").stderr
+    assert "lora/0: pictures scored: 8 by kid\n" in told
 
 
 def test_a_deleted_middle_checkpoint(study):
@@ -272,8 +267,8 @@ def test_a_deleted_middle_checkpoint(study):
 
 
 def test_a_deleted_sample_is_put_together_from_the_kept_pictures(study):
-    (study.folder / "results/small/samples/base/tiny/rooms/0000-0002.parquet").unlink()
-    done = study.snakemake("results/small/samples/base/tiny/rooms/0000-0002.parquet")
+    (study.folder / "results/small/samples/base/tiny/0.parquet").unlink()
+    done = study.snakemake("results/small/samples/base/tiny/0.parquet")
     assert "0 pictures drawn, 4 kept" in done.stderr
 
 

@@ -5,13 +5,19 @@ import shutil
 
 import pytest
 
+from emaki.common.parquet_groups import keys, read
+from emaki.common.parts import Part
 from emaki.config import load
 from emaki.config.blocks import blocks, cuts, looks
 from emaki.config.comparisons import plans
 from emaki.config.settings import Claim
 from emaki.evaluation.settings import Evaluation
 from emaki.sampling.settings import PromptSet
+from emaki.workflow.drawing_files import DrawingFiles
+from emaki.workflow.evaluation_files import EvaluationFiles
 from emaki.workflow.looks import Looks
+from emaki.workflow.parts import score_part
+from emaki.workflow.variant_files import VariantFiles
 
 ANSWERS = [f"results/looks/experiments/{name}.json" for name in ("ruined", "gentle")]
 PASSING = "train_passing looks/runs/ruined+seed1/000001"
@@ -127,24 +133,44 @@ def looked(new_study):
 
 
 def drawn(study):
-    """{path: bytes} of the samples and scores of a study."""
+    """{(file, key): rows} of the samples and scores of a study."""
     folder = study.folder / "results/looks"
     files = [path for part in ("samples", "scores") for path in (folder / part).rglob("*.parquet")]
-    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+    parts = {(str(path.relative_to(folder)), key) for path in files for key in keys(path)}
+    return {(path, key): read(Part(str(folder / path), key)).to_pylist() for path, key in parts}
 
 
 def test_a_question_that_is_answered_is_not_drawn_further(looked):
-    folder = looked.folder / "results/looks/samples"
-    assert [path.stem for path in folder.glob("ruined/000002/raw/1.0/rooms/*")] == ["0000-0008"]
-    assert len(list(folder.glob("gentle/000002/raw/1.0/rooms/*"))) > 1
-    assert len(list(folder.glob("gentle/000001/raw/1.0/rooms/*"))) == 1
+    shown = [key for path, key in drawn(looked) if path.startswith("samples/")]
+    assert shown.count(("ruined/000002/raw/1.0", "rooms")) == 1
+    assert shown.count((GENTLE, "rooms")) > 1
+    assert shown.count(("gentle/000001/raw/1.0", "rooms")) == 1
     assert looked.jobs(*ANSWERS) == []
+
+
+def test_what_is_drawn_of_a_block_is_what_the_comparisons_read(study):
+    """Whatever the looks find, each part that a comparison reads is in what its owner is asked."""
+    for after in ([], ["domain"], ["domain", "unrelated"]):
+        evaluation = EvaluationFiles(study, lambda number, after=after: found(whole=after, half=[]))
+        evaluation.read_look = evaluation.looks.find
+        drawing = DrawingFiles(evaluation, VariantFiles(study))
+        read = {part for parts in evaluation.scores("gentle").values() for part in parts}
+        read |= {part for parts in evaluation.look_scores(1)["gentle"].values() for part in parts}
+        asked = {
+            score_part(evaluation.folder, "evaluation", *scored, int(block))
+            for block in "0123"
+            for owner in drawing.owners
+            for scored in drawing.scored("evaluation", owner, block)
+        }
+        assert read <= asked
+        further = [part for part in asked - read if not part.path.endswith("/0.parquet")]
+        assert further == []
 
 
 @pytest.mark.slow
 def test_stopped_between_looks_and_drawn_at_once_give_the_same_bytes(looked, tmp_path):
     study = copied(looked, tmp_path)
-    for part in ("samples", "scores", "looks", "experiments", "pictures"):
+    for part in ("samples", "scores", "looks", "experiments", "pictures", "values"):
         shutil.rmtree(study.folder / "results/looks" / part)
     study.snakemake("results/looks/looks/1.json")
     stopped = drawn(study)
@@ -176,7 +202,7 @@ def test_a_seed_that_is_added_trains_and_draws_its_own_training_alone(looked, tm
     assert trained == ["train_newest looks/runs/ruined+seed1/000002", PASSING]
     made = [job for job in jobs if job.startswith(("prompts", "latents", "sample", "score"))]
     assert made
-    assert all("ruined+seed1/000002/raw/1.0" in job for job in made)
+    assert all("/ruined+seed1/" in job for job in made)
     study.snakemake(*ANSWERS)
     assert before.items() < drawn(study).items()
     pairs = json.loads((study.folder / ANSWERS[0]).read_text())["pairs"]

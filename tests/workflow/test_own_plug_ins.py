@@ -1,6 +1,7 @@
 """A study with a source, a captioner and a measure of the user's own, in files of their own."""
 
 import json
+import re
 
 import pyarrow.parquet as pq
 import pytest
@@ -39,8 +40,9 @@ def test_the_measure_gets_into_the_report(done):
 def test_a_change_of_the_measure_scores_by_it_alone(done):
     done.edit("redness.py", "float(red - green)", "float(green - red)")
     scored = [job for job in done.jobs() if job.startswith(("sample", "score", "train"))]
-    variants = ("base/tiny", "squares/000002/raw/1.0")
-    assert scored == [f"score redness/{variant}/red/0000-0002" for variant in variants]
+    assert scored == ["score evaluation/base/tiny/0", "score evaluation/squares/0"]
+    told = done.snakemake("results/small/scores/evaluation/squares/0.parquet").stderr
+    assert re.search(r"squares/0: pictures scored: \d+ by redness$", told, re.MULTILINE)
 
 
 def test_a_change_of_their_files_makes_anew_what_they_made(done):

@@ -343,18 +343,18 @@ def test_a_full_fine_tune_of_another_scale_than_1_is_a_merge(variants):
 
 
 def test_what_an_experiment_compares(evaluation):
-    shown = ["base/sd", "lora/000006/raw/1.0"]
+    shown = {"base/sd": "base/sd", "lora/000006/raw/1.0": "lora"}
     assert evaluation.scores("helps") == {
         (measure, variant, "domain"): [
-            f"results/mine/scores/{measure}/{variant}/own/0000-0001.parquet"
+            (f"results/mine/scores/evaluation/{owner}/0.parquet", (measure, variant, "own"))
         ]
         for measure in ("fits", "near")
-        for variant in shown
+        for variant, owner in shown.items()
     }
     assert evaluation.references("helps") == {"near": "results/mine/references/near/rooms.parquet"}
     assert evaluation.samples("helps", "lora-raw-000006") == {
-        (variant, "own"): f"results/mine/samples/{variant}/own/0000-0001.parquet"
-        for variant in shown
+        (variant, "own"): [(f"results/mine/samples/{owner}/0.parquet", (variant, "own"))]
+        for variant, owner in shown.items()
     }
     measures = evaluation.comparison_plan("helps")["measures"]
     assert [name for name, _ in measures] == ["fits", "near"]

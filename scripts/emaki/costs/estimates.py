@@ -217,6 +217,18 @@ def seconds_of(study: Study, gflop: float, half: bool) -> Figure:
     return Figure(gflop / 1000 / speed.value, f"estimated, not measured, at {speed.source}")
 
 
+def drawing_seconds(study: Study, model: str, pictures: int) -> Figure:
+    """Figure: seconds of drawing so many pictures with a base model or its fine-tunes.
+
+    Two forward passes a step where there is guidance, and the VAE's decoder.
+    """
+    sampling, size = study.sampling, size_of(study.models[model])
+    passes = sampling.steps * (2 if sampling.guidance_scale > 1 else 1)
+    unet = passes * unet_gflop(size, sampling.resolution)
+    decoder = VAE_DECODER_GFLOP * unet / passes / UNET_GFLOP
+    return seconds_of(study, pictures * (unet + decoder), half=True)
+
+
 def _speed(study: Study, half: bool, threads: int) -> Figure:
     gpu = gpu_of(study)
     if gpu is None:

@@ -15,7 +15,7 @@ from emaki.config.reading import read
 from emaki.config.repositories import model_folders, raw_starts, repository, unpinned
 from emaki.config.settings import Study
 from emaki.costs import estimates
-from emaki.costs.estimates import GPUS, VAE_DECODER_GFLOP, Figure, gpu_of
+from emaki.costs.estimates import GPUS, Figure, gpu_of
 from emaki.costs.sizes import size_of
 from emaki.data.sources.unsplash import Unsplash
 
@@ -258,16 +258,8 @@ def _training_seconds(study: Study) -> float:
 
 
 def _drawing(study: Study, look: int) -> Figure:
-    """Figure: seconds of drawing up to a look.
-
-    Two forward passes a step where there is guidance, and the VAE's decoder.
-    """
-    sampling = study.sampling
-    size = size_of(next(iter(study.models.values())))
-    passes = sampling.steps * (2 if sampling.guidance_scale > 1 else 1)
-    unet = passes * estimates.unet_gflop(size, sampling.resolution)
-    decoder = VAE_DECODER_GFLOP * unet / passes / estimates.UNET_GFLOP
-    return estimates.seconds_of(study, pictures(study, look) * (unet + decoder), half=True)
+    """Figure: seconds of drawing up to a look."""
+    return estimates.drawing_seconds(study, next(iter(study.models)), pictures(study, look))
 
 
 def downloads(study: Study) -> dict[str, Figure | None]:

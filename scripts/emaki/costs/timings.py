@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from emaki.common.errors import UserError
+from emaki.common.parts import Part
 
 # The stages in the order of the road, by the first folder of a benchmark file.
 STAGES = {
@@ -53,25 +54,30 @@ def of_run(timings: Iterable[dict[str, Any]], *trainings: str) -> dict[str, floa
     """
     found = {"runs": 0.0, "samples": 0.0, "scores": 0.0}
     for timing in timings:
-        place = 1 if timing["stage"] == "scores" else 0  # scores lie in folders of measures
+        place = 1 if timing["stage"] == "scores" else 0  # scores lie in folders of environments
         if timing["stage"] in found and timing["parts"][place] in trainings:
             found[timing["stage"]] += timing["seconds"]
     return found
 
 
-def of_prompt(timings: Iterable[dict[str, Any]]) -> float | None:
+def of_prompt(timings: Iterable[dict[str, Any]], samples: Path) -> float | None:
     """Seconds that one model's pictures of a prompt took to draw and to score by all measures.
 
-    None where no timing of a block of prompts is there.
+    `samples` is the folder of the files that were drawn, which tell how many prompts there were.
+    None where no timing of them is there.
     """
-    seconds, prompts = {"samples": 0.0, "scores": 0.0}, 0
+    from emaki.common import parquet_groups
+
+    seconds, prompts = 0.0, 0
     for timing in timings:
-        if timing["stage"] in seconds:
-            first, _, last = timing["parts"][-1].partition("-")
-            if first.isdigit() and last.isdigit():
-                seconds[timing["stage"]] += timing["seconds"]
-                prompts += (int(last) - int(first)) * (timing["stage"] == "samples")
-    return sum(seconds.values()) / prompts if prompts else None
+        if timing["stage"] in ("samples", "scores"):
+            seconds += timing["seconds"]
+        path = samples.joinpath(*timing["parts"]).with_suffix(".parquet")
+        if timing["stage"] == "samples" and path.exists():
+            parts = [Part(str(path), key) for key in parquet_groups.keys(path)]
+            read = (parquet_groups.read(part, ["prompt"])["prompt"] for part in parts)
+            prompts += sum(len(column.unique()) for column in read)
+    return seconds / prompts if prompts else None
 
 
 def _place(path):

@@ -10,8 +10,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from emaki.common import digests, parquet_files
+from emaki.common import digests, parquet_files, parquet_groups
 from emaki.common.errors import UserError
+from emaki.common.parts import Part
 from emaki.evaluation.answers import answers, overall, scales
 from emaki.evaluation.calibration import Calibration, Margin, find_margins
 from emaki.evaluation.claims import answer_claims
@@ -41,17 +42,17 @@ Spreads = Mapping[tuple[str, ...], Spread]
 """What `find_spreads` returns."""
 
 
-def read_scores(*paths: str | Path) -> Scores:
-    """One row per picture, the prompts in the order of these files, one for each block of them.
+def read_scores(*parts: Part) -> Scores:
+    """One row per picture, the prompts in the order of these parts, one for each block of them.
 
     A dict of arrays: `prompt` (n,) str; `seed` (n,) int, ascending for each prompt; `value` (n,) or
     (n, d) float, what the measure gave; of prompts that are captions `held_out` (n,) bool, those
     that no run trains on. Raises UserError where a value is not a number or a (prompt, seed) comes
     twice.
     """
-    tables = [parquet_files.read(path) for path in paths]
-    # a dataset may have fewer captions than were asked for, and then a block has none
-    table = pa.concat_tables([table for table in tables if len(table)] or tables[:1])
+    columns = ["prompt", "seed", "held_out", "value", "vector"]
+    table = pa.concat_tables([parquet_groups.read(part, columns) for part in parts])
+    where = f"{parts[0].path}, {' '.join(parts[0].key)}"
     prompts = table["prompt"].to_pylist()
     place = {prompt: number for number, prompt in enumerate(dict.fromkeys(prompts))}
     seeds = table["seed"].to_pylist()
@@ -59,21 +60,19 @@ def read_scores(*paths: str | Path) -> Scores:
     scores = {
         "prompt": np.array(prompts, dtype=object)[order],
         "seed": np.array(seeds, dtype=np.int64)[order],
-        "value": _matrix(table["value"])[order],
+        "value": _matrix(table["vector" if table["value"].null_count else "value"])[order],
     }
     if not np.isfinite(scores["value"]).all():
-        raise UserError(f"{paths[0]}: a score is not a number; score these pictures again")
-    if "held_out" in table.column_names:
+        raise UserError(f"{where}: a score is not a number; score these pictures again")
+    if not table["held_out"].null_count:
         scores["held_out"] = np.array(table["held_out"].to_pylist(), dtype=bool)[order]
     keys = set()
     for key in zip(scores["prompt"], scores["seed"]):
         if key in keys:
-            raise UserError(f"{paths[0]}: prompt {key[0]!r} with seed {key[1]} is there twice")
+            raise UserError(f"{where}: prompt {key[0]!r} with seed {key[1]} is there twice")
         keys.add(key)
     if len(keys) < 2:
-        raise UserError(
-            f"{paths[0]}: a comparison needs two pictures or more; add prompts or seeds"
-        )
+        raise UserError(f"{where}: a comparison needs two pictures or more; add prompts or seeds")
     return scores
 
 

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from emaki.common import parquet_files
+from emaki.common.parts import Part
 from emaki.data.decoding import to_png
 from emaki.evaluation.comparison import read_reference, read_scores
 from emaki.evaluation.measures import Measure
@@ -20,15 +21,15 @@ COLUMNS = ("variant", "prompt", "seed", "above", "id")
 
 def find_pairs(
     measure: Measure,
-    scores: Mapping[str, str],
-    samples: Mapping[str, str],
+    scores: Mapping[str, Part],
+    samples: Mapping[str, Part],
     reference: str | Path,
     training_pictures: str | Path,
     resolution: int,
 ) -> pa.Table:
     """The nearest MOST pairs of each variant, each of another prompt, the nearest first.
 
-    `scores` and `samples` are {variant: path}, `reference` is what the measure made of the real
+    `scores` and `samples` are {variant: part}, `reference` is what the measure made of the real
     pictures. Columns: those of COLUMNS, where `above` is how much nearer they are than fresh real
     pictures and `id` names the training picture; `drawn` and `real`, PNG bytes, as large as the
     samples (`resolution`).
@@ -38,8 +39,8 @@ def find_pairs(
     table = parquet_files.read(reference, columns=["id", "split"])
     ids = table.filter(pc.equal(table["split"], "train"))["id"].to_pylist()
     places = parquet_files.read(training_pictures, columns=["id"])["id"].to_pylist()
-    for variant, path in scores.items():
-        own = read_scores(path)
+    for variant, part in scores.items():
+        own = read_scores(part)
         nearest, above = measure.nearest(own["value"], real)
         drawn = _pictures(samples[variant])
         for row in _first(above, own["prompt"]):
@@ -59,8 +60,8 @@ def _first(above, prompts) -> list[int]:
     return list(found.values())[:MOST]
 
 
-def _pictures(path) -> dict[tuple[str, int], Any]:
+def _pictures(part) -> dict[tuple[str, int], Any]:
     """{(prompt, seed): PNG bytes}."""
-    table, images = read_images(path)
+    table, images = read_images(part)
     keys = zip(table["prompt"].to_pylist(), table["seed"].to_pylist())
     return {key: to_png(image) for key, image in zip(keys, images)}

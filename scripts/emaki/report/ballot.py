@@ -12,7 +12,8 @@ from typing import NamedTuple
 import jinja2
 from PIL import Image
 
-from emaki.common import parquet_files
+from emaki.common import parquet_groups
+from emaki.common.parts import Part
 from emaki.config.contests import Contest
 from emaki.evaluation.votes import picture_id
 
@@ -41,18 +42,17 @@ class Pair(NamedTuple):
     right: str
 
 
-def read_prompts(paths: Iterable[str | Path]) -> list[str]:
-    """The prompts of samples, a file for each block, in their order."""
-    tables = (parquet_files.read(path, columns=["prompt"]) for path in paths)
+def read_prompts(parts: Iterable[Part]) -> list[str]:
+    """The prompts of samples, a part for each block, in their order."""
+    tables = (parquet_groups.read(part, ["prompt"]) for part in parts)
     return list(dict.fromkeys(prompt for table in tables for prompt in table["prompt"].to_pylist()))
 
 
-def read_pictures(paths: Iterable[str | Path], prompts: Container[str]) -> dict[str, Picture]:
-    """Of samples, a file for each block, the first picture of each of these prompts."""
+def read_pictures(parts: Iterable[Part], prompts: Container[str]) -> dict[str, Picture]:
+    """Of samples, a part for each block, the first picture of each of these prompts."""
     found: dict[str, Picture] = {}
-    for path in paths:
-        columns = ["prompt", "image", "key"]
-        for row in parquet_files.read(path, columns=columns).to_pylist():
+    for part in parts:
+        for row in parquet_groups.read(part, ["prompt", "image", "key"]).to_pylist():
             if row["prompt"] in prompts:
                 picture = Picture(picture_id(row["key"]), row["image"]["bytes"])
                 found.setdefault(row["prompt"], picture)

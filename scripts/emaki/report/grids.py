@@ -13,8 +13,9 @@ from typing import Any
 
 from PIL import Image, ImageDraw
 
-from emaki.common import fonts, parquet_files, png_files
+from emaki.common import fonts, parquet_groups, png_files
 from emaki.common.errors import UserError
+from emaki.common.parts import Part
 from emaki.config.comparisons import LARGEST_CELL, SMALLEST_CELL
 
 WIDEST = 1200  # pixels: blocks side by side are not wider
@@ -30,16 +31,19 @@ Samples = dict[str, dict[int, bytes]]
 """PNG bytes by prompt and seed."""
 
 
-def read_samples(path: str | Path) -> Samples:
-    """{prompt: {seed: PNG bytes}} in the order of the file.
+def read_samples(*parts: Part) -> Samples:
+    """{prompt: {seed: PNG bytes}} in the order of these parts, one for each block of prompts.
 
     Raises UserError where a picture has no bytes.
     """
     samples: Samples = {}
-    for row in parquet_files.read(path, columns=["prompt", "seed", "image"]).to_pylist():
-        if not row["image"] or not row["image"]["bytes"]:
-            raise UserError(f"{path}: no picture of {row['prompt']!r}; draw these samples again")
-        samples.setdefault(row["prompt"], {})[row["seed"]] = row["image"]["bytes"]
+    for part in parts:
+        for row in parquet_groups.read(part, ["prompt", "seed", "image"]).to_pylist():
+            if not row["image"] or not row["image"]["bytes"]:
+                raise UserError(
+                    f"{part.path}: no picture of {row['prompt']!r}; draw these samples again"
+                )
+            samples.setdefault(row["prompt"], {})[row["seed"]] = row["image"]["bytes"]
     return samples
 
 

@@ -79,7 +79,8 @@ class Report:
         self.grids, self.training, self.datasets = grids, training, datasets
         self.timings = taken.read(benchmarks)
         self.metrics = _metrics(study, self.answers)
-        self.environment = _environment(taken.of_prompt(self.timings))
+        samples = Path("results", study.study, "samples")
+        self.environment = _environment(taken.of_prompt(self.timings, samples))
 
     def whole(self) -> str:
         """One page as HTML."""

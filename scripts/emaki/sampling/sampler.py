@@ -13,7 +13,7 @@ import pyarrow as pa
 import torch
 from PIL.Image import Image
 
-from emaki.common import parquet_files, parquet_images, python_code
+from emaki.common import parquet_groups, parquet_images, python_code
 from emaki.common.batching import filled
 from emaki.common.devices import device, dtype
 from emaki.common.files import replacing, sha256
@@ -23,7 +23,13 @@ from emaki.sampling.settings import Sampling
 
 READ = {".json", ".safetensors", ".txt"}  # what a pipeline is loaded from
 SCHEMA = parquet_images.schema(
-    prompt="string", seed="int64", image="image", key="string", held_out="bool"
+    variant="string",
+    prompts="string",
+    prompt="string",
+    seed="int64",
+    image="image",
+    key="string",
+    held_out="bool",
 )
 
 
@@ -82,7 +88,7 @@ def sample(
     store: str | Path,
     label: str = "",
 ) -> dict[str, list]:
-    """Draw each prompt with each of the seeds; return a table (see `write`).
+    """Draw each prompt with each of the seeds; return columns (see `write`).
 
     `prompts` is {prompt: whether it is a caption that no run trains on, None if it is no caption}.
     `load` returns the pipeline and is called only if a picture is missing or damaged in `store`, a
@@ -105,7 +111,7 @@ def sample(
         (prompt, seed, {"bytes": path.read_bytes(), "path": None}, path.stem, prompts[prompt])
         for (prompt, seed), path in paths.items()
     ]
-    return dict(zip(SCHEMA.names, map(list, zip(*rows))))
+    return {name: [row[place] for row in rows] for place, name in enumerate(SCHEMA.names[2:])}
 
 
 def noise_seed(prompt: str, seed: int) -> int:
@@ -117,10 +123,20 @@ def noise_seed(prompt: str, seed: int) -> int:
     return int.from_bytes(hashlib.sha256(f"{seed}\n{prompt}".encode()).digest()[:8]) >> 1
 
 
-def write(columns: Mapping[str, list], output: str | Path) -> None:
-    """Write samples as parquet: prompt, seed, image (PNG bytes), key, held_out; for `datasets`."""
+def write(drawn: Iterable[tuple[tuple[str, str], dict[str, list]]], output: str | Path) -> None:
+    """Write samples as parquet, a row group for each ((variant, set of prompts), columns).
+
+    The columns are prompt, seed, image (PNG bytes), key and held_out; the `datasets` library reads
+    them, with variant and prompts before them.
+    """
     with replacing(output) as temporary:
-        parquet_files.write(pa.table(columns, schema=SCHEMA), temporary)
+        tables = ((key, _table(key, columns)) for key, columns in drawn)
+        parquet_groups.write(tables, SCHEMA, temporary)
+
+
+def _table(key, columns):
+    names = [[name] * len(columns["prompt"]) for name in key]
+    return pa.table([*names, *columns.values()], schema=SCHEMA)
 
 
 def _picture_path(store: str | Path, identity: str, prompt: str, seed: int) -> Path:

@@ -116,6 +116,17 @@ def file_of(digest: str) -> str:
         return digest.removeprefix(f"{FOLDER}/code/").removesuffix(SUFFIX)
 
 
+def summary_of(digests: Iterable[str]) -> str:
+    """A digest of the code that inputs stand for, for what is kept under what made it."""
+    return _summary_of(tuple(digests))
+
+
+@functools.cache
+def _summary_of(digests: tuple[str, ...]) -> str:
+    texts = "".join(Path(path).read_text() for path in digests)
+    return hashlib.sha256(texts.encode()).hexdigest()
+
+
 def modules_of(*scripts: str) -> list[str]:
     """The files of the package `emaki` that scripts (paths) or modules import, sorted.
 

@@ -1,12 +1,13 @@
 """What the jobs read that score, compare and show."""
 
 import functools
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Callable, Container, Mapping
 from pathlib import Path
 from typing import Any
 
 from emaki.common import digests
 from emaki.common.errors import UserError
+from emaki.common.parts import Part
 from emaki.config.blocks import blocks
 from emaki.config.comparisons import grids, paths_of, plans
 from emaki.config.derived import steps_of, trained
@@ -17,14 +18,7 @@ from emaki.evaluation.measures import KIND, Measure
 from emaki.evaluation.metrics import metrics_of
 from emaki.workflow.code_files import code_with
 from emaki.workflow.looks import Look, Looks
-
-ScoreFiles = dict[tuple[str, str, str], list[str]]
-"""{(measure, variant, role): files of scores, a block each, in order}."""
-
-
-def files_in(scores: Iterable[Mapping[Any, list[str]]]) -> list[str]:
-    """The files of the scores of several experiments, each once."""
-    return sorted({path for own in scores for paths in own.values() for path in paths})
+from emaki.workflow.parts import ScoreParts, drawn_part, score_part
 
 
 class EvaluationFiles:
@@ -91,52 +85,45 @@ class EvaluationFiles:
     def _measures(self) -> list[tuple[str, dict[str, Any]]]:
         return [(name, measure.model_dump()) for name, measure in self.study.measures.items()]
 
-    def samples(self, experiment: str, grid: str) -> dict[tuple[str, str], str]:
+    def samples(self, experiment: str, grid: str) -> dict[tuple[str, str], list[Part]]:
         """{(variant, set of prompts): the samples} that a grid shows: their first blocks."""
         plan = self.grid_plan(experiment, grid)
         variants = dict.fromkeys(column["variant"] for column in plan["columns"])
         return {
-            (variant, prompts): f"{self.folder}/samples/{variant}/{prompts}/{first}.parquet"
+            (variant, prompts): [drawn_part(self.folder, variant, prompts, 0)]
             for variant in variants
             for prompts, _ in plan["rows"]
-            for first in blocks(self.study, prompts)[:1]
         }
 
-    def scores(self, experiment: str) -> ScoreFiles:
+    def scores(self, experiment: str) -> ScoreParts:
         """The scores of all that an experiment compares, each up to where it was decided.
 
         By a measure that decides nothing they are those of the first block.
         """
-        first, decide = self.plans[experiment]["first_block"], self._deciding(experiment)
+        first, decide = self.plans[experiment]["first_block"], self.looks.deciding(experiment)
         ends = self.looks.ends(experiment)
         begun = {(variant, role): first[role] for variant, role in ends}
         others = self.study.measures.keys() - decide
         return self._blocks(experiment, ends, decide) | self._blocks(experiment, begun, others)
 
-    def _deciding(self, experiment: str) -> set[str]:
-        """The measures that give verdicts in an experiment."""
-        metrics = metrics_of(self.study.measures)
-        pairs = self.plans[experiment]["pairs"]
-        return {metrics[name].measure_name for pair in pairs for name in pair.get("errors", ())}
-
-    def look_scores(self, number: int) -> dict[str, ScoreFiles]:
+    def look_scores(self, number: int) -> dict[str, ScoreParts]:
         """{experiment: the scores that look `number` judges}, of those that are not decided."""
         found = {name: self.looks.ends_of_look(name, number) for name in self.plans}
         return {
-            name: self._blocks(name, ends, self._deciding(name))
+            name: self._blocks(name, ends, self.looks.deciding(name))
             for name, ends in found.items()
             if ends
         }
 
     def _blocks(
         self, experiment: str, ends: Mapping[tuple[str, str], int], measures: Container[str]
-    ) -> ScoreFiles:
+    ) -> ScoreParts:
         """The scores by these measures up to so many prompts, {(variant, role): prompts}."""
         sets = self.plans[experiment]["prompts"]
         return {
             (name, variant, role): [
-                f"{self.folder}/scores/{name}/{variant}/{sets[role]}/{block}.parquet"
-                for block in blocks(self.study, sets[role], end)
+                score_part(self.folder, measure.environment, name, variant, sets[role], block)
+                for block in range(len(blocks(self.study, sets[role], end)))
             ]
             for name, measure in self.study.measures.items()
             for (variant, role), end in ends.items()
@@ -148,7 +135,7 @@ class EvaluationFiles:
         recipes = any(name in self.recipes for name in experiments)
         return [f"{self.folder}/spreads.json"] if recipes else []
 
-    def spread_scores(self) -> dict[str, ScoreFiles]:
+    def spread_scores(self) -> dict[str, ScoreParts]:
         """{experiment: the scores of its trainings up to the first look}."""
         return {
             name: self._blocks(
@@ -204,11 +191,9 @@ class EvaluationFiles:
             for place in [plan["reference"] if is_distance else f"{model}/{plan['prompts'][role]}"]
         }
 
-    def calibrated_samples(self, model: str, prompts: str) -> str:
+    def calibrated_samples(self, model: str, prompts: str) -> Part:
         """The pictures that are damaged for that: the first block of a base model's."""
-        return (
-            f"{self.folder}/samples/base/{model}/{prompts}/{blocks(self.study, prompts)[0]}.parquet"
-        )
+        return drawn_part(self.folder, f"base/{model}", prompts, 0)
 
     def answers(self, experiment: str) -> str:
         """What the comparison of an experiment found."""

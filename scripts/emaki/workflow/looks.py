@@ -27,6 +27,7 @@ class Looks:
         self.plans = plans
         self.find = find
         self.metrics = metrics_of(study.measures)
+        self._cuts = {prompts: cuts(study, prompts) for prompts in study.prompts}
 
     def numbers(self) -> list[int]:
         """The looks after which something is or is not drawn: not the last, and none for `all`."""
@@ -58,6 +59,13 @@ class Looks:
             if role in going_on.get(names, [])
         ]
 
+    def deciding(self, experiment: str) -> set[str]:
+        """The measures that give verdicts in an experiment."""
+        pairs = self.plans[experiment]["pairs"]
+        return {
+            self.metrics[name].measure_name for pair in pairs for name in pair.get("errors", ())
+        }
+
     def _roles(self, pair: Mapping[str, Any]) -> list[str]:
         """The roles of prompts on which a pair gets a verdict."""
         return [self.metrics[name].role for name in pair["errors"]]
@@ -85,6 +93,37 @@ class Looks:
         for ends in self._each_look(experiment):
             found |= ends
         return found
+
+    def drawn(self, experiment: str, block: int) -> list[tuple[str, str]]:
+        """The (variant, role) of which an experiment needs a block, counted from 0."""
+        plan = self.plans[experiment]
+        found: dict[tuple[str, str], None] = {}
+        for role, prompts in plan["prompts"].items():
+            if block == 0:
+                found |= dict.fromkeys((variant, role) for variant in plan["variants"])
+            if block < len(self._cuts[prompts]):
+                number = 1 + self._looks_before(plan["looks"][role], prompts, block)
+                ends = self.ends_of_look(experiment, number)
+                found |= dict.fromkeys(key for key in ends if key[1] == role)
+        return list(found)
+
+    def look_before(self, block: int) -> int:
+        """The number of the look that decides what is drawn of a block; 0 if none does."""
+        return max(
+            (
+                self._looks_before(plan["looks"][role], prompts, block)
+                for plan in self.plans.values()
+                for role, prompts in plan["prompts"].items()
+                if block < len(self._cuts[prompts])
+            ),
+            default=0,
+        )
+
+    def _looks_before(self, looks: list[int], prompts: str, block: int) -> int:
+        """How many looks at a set of prompts come before a block of it is drawn."""
+        if self.study.evaluation.until == "all":
+            return 0
+        return sum(look < self._cuts[prompts][block] for look in looks)
 
     def _each_look(self, experiment: str) -> Iterator[dict[tuple[str, str], int]]:
         """What each look that is taken needs; with `all` what the last would."""

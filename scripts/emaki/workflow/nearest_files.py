@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from emaki.config.blocks import blocks
+from emaki.common.parts import Part
 from emaki.config.comparisons import plans
 from emaki.config.settings import Study
+from emaki.workflow.parts import drawn_part, score_part
 
 HEADLINE = "headline"  # the family of comparisons that an experiment is about
 
@@ -34,19 +35,18 @@ class NearestFiles:
         measure = self.study.measures[self.measure]
         return {"variants": self.variants[experiment], "measure": measure.model_dump()}
 
-    def samples(self, experiment: str) -> dict[str, str]:
+    def samples(self, experiment: str) -> dict[str, Part]:
         """{variant: its pictures} of the first block of the domain's prompts."""
-        return self._of_block(experiment, "samples")
-
-    def scores(self, experiment: str) -> dict[str, str]:
-        """{variant: what the measure made of these pictures}."""
-        return self._of_block(experiment, f"scores/{self.measure}")
-
-    def _of_block(self, experiment, kind):
         prompts = self.study.experiments[experiment].prompts.domain
-        first = blocks(self.study, prompts)[0]
+        return {v: drawn_part(self.folder, v, prompts, 0) for v in self.variants[experiment]}
+
+    def scores(self, experiment: str) -> dict[str, Part]:
+        """{variant: what the measure made of these pictures}."""
+        assert self.measure is not None
+        prompts = self.study.experiments[experiment].prompts.domain
+        environment = self.study.measures[self.measure].environment
         return {
-            variant: f"{self.folder}/{kind}/{variant}/{prompts}/{first}.parquet"
+            variant: score_part(self.folder, environment, self.measure, variant, prompts, 0)
             for variant in self.variants[experiment]
         }
 

@@ -4,13 +4,18 @@ None of it decides a result, so none of it is a parameter. A job that is tried a
 time and memory.
 """
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from emaki.config.blocks import blocks, bounds
 from emaki.config.derived import with_trainings
 from emaki.config.settings import Study
 from emaki.costs import estimates
+from emaki.workflow.drawing_files import DrawingFiles
+
+SCORE_SECONDS = 2  # of a picture by a measure, assumed: a large model on a CPU takes about as long
 
 
 def minutes(first: int) -> Callable[..., int]:
@@ -71,3 +76,50 @@ class TrainingResources:
         """MB of main memory: what each process holds, and what the job reads."""
         held = estimates.main_memory_mb(self.study, run) * self.study.runs[run].num_processes
         return int(held + input.size_mb) * attempt
+
+
+class DrawingResources:
+    """What jobs ask for that draw and score a block of an owner (emaki.workflow.parts).
+
+    What one that ran out of time has drawn or scored is kept, and the next attempt goes on.
+    """
+
+    def __init__(self, study: Study, drawing: DrawingFiles) -> None:
+        self.study = with_trainings(study)
+        self.drawing = drawing
+
+    def drawing_minutes(self, owner: str, block: str, attempt: int) -> int:
+        """Half an hour for start and model, a minute for the weights of each variant, and three
+        times what is reckoned for the pictures."""
+        drawn = self.drawing.drawn(owner, block)
+        count = len(self.study.sampling.seeds) * sum(
+            self._prompts(name, block) for _, name in drawn
+        )
+        seconds = estimates.drawing_seconds(self.study, self._model(owner), count).value
+        variants = len(self.drawing.drawn_variants(owner, block))
+        return (30 + variants + math.ceil(3 * seconds / 60)) * attempt
+
+    def drawing_mb(self, owner: str, input: Any, attempt: int) -> int:
+        """MB of main memory: the program, the model twice, and the weights of one variant."""
+        model = sum(Path(path).stat().st_size for path in input.model) / 2**20
+        weights = 0.0
+        if not owner.startswith("base/"):
+            weights = estimates.checkpoint_bytes(self.study, owner).value / 2**20
+        return int(4000 + 2 * model + weights) * attempt
+
+    def scoring_minutes(self, environment: str, owner: str, block: str, attempt: int) -> int:
+        """Half an hour for start and models, and SCORE_SECONDS for each picture and measure."""
+        scored = self.drawing.scored(environment, owner, block)
+        prompts = sum(self._prompts(name, block) for *_, name in scored)
+        seconds = SCORE_SECONDS * len(self.study.sampling.seeds) * prompts
+        return (30 + math.ceil(seconds / 60)) * attempt
+
+    def _prompts(self, prompts: str, block: str) -> int:
+        """How many prompts a block of a set has."""
+        first, last = bounds(blocks(self.study, prompts)[int(block)])
+        return last - first
+
+    def _model(self, owner: str) -> str:
+        """The base model of an owner."""
+        base, _, model = owner.partition("/")
+        return model if base == "base" else self.study.runs[owner].model

@@ -1,7 +1,10 @@
 """What the jobs read that merge and sample.
 
-A `variant` is what is sampled: base/{model} or {run}/{step}/{weights}/{scale}.
+A `variant` is what is sampled: base/{model} or {run}/{step}/{weights}/{scale}. Its owner
+(emaki.workflow.asked) stands for all variants of one base model here, too.
 """
+
+from typing import Any
 
 from emaki.config.derived import with_trainings
 from emaki.config.settings import Study
@@ -78,9 +81,25 @@ class VariantFiles:
             return f"--weights {folder}/weights/{weights}"
         return f"--lora {folder}/weights/{weights} --lora-scale {scale}"
 
+    def weights_of(self, variant: str) -> dict[str, Any]:
+        """What scripts/sample.py is told of the weights: {} of a base model, {"weights": folder},
+        or {"lora": folder, "scale"}."""
+        if variant.startswith("base/"):
+            return {}
+        folder = self._weights(variant)
+        if self._is_merge(variant):
+            return {"weights": folder}
+        run, _, weights, scale = variant.split("/")
+        folder = f"{folder}/weights/{weights}"
+        return (
+            {"weights": folder}
+            if run in self.full_runs
+            else {"lora": folder, "scale": float(scale)}
+        )
+
     def _base(self, variant: str) -> str:
-        first, second, *_ = variant.split("/")
-        return second if first == "base" else self.study.runs[first].model
+        first, *rest = variant.split("/")
+        return rest[0] if first == "base" else self.study.runs[first].model
 
     def _is_merge(self, variant: str) -> bool:
         run, *_, scale = variant.split("/")

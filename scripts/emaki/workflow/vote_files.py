@@ -1,7 +1,9 @@
 """What the jobs read that ask people and count what they say."""
 
+from emaki.common.parts import Part
 from emaki.config.contests import contests, drawn_blocks
 from emaki.config.settings import Study
+from emaki.workflow.parts import drawn_part, score_part
 
 
 class VoteFiles:
@@ -12,26 +14,26 @@ class VoteFiles:
         self.folder = f"results/{study.study}"
         self.contests = contests(study)
 
-    def samples(self) -> dict[tuple[str, str], list[str]]:
+    def samples(self) -> dict[tuple[str, str], list[Part]]:
         """{(variant, set of prompts): the samples} that all headline comparisons have."""
         return {
             (variant, one.prompts): [
-                f"{self.folder}/samples/{variant}/{one.prompts}/{block}.parquet"
-                for block in drawn_blocks(self.study, one)
+                drawn_part(self.folder, variant, one.prompts, block)
+                for block in range(len(drawn_blocks(self.study, one)))
             ]
             for one in self.contests
             for variant in (one.variant, one.baseline)
         }
 
-    def scores(self) -> dict[tuple[str, str, str], list[str]]:
+    def scores(self) -> dict[tuple[str, str, str], list[Part]]:
         """{(measure, variant, role): its scores} of measures that give a picture a number.
 
         Of one that gives no verdicts only the first block is scored.
         """
         return {
             (name, variant, one.role): [
-                f"{self.folder}/scores/{name}/{variant}/{one.prompts}/{block}.parquet"
-                for block in drawn_blocks(self.study, one)[: None if m.decides else 1]
+                score_part(self.folder, m.environment, name, variant, one.prompts, block)
+                for block in range(len(drawn_blocks(self.study, one)) if m.decides else 1)
             ]
             for name, m in self.study.measures.items()
             for one in self.contests
