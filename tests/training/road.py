@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 
 from emaki.common import weight_files
 from emaki.sampling import sampler
-from emaki.training import data, loop, merging, segment, settings
+from emaki.training import data, export, loop, merging, segment, settings
 
 CPU = torch.device("cpu")
 
@@ -65,6 +65,20 @@ def check_drawn(run, model, raw, sampling, folder):
         for number, variant in enumerate(variants)
     ]
     assert len(set(pictures)) == 3
+
+
+def check_exported(model, raw, folder):
+    """See that a full fine-tune is exported as a whole pipeline, which reads captions as before."""
+    from diffusers import DiffusionPipeline
+
+    assert export.export_pipeline(model, raw, folder, "mine") == []
+    whole, base = (DiffusionPipeline.from_pretrained(path) for path in (folder, model))
+    ours = load_file(raw / weight_files.DIFFUSERS)
+    theirs = whole.transformer.state_dict()
+    assert all(torch.equal(theirs[name], tensor) for name, tensor in ours.items())
+    with torch.no_grad():
+        texts, before = (one.encode_prompt("a red disc")[0] for one in (whole, base))
+    assert torch.equal(texts[0], before[0])
 
 
 def check_loads_in_diffusers(run, model, latents, folder, file=weight_files.LORA):

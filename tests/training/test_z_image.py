@@ -3,7 +3,13 @@
 import numpy as np
 import pytest
 import torch
-from road import check_drawn, check_loads_in_diffusers, check_segments, make_trainer
+from road import (
+    check_drawn,
+    check_exported,
+    check_loads_in_diffusers,
+    check_segments,
+    make_trainer,
+)
 from safetensors.torch import load_file
 from small import SIZE, make_latents, make_z_image_pipeline
 
@@ -98,6 +104,8 @@ def test_the_losses_are_those_of_diffusers_script(model, latents, pipeline):
 def test_segments_equal_one_go_and_are_drawn(run, tmp_path, model, latents):
     raw = check_segments(run, model, latents, tmp_path)
     check_drawn(run, model, raw, SAMPLING, tmp_path)
+    if run is FULL:
+        check_exported(model, raw, tmp_path / "export")
 
 
 def test_a_guidance_scale_of_1_is_none(model):

@@ -21,7 +21,7 @@ from emaki.common.progress import bar, tell
 from emaki.families import Family, find, find_class
 from emaki.sampling.settings import Sampling
 
-READ = {".json", ".safetensors", ".txt"}  # what a pipeline is loaded from
+READ = {".json", ".jinja", ".model", ".safetensors", ".txt"}  # what a pipeline is loaded from
 SCHEMA = parquet_images.schema(
     variant="string",
     prompts="string",

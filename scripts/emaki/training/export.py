@@ -11,7 +11,7 @@ from emaki.common import digests, weight_files
 from emaki.families import INDEX, find
 from emaki.training import single_file
 
-READ = {".json", ".txt", ".safetensors"}  # no pickles
+READ = {".json", ".jinja", ".model", ".txt", ".safetensors"}  # no pickles
 WEBUI_LORA = "webui/lora.safetensors"  # in a checkpoint: see emaki.training.lora
 # the second factor of a LoRA, by the names of diffusers' and of the web UIs' file
 SECOND_FACTOR = (".lora_B.weight", ".lora_up.weight")

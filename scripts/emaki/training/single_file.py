@@ -51,8 +51,9 @@ BLOCK = re.compile(r"(down|up)_blocks\.(\d+)\.(\w+)\.(\d+)\.(.+)")
 
 def can_be_written(pipeline: str | Path) -> bool:
     """Whether a pipeline's folder is of Stable Diffusion 1.x."""
-    config = _config(Path(pipeline), "unet")
-    return not config.get("use_linear_projection")
+    if not Path(pipeline, "unet").is_dir():
+        return False
+    return not _config(Path(pipeline), "unet").get("use_linear_projection")
 
 
 def write(pipeline: str | Path, output: str | Path) -> None:
