@@ -90,6 +90,17 @@ def test_a_folder_that_may_not_be_written_is_told_with_the_command(tmp_path):
     assert f"(chmod -R u+w {tmp_path}) and give the same command again" in done.stderr
 
 
+def test_a_file_that_is_named_in_words_alone_is_told_too(tmp_path):
+    def write():
+        with replacing(tmp_path / "table.parquet") as temporary:
+            raise PermissionError(errno.EACCES, f"Failed to open local file '{temporary}'")
+
+    with pytest.raises(
+        UserError, match=r"table\.parquet cannot be written, Permission denied: let"
+    ):
+        write()
+
+
 def test_what_cannot_be_read_is_no_matter_of_writing(tmp_path):
     with pytest.raises(FileNotFoundError), replacing(tmp_path / "table.txt"):
         (tmp_path / "none").read_text()

@@ -72,9 +72,9 @@ def _explaining(path: Path) -> Iterator[None]:
             raise UserError(
                 f"{path} cannot be written, the disk is full: make room {again}"
             ) from error
-        name = str(getattr(error, "filename", None) or "")
+        told = str(getattr(error, "filename", None) or error)  # pyarrow says it in words alone
         folder = next(parent for parent in path.parents if parent.exists())
-        if number in PROTECTED and name.startswith(str(folder)):
+        if number in PROTECTED and str(folder) in told:
             raise UserError(
                 f"{path} cannot be written, {os.strerror(number)}: let yourself write there "
                 f"(chmod -R u+w {folder}) {again}"
