@@ -7,14 +7,13 @@ from pathlib import Path
 from xdist.scheduler import LoadFileScheduling
 
 ROOT = Path(__file__).parents[1]
-# the package; what runs jobs; a study's results and its screenshots; small models
-PLACES = [ROOT / "scripts", ROOT / "scripts/jobs", ROOT / "scripts/tools", ROOT / "tests/report"]
-PLACES += [ROOT / "tests/training"]
-sys.path[:0] = map(str, PLACES)
+# the package; what runs jobs; a study's results and its screenshots; small models; hostile pictures
+PLACES = ("scripts", "scripts/jobs", "scripts/tools", "tests/report", "tests/training")
+sys.path[:0] = [str(ROOT / place) for place in (*PLACES, "tests/data")]
 os.environ["PYTHONPATH"] = str(ROOT / "scripts")  # as `make` sets it
 
 # They share a study that takes a minute or more to run.
-SHARING = {"tests/workflow/test_end_to_end.py", "tests/workflow/test_invalidation.py"}
+SHARING = {f"tests/workflow/test_{name}.py" for name in ("end_to_end", "faults", "invalidation")}
 
 
 class Scheduler(LoadFileScheduling):

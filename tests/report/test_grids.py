@@ -2,6 +2,7 @@
 
 import io
 
+import hostile
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -84,6 +85,16 @@ def test_a_long_label_stays_over_its_own_column(label):
     written = (abs(head - head[0, 0]).sum(axis=2) > 40).any(axis=0)
     assert written[: layout["cell"]].any()
     assert not written[row["corners"][1][0] :].any()
+
+
+def test_a_prompt_like_a_book_is_cut():
+    """A caption may be a prompt, and may be of any length."""
+    for text in (hostile.CAPTIONS[34], hostile.CAPTIONS[35]):
+        samples_ = {text.decode(): samples("run")["pig"]}
+        plan = {"title": "", "rows": [["rooms", 1]], "columns": [column("run")]}
+        image, layout = draw(plan, {("run", "rooms"): samples_})
+        assert image.height < 1200
+        assert layout["rows"][0]["prompt"] == text.decode()
 
 
 def test_accents_are_drawn():

@@ -1,5 +1,6 @@
 """The report as a reader gets it: from the scripts, in a real browser."""
 
+import itertools
 import json
 import re
 import shutil
@@ -10,10 +11,12 @@ from html import escape, unescape
 from html.parser import HTMLParser
 from pathlib import Path
 
+import hostile
 import pyarrow.parquet as parquet
 import pytest
 import screenshot
 import study
+from PIL import Image
 from study import run_scripts
 
 from emaki.config import read_saved
@@ -21,7 +24,7 @@ from emaki.config.settings import Claim
 from emaki.costs import timings as taken
 from emaki.evaluation.measures import KIND
 from emaki.evaluation.metrics import metrics_of
-from emaki.report import charts, claims, curves, margins, recommended, sentences
+from emaki.report import charts, claims, curves, grids, margins, recommended, sentences
 from emaki.report import page as page_of
 from emaki.training.settings import Start
 from emaki.workflow import accepting
@@ -75,6 +78,48 @@ def test_the_browser_check_finds_what_is_wrong(tmp_path):
     assert "broken picture: torn" in found
     assert "console" in found
     assert "wider than the screen" in found
+
+
+class Structure(HTMLParser):
+    """The elements of a page with the names of their attributes, without any text."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.elements = []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        self.elements.append((tag, [name for name, _ in attributes]))
+
+    def handle_comment(self, data):
+        self.elements.append(("comment", data))
+
+
+def test_hostile_texts_of_prompts_and_files_stay_texts(made, page, tmp_path):
+    """Script, markup, templates and formats of another's captions, names and credits."""
+    folder = tmp_path / study.FOLDER
+    shutil.copytree(made, folder)
+    texts = itertools.cycle(text.decode("utf-8", "replace")[:5000] for text in hostile.CAPTIONS)
+    for path in folder.glob("grids/*/*.png"):
+        with Image.open(path) as image:
+            layout = grids.layout_of(image)
+            for row in layout["rows"]:
+                row["prompt"] = next(texts)
+            layout["title"] = next(texts)
+            grids.save(image, layout, path)
+    card = json.loads((folder / "datasets/rooms/card.json").read_text())
+    every = " ".join(next(texts) for _ in hostile.CAPTIONS)
+    card |= {"summary": every, "credits": [every], "licences": {every: 40}}
+    card["rejects"] = [{"file": every, "reason": every}]
+    (folder / "datasets/rooms/card.json").write_text(json.dumps(card))
+    *_, (_, *arguments) = study.commands(read_saved(folder / "config.json"))
+    subprocess.run([sys.executable, SCRIPTS / "report.py", *arguments], check=True, cwd=tmp_path)
+    text = (folder / "report.html").read_text("utf-8")
+    assert "<script" not in text
+    assert hostile.CAPTIONS[0].decode() in unescape(text)
+    assert hostile.CAPTIONS[10].decode() in unescape(text)  # a template, as it is
+    assert Structure(text).elements == Structure(page).elements
+    assert not screenshot.browser() or screenshot.problems(folder / "report.html") == []
 
 
 # What a metric of two trainings has besides.

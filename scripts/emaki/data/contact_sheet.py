@@ -48,7 +48,8 @@ def draw(pictures: Sequence[tuple[str | Path | BinaryIO, str]]) -> Image.Image:
 def wrap(text: str, font: fonts.Letters, width: int, most: int) -> list[str]:
     """`text` in at most `most` lines of `width` pixels; an ellipsis says that some is missing."""
     lines: list[str] = []
-    rest = " ".join(text.split())
+    # a letter has a pixel or more: of the longest caption only what might fit is measured
+    rest = " ".join(text.split())[: most * width + 1]
     while rest and len(lines) < most:
         if len(lines) == most - 1 and font.getlength(rest) > width:
             fit = _count_fitting(rest, font, width - font.getlength("…"))

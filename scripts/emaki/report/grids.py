@@ -24,6 +24,7 @@ MARGIN = 14
 BETWEEN = 34  # pixels between two blocks
 TEXT = 19
 LINE = 24
+MOST_LINES = 24  # of a prompt: a caption may be a whole book
 PAPER, INK, FAINT, ACCENT = "#fdfcf8", "#1f1d1a", "#6d675e", "#b8412c"
 TEXT_CHUNK = "emaki"  # the name of the PNG text that tells what is where
 
@@ -154,9 +155,13 @@ def _fit(data, side):
 
 
 def _wrap(text, font, width):
-    """Lines of at most `width` pixels, broken at spaces, after hyphens, or anywhere at need."""
+    """Lines of at most `width` pixels, broken at spaces, after hyphens, or anywhere at need.
+
+    They are MOST_LINES at most; an ellipsis says that some is missing.
+    """
     lines = [""]
-    for piece in re.findall(r"[^\s-]*-+|[^\s-]+\s*|\s+", text):
+    # a letter has a pixel or more
+    for piece in re.findall(r"[^\s-]*-+|[^\s-]+\s*|\s+", text[: (MOST_LINES + 1) * width]):
         if font.getlength((lines[-1] + piece).rstrip()) <= width:
             lines[-1] += piece
         elif font.getlength(piece.rstrip()) <= width:
@@ -166,7 +171,10 @@ def _wrap(text, font, width):
                 if font.getlength(lines[-1] + character) > width:
                     lines.append("")
                 lines[-1] += character
-    return [line.strip() for line in lines if line.strip()] or [""]
+    found = [line.strip() for line in lines if line.strip()] or [""]
+    if len(found) > MOST_LINES:
+        found[MOST_LINES - 1 :] = [found[MOST_LINES - 1][:-1] + "…"]
+    return found
 
 
 def _write(pen, corner, lines, font, colour):
