@@ -110,10 +110,8 @@ def draw(study):
         for role, name in SETS.items():
             wanted = dict.fromkeys(study.prompts[name].texts[:PROMPTS])
             table = sampler.sample(wanted, sampling, name, lambda: pipeline, store, name)
-            path = Path(store) / f"{name}.parquet"
-            sampler.write(table, path)
-            rows, images = scoring.read_images(path)
-            found[role] = list(zip(rows["prompt"].to_pylist(), rows["seed"].to_pylist(), images))
+            images = [scoring.decode(image["bytes"]) for image in table["image"]]
+            found[role] = list(zip(table["prompt"], table["seed"], images))
     return found
 
 
