@@ -442,9 +442,10 @@ def test_a_measure_that_does_not_decide_has_numbers_and_no_verdicts(tmp_path, mo
     assert "4 comparisons of models, 8 measurements:" in head
     assert "no verdict" not in head
     table = text[text.index('<table class="answers') :]
-    cells = re.findall(r'data-title="Likeness"><div>(.*?)</div>', table, re.DOTALL)
-    assert re.search(r'<span class="figure">−\d', cells[0])
-    assert "badge" not in "".join(cells)
+    assert "Looks like the real pictures" not in table[: table.index("</table>")]
+    rows = re.findall(r'<th scope="row">Looks like the real.*?</tr>', text, re.DOTALL)
+    assert re.search(r'<td class="figure">−\d', rows[0])
+    assert "badge" not in "".join(rows)
     assert "Shown without a verdict: Looks like the real pictures." in " ".join(text.split())
 
 

@@ -128,12 +128,14 @@ class Report:
         """All entries at a glance; unless there are pages for them, with all that they say."""
         study, metrics, people = self.study, self.metrics, self.people
         distinct = summary.distinct(self.answers)
+        told = summary.told(entry["summary"] for entry in entries)
         return self._render(
             "report.html.j2",
             paged=paged,
             margins=margins.tables(metrics, self.answers),
             damages=margins.DAMAGES_TOLD,
             experiments=entries,
+            judging={name: metrics[name] for name in metrics if name in told} or metrics,
             people=people,
             agreement=preferences.agreement(people, metrics) if people else [],
             comparisons=len(distinct),

@@ -98,6 +98,17 @@ def rows(pairs: Iterable[Pair], scales: Iterable[dict[str, Any]]) -> list[dict[s
     return found + [_scales_row(entry) for entry in scales]
 
 
+def told(tables: Iterable[list[dict[str, Any]]]) -> set[str]:
+    """The metrics that say something in words in the `rows` of any experiment."""
+    return {
+        metric
+        for table in tables
+        for row in table
+        for metric, said in row["cells"].items()
+        if any(verdict for verdict, _ in said)
+    }
+
+
 def _verdicts(pairs, metric):
     """One verdict with its number, or how many comparisons came out how.
 
