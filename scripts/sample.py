@@ -30,21 +30,12 @@ def draw(
 ) -> Iterator[tuple[tuple[str, str], dict[str, list]]]:
     """((variant, set of prompts), columns) for each that the plan draws, variant by variant."""
     sets = {name: prompts.read(path) for name, path in plan["prompts"].items()}
+    pipelines = sampler.Pipelines(arguments.model, sampling.scheduler)
     for variant, own in plan["weights"].items():
-        weights, lora, scale = own.get("weights"), own.get("lora"), own.get("scale", 1.0)
-        if folder := weights or lora:
-            digests.check_weights(folder)
-        files = sorted(Path(folder).rglob("*.safetensors")) if folder else []
-        identity = sampler.identity(arguments.model, files, sampling, scale)
-        load = functools.partial(
-            sampler.load_pipeline,
-            arguments.model,
-            weights=weights,
-            lora=lora,
-            lora_scale=scale,
-            scheduler=sampling.scheduler,
-        )
-        load = functools.lru_cache(maxsize=1)(load)
+        folder, scale = own.get("weights") or own.get("lora"), own.get("scale", 1.0)
+        weights = digests.check_weights(folder) if folder else []
+        identity = pipelines.identity(weights, sampling, scale)
+        load = functools.lru_cache(functools.partial(pipelines.load, **own))
         for name in [name for drawn, name in plan["drawn"] if drawn == variant]:
             label = f"{variant}/{name}/{arguments.block}"
             yield (

@@ -9,8 +9,12 @@ import datasets
 import diffusers
 import pytest
 import torch
+from diffusers import StableDiffusionPipeline, UNet2DConditionModel
+from peft import LoraConfig
+from peft.utils import get_peft_model_state_dict
 from PIL import Image
 
+from emaki.common import digests
 from emaki.config.checks import RUNGE_KUTTA
 from emaki.families.stable_diffusion import StableDiffusion
 from emaki.sampling import sampler
@@ -30,6 +34,10 @@ def pipeline():
 
 def draw(prompts, store, load, settings=SETTINGS, identity="a model"):
     return sampler.sample(dict.fromkeys(prompts), settings, identity, load, store)
+
+
+def identity(found=(), settings=SETTINGS, scale=1.0, model=MODEL):
+    return sampler.Pipelines(model).identity(found, settings, scale)
 
 
 def test_same_prompt_and_seed_give_the_same_bytes(tmp_path, pipeline):
@@ -66,9 +74,9 @@ def test_each_prompt_has_noise_of_its_own():
 
 
 def test_one_more_seed_draws_only_its_own(tmp_path, pipeline):
-    identity = sampler.identity(MODEL, [], SETTINGS, 1.0)
+    first = identity()
     more = Sampling(steps=2, guidance_scale=3.0, seeds=[0, 1, 2])
-    assert sampler.identity(MODEL, [], more, 1.0) == identity
+    assert identity(settings=more) == first
     draw(["pig"], tmp_path, lambda: pipeline)
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.png")}
     draw(["pig"], tmp_path, lambda: pipeline, more)
@@ -94,19 +102,19 @@ def test_pictures_that_are_there_need_no_model(tmp_path, pipeline):
 def test_weights_and_settings_are_part_of_what_a_picture_is(tmp_path):
     weights = tmp_path / "weights.safetensors"
     weights.write_bytes(b"one")
-    first = sampler.identity(MODEL, [weights], SETTINGS, 1.0)
-    assert sampler.identity(MODEL, [weights], SETTINGS, 1.0) == first
+    (first,) = found = digests.check_weights(tmp_path)
+    assert identity(found) == identity([first])
     other = Sampling(steps=2, guidance_scale=4.0, seeds=[0, 1])
-    assert sampler.identity(MODEL, [weights], other, 1.0) != first
-    assert sampler.identity(MODEL, [weights], SETTINGS, 0.5) != first
+    assert identity(found, other) != identity(found)
+    assert identity(found, scale=0.5) != identity(found)
     weights.write_bytes(b"two")
-    assert sampler.identity(MODEL, [weights], SETTINGS, 1.0) != first
+    assert identity(digests.check_weights(tmp_path)) != identity(found)
 
 
 def test_the_precision_is_part_of_what_a_picture_is(monkeypatch):
-    first = sampler.identity(MODEL, [], SETTINGS, 1.0)
+    first = identity()
     monkeypatch.setattr(sampler, "device", lambda: torch.device("cuda"))
-    assert sampler.identity(MODEL, [], SETTINGS, 1.0) != first
+    assert identity() != first
 
 
 def test_what_the_model_predicts_is_part_of_what_a_picture_is(tmp_path):
@@ -114,9 +122,52 @@ def test_what_the_model_predicts_is_part_of_what_a_picture_is(tmp_path):
     scheduler.parent.mkdir()
     shutil.copy(MODEL / "model_index.json", tmp_path)
     scheduler.write_text('{"prediction_type": "epsilon"}')
-    first = sampler.identity(tmp_path, [], SETTINGS, 1.0)
+    first = identity(model=tmp_path)
     scheduler.write_text('{"prediction_type": "v_prediction"}')
-    assert sampler.identity(tmp_path, [], SETTINGS, 1.0) != first
+    assert identity(model=tmp_path) != first
+
+
+def test_a_variant_is_drawn_as_if_it_were_the_only_one(tmp_path):
+    """Whatever was loaded before by the same `Pipelines`, in whichever order: the same bytes."""
+    folders = [tmp_path / name for name in ("one", "other")]
+    for number, folder in enumerate(folders):
+        train_lora(folder, number)
+    UNet2DConditionModel.from_pretrained(MODEL, subfolder="unet").save_pretrained(tmp_path / "full")
+    asked = [{"lora": folder, "scale": scale} for folder in folders for scale in (0.5, 1.0)]
+    asked += [{}, {"weights": tmp_path / "full"}]
+    alone = [weights_in(sampler.Pipelines(MODEL).load(**variant)) for variant in asked]
+    shared = sampler.Pipelines(MODEL)
+    for number in (0, 1, 4, 2, 5, 3, 0, 4):
+        assert same(weights_in(shared.load(**asked[number])), alone[number])
+    assert not same(alone[0], alone[4])
+    assert same(alone[4], alone[5])
+
+
+def train_lora(folder, seed):
+    """A LoRA on U-Net and text encoder, of random numbers."""
+    torch.manual_seed(seed)
+    pipeline = sampler.load_pipeline(MODEL)
+    own = {}
+    for part in ("unet", "text_encoder"):
+        names = ["to_q", "to_v"] if part == "unet" else ["q_proj", "v_proj"]
+        module = getattr(pipeline, part)
+        module.add_adapter(LoraConfig(r=2, target_modules=names, init_lora_weights=False))
+        own[f"{part}_lora_layers"] = get_peft_model_state_dict(module)
+    StableDiffusionPipeline.save_lora_weights(folder, **own)
+
+
+def weights_in(pipeline):
+    """The weights by which a pipeline draws, whatever wraps their layers."""
+    return {
+        f"{part} {name.replace('base_layer.', '')}": tensor
+        for part in ("unet", "text_encoder", "vae")
+        for name, tensor in getattr(pipeline, part).state_dict().items()
+        if "lora_" not in name
+    }
+
+
+def same(one, other):
+    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
 
 
 @pytest.mark.parametrize("name", StableDiffusion.schedulers)

@@ -83,19 +83,23 @@ def check(folder: str | Path, digests: Mapping[str, str], written: Path, delete:
             )
 
 
-def check_weights(folder: str | Path) -> None:
-    """Compare a folder of weights with the checkpoint.json or merge.json that describes it.
-
-    Raises UserError where one of its files is damaged.
+def check_weights(folder: str | Path) -> list[str]:
+    """The digests of the weights in a folder, which are those in the checkpoint.json or merge.json
+    that describes it. Raises UserError where one of its files is damaged.
     """
     folder = Path(folder)
     merge, checkpoint = folder / "merge.json", folder.parent.parent / "checkpoint.json"
+    own: dict[str, str] = {}
     if merge.exists():
-        check(folder, read_json(merge)["files"], merge, folder)
+        files = read_json(merge)["files"]
+        own = {f"{folder.name}/{name}": digest for name, digest in files.items()}
+        check(folder.parent, own, merge, folder)
     elif checkpoint.exists():
         weights = read_json(checkpoint)["weights"]
         own = {name: digest for name, digest in weights.items() if _is_in(name, folder)}
         check(folder.parent, own, checkpoint, folder.parent)
+    found = sorted(folder.rglob("*.safetensors"))
+    return [own.get(str(file.relative_to(folder.parent))) or sha256(file) for file in found]
 
 
 def _is_in(name: str, folder: Path) -> bool:

@@ -13,6 +13,7 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from emaki.common import weight_files
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     import torch
 
 INDEX = "model_index.json"
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 # {class of diffusers that model_index.json names: module of this package}
 MODULES = {
     "StableDiffusionPipeline": "stable_diffusion",
@@ -284,14 +286,17 @@ class Family(ABC):
             found["shift_factor"] = shift
         return found
 
-    def load_pipeline(self, weights: str | Path | None, dtype: torch.dtype) -> Any:
+    def load_pipeline(
+        self, weights: str | Path | None, dtype: torch.dtype, loaded: Mapping[str, Any] = NOTHING
+    ) -> Any:
         """The pipeline that draws, with the denoiser in the folder `weights` in place of its own.
 
-        One that was trained together with the text encoders has them there too.
+        One that was trained together with the text encoders has them there too. `loaded` are parts
+        that are there already, by their names in the pipeline.
         """
         import diffusers
 
-        parts: dict[str, Any] = dict(self.pipeline_options)
+        parts: dict[str, Any] = {**self.pipeline_options, **loaded}
         if weights:
             parts[self.denoiser] = self.denoiser_class().from_pretrained(weights, torch_dtype=dtype)
             for part in self.encoders:

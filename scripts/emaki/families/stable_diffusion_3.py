@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from emaki.families import INDEX
+from emaki.families import INDEX, NOTHING
 from emaki.families.stable_diffusion import StableDiffusion
 
 if TYPE_CHECKING:
@@ -134,10 +134,12 @@ class StableDiffusion3(StableDiffusion):
 
         joint_attention.merge_zeros(denoiser)
 
-    def load_pipeline(self, weights: str | Path | None, dtype: torch.dtype) -> Any:
+    def load_pipeline(
+        self, weights: str | Path | None, dtype: torch.dtype, loaded: Mapping[str, Any] = NOTHING
+    ) -> Any:
         from emaki.common.devices import device
 
-        pipeline = super().load_pipeline(weights, dtype)
+        pipeline = super().load_pipeline(weights, dtype, loaded)
         if device().type == "cpu":
             self.prepare_for_cpu(pipeline.transformer)
         return pipeline

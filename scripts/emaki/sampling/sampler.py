@@ -1,5 +1,6 @@
 """Pictures of fixed prompts and fixed seeds, so that models can be compared pair by pair."""
 
+import functools
 import hashlib
 import inspect
 import json
@@ -18,6 +19,7 @@ from emaki.common.batching import filled
 from emaki.common.devices import device, dtype
 from emaki.common.files import replacing, sha256
 from emaki.common.progress import bar, tell
+from emaki.common.safetensors_header import read_places
 from emaki.families import Family, find, find_class
 from emaki.sampling.settings import Sampling
 
@@ -33,6 +35,72 @@ SCHEMA = parquet_images.schema(
 )
 
 
+class Pipelines:
+    """The pipelines of one base model that draw with the weights of one variant after another.
+
+    What variants have in common (text encoders, VAE) is loaded once. The denoiser, and encoders
+    that a variant has of its own, are loaded for each: a LoRA that was fused in does not come out
+    again to the bit.
+    """
+
+    def __init__(self, model: str | Path, scheduler: str = "ddim") -> None:
+        self.family = find(model)
+        self.scheduler = scheduler
+        self._shared: dict[str, Any] = {}
+
+    def load(
+        self,
+        weights: str | Path | None = None,
+        lora: str | Path | None = None,
+        scale: float = 1.0,
+    ) -> Any:
+        """The pipeline with the weights of a checkpoint's or merge's folder in place of the base's
+        own, or with a LoRA folder fused in at a scale."""
+        family, own = self.family, self._own(weights, lora)
+        shared = {name: part for name, part in self._shared.items() if name not in own}
+        pipeline = family.load_pipeline(weights, precision(family), shared)
+        if lora:
+            pipeline.load_lora_weights(lora)
+            pipeline.fuse_lora(lora_scale=scale)
+        parts = {name: part for name, part in pipeline.components.items() if part is not None}
+        self._shared |= {name: part for name, part in parts.items() if name not in own}
+        pipeline.scheduler = family.make_scheduler(self.scheduler, pipeline.scheduler.config)
+        pipeline.set_progress_bar_config(disable=True)
+        for part in (family.denoiser, "vae"):
+            module = getattr(pipeline, part)
+            # these are a tenth to a fifth faster so; there are none for convolutions of films
+            if all(weight.ndim < 5 for weight in module.parameters()):
+                module.to(memory_format=torch.channels_last)
+        return pipeline.to(device())
+
+    def identity(self, digests: Iterable[str], sampling: Sampling, scale: float = 1.0) -> str:
+        """A digest of all that a variant's picture depends on besides its prompt and seed.
+
+        `digests` are those of the weights that it has of its own, `sampling` the settings.
+        """
+        settings = sampling.model_dump(exclude={"seeds"}) | {"lora_scale": scale}
+        parts = [*self._digests, *digests, json.dumps(settings, sort_keys=True)]
+        parts.append(str(precision(self.family)))
+        code = [__file__, inspect.getfile(type(self.family))]
+        parts += [*map(python_code.meaning, code), diffusers.__version__]
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+    @functools.cached_property
+    def _digests(self) -> list[str]:
+        """The digests of the base's files."""
+        files = [f for f in sorted(self.family.folder.rglob("*")) if f.suffix in READ]
+        return [sha256(path) for path in files if ".non_ema." not in path.name]
+
+    def _own(self, weights: str | Path | None, lora: str | Path | None) -> set[str]:
+        """The parts of a pipeline that a variant has of its own."""
+        found = {self.family.denoiser}
+        if weights:
+            found |= {part for part in self.family.encoders if Path(weights, part).is_dir()}
+        for path in Path(lora).glob("*.safetensors") if lora else ():
+            found |= {name.partition(".")[0] for name in read_places(path)}
+        return found
+
+
 def load_pipeline(
     model: str | Path,
     *,
@@ -41,43 +109,13 @@ def load_pipeline(
     lora_scale: float = 1.0,
     scheduler: str = "ddim",
 ) -> Any:
-    """The pipeline of `model`, with the weights of a checkpoint's or merge's folder in place of its
-    own, or with a LoRA folder fused in."""
-    family = find(model)
-    pipeline = family.load_pipeline(weights, precision(family))
-    if lora:
-        pipeline.load_lora_weights(lora)
-        pipeline.fuse_lora(lora_scale=lora_scale)
-    pipeline.scheduler = family.make_scheduler(scheduler, pipeline.scheduler.config)
-    pipeline.set_progress_bar_config(disable=True)
-    for part in (family.denoiser, "vae"):
-        module = getattr(pipeline, part)
-        if all(weight.ndim < 5 for weight in module.parameters()):  # no convolutions of films
-            module.to(memory_format=torch.channels_last)  # these are a tenth to a fifth faster so
-    return pipeline.to(device())
+    """One pipeline of `Pipelines`."""
+    return Pipelines(model, scheduler).load(weights, lora, lora_scale)
 
 
 def precision(family: Family) -> torch.dtype:
     """The precision that pictures are drawn in: the family's half on a GPU, float32 on a CPU."""
     return dtype(family.half if device().type == "cuda" else "fp32")
-
-
-def identity(
-    model: str | Path, weights: Iterable[Path], sampling: Sampling, lora_scale: float
-) -> str:
-    """A digest of all that a picture depends on besides its prompt and seed.
-
-    `model` is a pipeline folder, `weights` a list of safetensors files, `sampling` the settings.
-    """
-    of_model = [path for path in sorted(Path(model).rglob("*")) if path.suffix in READ]
-    files = [path for path in of_model if ".non_ema." not in path.name] + list(weights)
-    parts = [sha256(path) for path in files]
-    family = find(model)
-    settings = sampling.model_dump(exclude={"seeds"}) | {"lora_scale": lora_scale}
-    parts += [json.dumps(settings, sort_keys=True), str(precision(family))]
-    code = [__file__, inspect.getfile(type(family))]
-    parts += [*map(python_code.meaning, code), diffusers.__version__]
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
 def sample(
