@@ -17,6 +17,6 @@ sys.path.insert(0, str(Path("scripts").resolve()))
 from emaki.common.errors import UserError
 from emaki.workflow import snakemake_internals
 from emaki.workflow.code_files import code_of, write_digests
-from emaki.workflow.parameters import as_json, folder_of, folder_of_input
+from emaki.workflow.parameters import as_json, folder_of, folder_of_input, keep_plan
 
 write_digests()

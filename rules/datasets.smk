@@ -92,8 +92,8 @@ rule dataset_gather:
         mem_mb=megabytes(2000, copies=10),
     params:
         dataset=lambda w: as_json(data.dataset(w.dataset).model_dump()),
-        shards=lambda w: data.dataset_shards[w.dataset],
+        shards=lambda w: as_json(data.dataset_shards[w.dataset]),
         folder=folder_of("card"),
     shell:
         "python scripts/jobs/run.py --log {log} {input.script} --name {wildcards.dataset}"
-        " --dataset {params.dataset:q} --shards {params.shards} --output {params.folder:q}"
+        " --dataset {params.dataset:q} --shards {params.shards:q} --output {params.folder:q}"

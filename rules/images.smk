@@ -71,7 +71,7 @@ for source, shards in data.source_shards.items():
                 "../envs/data.yaml"
             params:
                 images=f"{STUDY}/images/{source}",
-                shards=shards,
+                shards=as_json(shards),
             shell:
                 "python scripts/jobs/run.py --log {log} {input.script} --images {params.images:q}"
-                " --shards {params.shards} --output {params.images:q}/shards"
+                " --shards {params.shards:q} --output {params.images:q}/shards"

@@ -65,8 +65,8 @@ rule latents_gather:
         mem_mb=megabytes(2000, copies=10),
     params:
         dataset=folder_of_input("content"),
-        shards=lambda w: data.dataset_shards[w.dataset],
+        shards=lambda w: as_json(data.dataset_shards[w.dataset]),
         folder=folder_of("manifest"),
     shell:
         "python scripts/jobs/run.py --log {log} {input.script} --dataset {params.dataset:q}"
-        " --shards {params.shards} --output {params.folder:q}"
+        " --shards {params.shards:q} --output {params.folder:q}"

@@ -84,11 +84,11 @@ rule reference_gather:
         runtime=minutes(30),
         mem_mb=2000,
     params:
-        shards=lambda w: data.dataset_shards[w.dataset],
+        shards=lambda w: as_json(data.dataset_shards[w.dataset]),
         folder=lambda w: f"{STUDY}/references/{w.measure}/{w.dataset}/shards",
     shell:
         "python scripts/jobs/run.py --log {log} {input.script} --index {input.index:q}"
-        " --shards {params.shards} --references {params.folder:q} --output {output:q}"
+        " --shards {params.shards:q} --references {params.folder:q} --output {output:q}"
 
 
 # What known damage to the pictures of a base model costs, from which margins follow.

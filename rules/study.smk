@@ -1,5 +1,5 @@
 # The study of the config file, and where everything of it lies.
-from emaki.workflow.command_line import keep_plan, keep_study, load_study
+from emaki.workflow.command_line import keep_study, load_study
 from emaki.workflow.data_files import DataFiles
 from emaki.workflow.drawing_files import DrawingFiles
 from emaki.workflow.evaluation_files import EvaluationFiles

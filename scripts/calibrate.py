@@ -1,11 +1,11 @@
 """Damage a base model's pictures, or some of a dataset's, and score them by one measure."""
 
 import argparse
-import json
 
 import torch
 
 from emaki.common import parquet_files
+from emaki.common.arguments import from_json
 from emaki.common.errors import UserError, friendly
 from emaki.common.files import replacing
 from emaki.common.parts import Part
@@ -54,7 +54,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--store", help="folder of all values so far")
     parser.add_argument("--code", help="a digest of the code that scores")
     parser.add_argument("--resolution", type=int, help="of the samples, in pixels")
-    parser.add_argument("--measure", type=json.loads, required=True, help="its entry, as JSON")
+    parser.add_argument("--measure", type=from_json, required=True, help="its entry, as JSON")
     parser.add_argument("--label", default="calibrate", help="what the progress bar says")
     parser.add_argument("--output", required=True)
     return parser.parse_args()

@@ -1,8 +1,8 @@
 """Write the pictures of a source, a table about them and a table of what was set aside."""
 
 import argparse
-import json
 
+from emaki.common.arguments import from_json
 from emaki.common.errors import friendly
 from emaki.common.progress import bar
 from emaki.data import images
@@ -24,7 +24,7 @@ def main() -> None:
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--source", type=json.loads, required=True, help="its mapping as JSON")
+    parser.add_argument("--source", type=from_json, required=True, help="its mapping as JSON")
     parser.add_argument("--output", required=True, help="folder images/{source}")
     return parser.parse_args()
 

@@ -1,10 +1,10 @@
 """Encode the real pictures of a dataset, for one measure to compare samples with."""
 
 import argparse
-import json
 
 import torch
 
+from emaki.common.arguments import from_json
 from emaki.common.errors import friendly
 from emaki.evaluation import reference, scoring
 from emaki.evaluation.measures import KIND
@@ -26,7 +26,7 @@ def parse_arguments() -> argparse.Namespace:
         "--pictures", required=True, nargs="+", help="the dataset's data/{split}.parquet"
     )
     parser.add_argument("--resolution", required=True, type=int, help="of the samples, in pixels")
-    parser.add_argument("--measure", type=json.loads, required=True, help="its entry, as JSON")
+    parser.add_argument("--measure", type=from_json, required=True, help="its entry, as JSON")
     parser.add_argument("--label", default="reference", help="what the progress bar says")
     parser.add_argument("--output", required=True)
     return parser.parse_args()

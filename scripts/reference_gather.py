@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from emaki.common.arguments import from_json
 from emaki.common.errors import friendly
 from emaki.data import gather
 
@@ -19,7 +20,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--index", required=True, nargs="+", help="the gathered dataset's data/{split}.parquet"
     )
-    parser.add_argument("--shards", required=True, nargs="+", help="their names, in order")
+    parser.add_argument("--shards", type=from_json, required=True, help="their names, as JSON")
     parser.add_argument("--references", required=True, help="folder references/{dataset}/shards")
     parser.add_argument("--output", required=True)
     return parser.parse_args()

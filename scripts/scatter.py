@@ -2,6 +2,7 @@
 
 import argparse
 
+from emaki.common.arguments import from_json
 from emaki.common.errors import friendly
 from emaki.data import shards
 
@@ -15,7 +16,7 @@ def main() -> None:
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--images", required=True, help="folder images/{source}")
-    parser.add_argument("--shards", required=True, nargs="+", help="their names, in order")
+    parser.add_argument("--shards", type=from_json, required=True, help="their names, as JSON")
     parser.add_argument("--output", required=True, help="folder images/{source}/shards")
     return parser.parse_args()
 

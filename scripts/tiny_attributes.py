@@ -5,6 +5,7 @@ import json
 
 import torch
 
+from emaki.common.arguments import from_json
 from emaki.common.errors import friendly
 from emaki.common.files import replacing
 from emaki.evaluation.attributes import FILE
@@ -45,7 +46,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--corpus", required=True, help="parquet file of scripts/tiny_corpus.py")
     parser.add_argument("--held-out", required=True, help="the same, of other pictures")
     parser.add_argument(
-        "--training", type=json.loads, required=True, help="JSON: see tiny/attributes.py"
+        "--training", type=from_json, required=True, help="JSON: see tiny/attributes.py"
     )
     parser.add_argument("--output", required=True, help="folder for the classifier")
     return parser.parse_args()

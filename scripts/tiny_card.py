@@ -1,11 +1,10 @@
 """Put the other models beside the tiny Stable Diffusion; draw samples, write the models' card."""
 
 import argparse
-import json
 import shutil
 from pathlib import Path
 
-from emaki.common.arguments import read_settings
+from emaki.common.arguments import from_json, read_settings
 from emaki.common.errors import friendly
 from emaki.common.files import replacing
 from emaki.sampling.settings import Sampling
@@ -32,7 +31,7 @@ def main() -> None:
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--settings", type=json.loads, required=True, help="section `tiny`, JSON")
+    parser.add_argument("--settings", type=from_json, required=True, help="section `tiny`, JSON")
     parser.add_argument("--sampling", required=True, help="section `sampling`, JSON")
     parser.add_argument("--made", required=True, help="folder of what rules/tiny.smk made")
     parser.add_argument("--output", required=True, help="folder that has tiny-sd already")

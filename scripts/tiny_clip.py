@@ -5,6 +5,7 @@ import json
 
 import torch
 
+from emaki.common.arguments import from_json
 from emaki.common.errors import friendly
 from emaki.common.files import replacing
 from emaki.tiny import clip, corpus
@@ -30,7 +31,7 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--corpus", required=True, help="parquet file of scripts/tiny_corpus.py")
     parser.add_argument("--held-out", required=True, help="the same, of other pictures")
-    parser.add_argument("--training", type=json.loads, required=True, help="JSON: see tiny/clip.py")
+    parser.add_argument("--training", type=from_json, required=True, help="JSON: see tiny/clip.py")
     parser.add_argument("--output", required=True, help="folder for the CLIPModel and processor")
     return parser.parse_args()
 

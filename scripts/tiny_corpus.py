@@ -1,8 +1,8 @@
 """Draw the pictures that the tiny models learn from."""
 
 import argparse
-import json
 
+from emaki.common.arguments import from_json
 from emaki.common.errors import friendly
 from emaki.common.files import replacing
 from emaki.tiny import corpus
@@ -17,7 +17,7 @@ def main() -> None:
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--sources", type=json.loads, required=True, help="JSON: name to source")
+    parser.add_argument("--sources", type=from_json, required=True, help="JSON: name to source")
     parser.add_argument("--output", required=True, help="parquet file")
     return parser.parse_args()
 

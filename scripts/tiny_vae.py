@@ -5,6 +5,7 @@ import json
 
 import torch
 
+from emaki.common.arguments import from_json
 from emaki.common.errors import friendly
 from emaki.common.files import replacing
 from emaki.tiny import corpus, vae
@@ -25,7 +26,7 @@ def main() -> None:
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--corpus", required=True, help="parquet file of scripts/tiny_corpus.py")
-    parser.add_argument("--training", type=json.loads, required=True, help="JSON: see tiny/vae.py")
+    parser.add_argument("--training", type=from_json, required=True, help="JSON: see tiny/vae.py")
     parser.add_argument("--output", required=True, help="folder for the AutoencoderKL")
     return parser.parse_args()
 

@@ -14,11 +14,14 @@ LONGEST = 4096  # characters of a command; of the small study they are a few hun
 
 @pytest.fixture(scope="module")
 def large(new_study):
-    """The small study with 3,000 prompts and 40 checkpoints of a run. Nothing has run."""
+    """The small study with 3,000 prompts, 5,000 seeds, a keyword of 50,000 letters and 40
+    checkpoints of a run. Nothing has run."""
     study = new_study("small.yaml", "edits.csv")
     (study.folder / "many.txt").write_text("\n".join(PROMPTS))
     study.change("unrelated: {texts: [pig, red heart]}", "unrelated: {file: many.txt}")
     study.change("steps: 6", "steps: 40")
+    study.change("seeds: [0, 1]", f"seeds: {list(range(5000))}")
+    study.change("keyword: interior design", f"keyword: {'interior ' * 5555}design")
     text = (study.folder / study.config).read_text()
     (study.folder / study.config).write_text(
         text.replace("checkpoints: last\n    lora_scales", "checkpoints: all\n    lora_scales")

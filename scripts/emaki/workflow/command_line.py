@@ -9,11 +9,9 @@ from typing import Any
 import yaml
 
 from emaki.common.errors import UserError
-from emaki.common.files import replacing
 from emaki.config import load, save, to_text
 from emaki.config.machine import Machine
 from emaki.config.settings import Study
-from emaki.workflow.parameters import as_json
 
 DEFAULT = "config/config.yaml"
 
@@ -62,18 +60,4 @@ def keep_study(study: Study, folder: str = ".snakemake/emaki") -> str:
     path = Path(folder, f"{study.study}-{digest[:16]}.json")
     if not path.exists() or path.read_bytes() != to_text(study).encode():
         save(study, path)
-    return str(path)
-
-
-def keep_plan(plan: Any, folder: str = ".snakemake/emaki/plans") -> str:
-    """Write what a job is to do, which a command has no room for; return the JSON file.
-
-    Its name has the digest of its content, so as a parameter it says whether the job is another.
-    One that is damaged is written again.
-    """
-    text = as_json(plan)
-    path = Path(folder, f"{hashlib.sha256(text.encode()).hexdigest()[:32]}.json")
-    if not path.exists() or path.read_bytes() != text.encode():
-        with replacing(path) as temporary:
-            temporary.write_text(text, "utf-8")
     return str(path)
