@@ -21,7 +21,8 @@ STUDY = f"results/{tiny_models.study}"
 LOGS = f"logs/{tiny_models.study}"
 BENCHMARKS = f"{STUDY}/benchmarks"
 CHECKPOINT = f"{STUDY}/runs/base/{TINY['steps']:06d}"
-FAMILY = module_name(DEFAULT)  # of the pipeline that is made
+CHECKPOINT_3 = f"{STUDY}/runs/sd3/{TINY['sd3_steps']:06d}"
+FAMILY, FAMILY_3 = module_name(DEFAULT), module_name("StableDiffusion3Pipeline")
 DRAWN = {source["type"] for corpus in TINY["corpora"].values() for source in corpus.values()}
 
 
@@ -176,12 +177,83 @@ rule tiny_sd:
         " --checkpoint {input.checkpoint:q} --output {output:q}"
 
 
+# The same road for the transformer.
+rule tiny_start_3:
+    input:
+        script=ancient("scripts/tiny_sd3.py"),
+        code=code_of("scripts/tiny_sd3.py"),
+        vae=f"{STUDY}/vae",
+        clip=f"{STUDY}/clip",
+    output:
+        directory(f"{STUDY}/start-sd3"),
+    log:
+        f"{LOGS}/start-sd3.log",
+    conda:
+        "../envs/training.yaml"
+    params:
+        transformer=as_json(TINY["transformer"]),
+    shell:
+        "python scripts/jobs/run.py --log {log} {input.script} --vae {input.vae:q}"
+        " --clip {input.clip:q} --transformer {params.transformer:q} --output {output:q}"
+
+
+use rule tiny_latents as tiny_latents_3 with:
+    input:
+        script=ancient("scripts/latents.py"),
+        code=code_of("scripts/latents.py", FAMILY_3),
+        corpora=expand(
+            f"{STUDY}/corpora/base/data/{{split}}.parquet", split=["train", "validation"]
+        ),
+        start=f"{STUDY}/start-sd3",
+    output:
+        directory(f"{STUDY}/latents/sd3"),
+    log:
+        f"{LOGS}/latents-sd3.log",
+
+
+use rule tiny_base as tiny_base_3 with:
+    input:
+        script=ancient("scripts/train.py"),
+        code=code_of("scripts/train.py", FAMILY_3),
+        start=f"{STUDY}/start-sd3",
+        latents=f"{STUDY}/latents/sd3",
+    output:
+        checkpoint=directory(CHECKPOINT_3),
+        state=directory(f"{STUDY}/states/sd3"),
+    log:
+        f"{LOGS}/sd3-base.log",
+    benchmark:
+        f"{BENCHMARKS}/sd3.tsv"
+    threads: TINY["sd3"]["threads"]
+    params:
+        run=as_json(TINY["sd3"]),
+        steps=TINY["sd3_steps"],
+
+
+rule tiny_sd3:
+    input:
+        script=ancient("scripts/tiny_sd3.py"),
+        code=code_of("scripts/tiny_sd3.py"),
+        start=f"{STUDY}/start-sd3",
+        checkpoint=CHECKPOINT_3,
+    output:
+        directory("resources/tiny-sd3"),
+    log:
+        f"{LOGS}/sd3.log",
+    conda:
+        "../envs/training.yaml"
+    shell:
+        "python scripts/jobs/run.py --log {log} {input.script} --pipeline {input.start:q}"
+        " --checkpoint {input.checkpoint:q} --output {output:q}"
+
+
 rule tiny_card:
     input:
         script=ancient("scripts/tiny_card.py"),
-        code=code_of("scripts/tiny_card.py", FAMILY),
+        code=code_of("scripts/tiny_card.py", FAMILY, FAMILY_3),
         template="scripts/emaki/tiny/card.md.j2",
         sd="resources/tiny-sd",
+        sd3="resources/tiny-sd3",
         vae=f"{STUDY}/vae",
         clip=f"{STUDY}/clip",
         blip=f"{STUDY}/blip",

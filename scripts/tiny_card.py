@@ -1,4 +1,4 @@
-"""Put the other models beside the tiny Stable Diffusion; draw samples, write the models' card."""
+"""Put the other models beside those that draw; draw samples, write the models' card."""
 
 import argparse
 import shutil
@@ -21,7 +21,7 @@ def main() -> None:
         with replacing(output / f"tiny-{name}") as folder:
             made = Path(arguments.made) / name
             shutil.copytree(made, folder, ignore=shutil.ignore_patterns("measured.json"))
-    sheet = card.draw_samples(output / "tiny-sd", arguments.settings["samples"], sampling)
+    sheet = card.draw_samples(output, arguments.settings["samples"], sampling)
     with replacing(output / "samples.png") as path:
         sheet.save(path, optimize=True)
     with replacing(output / "README.md") as path:
@@ -34,7 +34,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--settings", type=from_json, required=True, help="section `tiny`, JSON")
     parser.add_argument("--sampling", required=True, help="section `sampling`, JSON")
     parser.add_argument("--made", required=True, help="folder of what rules/tiny.smk made")
-    parser.add_argument("--output", required=True, help="folder that has tiny-sd already")
+    parser.add_argument("--output", required=True, help="folder that has tiny-sd, tiny-sd3")
     return parser.parse_args()
 
 

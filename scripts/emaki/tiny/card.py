@@ -14,30 +14,38 @@ from emaki.sampling.sampler import load_pipeline
 from emaki.sampling.settings import Sampling
 
 MARGIN = 2  # pixels between two samples
-STAGES = ("vae", "clip", "blip", "attributes", "base")
-FOLDERS = ("tiny-sd", "tiny-clip", "tiny-blip", "tiny-attributes")
+STAGES = ("vae", "clip", "blip", "attributes", "base", "sd3")
+FOLDERS = ("tiny-sd", "tiny-sd3", "tiny-clip", "tiny-blip", "tiny-attributes")
 
 
-def draw_samples(model: str | Path, prompts: Sequence[str], sampling: Sampling) -> Image.Image:
-    """A sheet of two rows: each prompt by the EMA weights, below it by the raw ones."""
-    pipeline: Any = load_pipeline(model)
-    raw = type(pipeline.unet).from_pretrained(f"{model}/unet", variant="non_ema")
-    rows = []
-    for unet in (pipeline.unet, raw):
-        pipeline.unet = unet.float()
-        result = pipeline(
-            list(prompts),
-            generator=[torch.Generator().manual_seed(sampling.seeds[0]) for _ in prompts],
-            num_inference_steps=sampling.steps,
-            guidance_scale=sampling.guidance_scale,
-        )
-        rows.append(result.images)
+def draw_samples(resources: Path, prompts: Sequence[str], sampling: Sampling) -> Image.Image:
+    """A sheet of three rows of the same prompts: by the EMA weights of tiny-sd, by its raw ones, by
+    tiny-sd3."""
+    pipeline: Any = load_pipeline(resources / "tiny-sd")
+    rows = [_draw(pipeline, prompts, sampling)]
+    raw = type(pipeline.unet).from_pretrained(resources / "tiny-sd/unet", variant="non_ema")
+    pipeline.unet = raw.float()
+    rows.append(_draw(pipeline, prompts, sampling))
+    flow = load_pipeline(resources / "tiny-sd3", scheduler="euler")
+    rows.append(_draw(flow, prompts, sampling))
     step = rows[0][0].width + MARGIN
-    sheet = Image.new("RGB", (step * len(prompts) - MARGIN, 2 * step - MARGIN), "white")
+    sheet = Image.new("RGB", (step * len(prompts) - MARGIN, 3 * step - MARGIN), "white")
     for y, row in enumerate(rows):
         for x, image in enumerate(row):
             sheet.paste(image, (x * step, y * step))
     return sheet
+
+
+def _draw(pipeline: Any, prompts: Sequence[str], sampling: Sampling) -> list[Image.Image]:
+    result = pipeline(
+        list(prompts),
+        generator=[torch.Generator().manual_seed(sampling.seeds[0]) for _ in prompts],
+        num_inference_steps=sampling.steps,
+        guidance_scale=sampling.guidance_scale,
+        height=sampling.resolution,
+        width=sampling.resolution,
+    )
+    return result.images
 
 
 def render(
