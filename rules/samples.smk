@@ -31,8 +31,12 @@ rule sample:
         code=lambda w: variants.code(w.owner),
         prompts=lambda w: drawing.prompts(w.owner, w.block).values(),
         model=lambda w: variants.model_files(w.owner),
-        about=lambda w: drawing.descriptions(w.owner, w.block),
-        weights=ancient(lambda w: drawing.weights(w.owner, w.block)),
+        about=lambda w: [
+            f"{path}/checkpoint.json" for path in drawing.checkpoints(w.owner, w.block)
+        ],
+        weights=ancient(
+            lambda w: [f"{path}/weights" for path in drawing.checkpoints(w.owner, w.block)]
+        ),
     output:
         f"{STUDY}/samples/{{owner}}/{{block}}.parquet",
     log:

@@ -3,17 +3,19 @@
 import argparse
 import functools
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from emaki.common import digests
+from emaki.common import digests, python_code
 from emaki.common.arguments import read_settings
 from emaki.common.errors import friendly
 from emaki.sampling import prompts, sampler
 from emaki.sampling.settings import Sampling
+from emaki.training import merging
 
 
 @friendly
@@ -32,16 +34,35 @@ def draw(
     sets = {name: prompts.read(path) for name, path in plan["prompts"].items()}
     pipelines = sampler.Pipelines(arguments.model, sampling.scheduler)
     for variant, own in plan["weights"].items():
-        folder, scale = own.get("weights") or own.get("lora"), own.get("scale", 1.0)
+        folder = own.get("weights") or own.get("lora")
         weights = digests.check_weights(folder) if folder else []
-        identity = pipelines.identity(weights, sampling, scale)
-        load = functools.lru_cache(functools.partial(pipelines.load, **own))
+        if own.get("alpha", 1.0) != 1.0:
+            weights += [f"alpha {own['alpha']}", python_code.meaning(merging.__file__)]
+            place = Path(arguments.store, f".merge-{arguments.block}-{variant.replace('/', '-')}")
+            load = functools.partial(load_merge, pipelines, **own, place=place)
+        else:
+            kept = {key: value for key, value in own.items() if key != "alpha"}
+            load = functools.partial(pipelines.load, **kept)
+        load = functools.lru_cache(load)
+        identity = pipelines.identity(weights, sampling, own.get("scale", 1.0))
         for name in [name for drawn, name in plan["drawn"] if drawn == variant]:
             label = f"{variant}/{name}/{arguments.block}"
             yield (
                 (variant, name),
                 sampler.sample(sets[name], sampling, identity, load, arguments.store, label),
             )
+
+
+def load_merge(pipelines: sampler.Pipelines, weights: str, alpha: float, place: Path) -> Any:
+    """The pipeline of a merge, which lies on the disk only until it is loaded.
+
+    Beside the pictures there is room for it. What a killed job left there is replaced.
+    """
+    try:
+        merging.merge(pipelines.family.folder, weights, alpha, place)
+        return pipelines.load(weights=place)
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -52,8 +73,8 @@ def parse_arguments() -> argparse.Namespace:
         type=Path,
         required=True,
         help="JSON file: `drawn`, a list of [variant, set of prompts]; `prompts` {set: parquet file"
-        ' of the block}; `weights` {variant: {"weights": folder} in place of the model\'s own,'
-        ' {"lora": folder, "scale": number}, or {}}',
+        ' of the block}; `weights` {variant: {"weights": folder, "alpha": number}, a full fine-tune'
+        ' or a merge of one, {"lora": folder, "scale": number}, or {}}',
     )
     parser.add_argument("--sampling", required=True, help="the config's entry, JSON")
     parser.add_argument("--store", required=True, help="folder of all pictures drawn so far")

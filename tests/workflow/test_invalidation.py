@@ -43,10 +43,6 @@ def train(run, first, last):
     return [f"train{'_newest' if n == last else ''} {run}/{n:06d}" for n in steps]
 
 
-def merges():
-    return [f"merge full/000003/{weights}/0.5" for weights in ("raw", "ema")]
-
-
 def assert_jobs(study, expected):
     assert study.jobs() == sorted(expected)
 
@@ -94,7 +90,7 @@ def test_an_edited_caption_runs_no_captioning_model(study):
     expected = ["caption rooms/edited", "dataset rooms-blip"]
     expected += ["latents rooms-blip/tiny/64-flip", "reference kid/rooms-blip"]
     expected += ["calibrate_real kid/rooms-blip"]
-    expected += [*train("full", 1, 3), *merges(), *pictures("full"), *answers("merging")]
+    expected += [*train("full", 1, 3), *pictures("full"), *answers("merging")]
     assert_jobs(study, expected)
 
 
@@ -141,22 +137,21 @@ def test_a_run_that_starts_from_a_checkpoint_of_another(study):
 def test_a_text_encoder_that_is_trained_too_is_merged_and_drawn_with(study):
     full = "{extends: lora, method: full, dataset: rooms-blip, steps: 3"
     study.change(full, f"{full}, train_text_encoder: true")
-    changed = [job.replace("merge ", "merge_text_encoder ") for job in merges()]
-    expected = ["config small/config", *train("full", 1, 3), *changed, *pictures("full")]
+    expected = ["config small/config", *train("full", 1, 3), *pictures("full")]
     assert_jobs(study, [*expected, *answers("merging")])
     target = "results/small/samples/full/0.parquet"
     before = (study.folder / target).read_bytes()
     study.snakemake(target)
     assert (study.folder / target).read_bytes() != before
-    merge = study.folder / "results/small/merges/full/000003/ema/0.5"
-    assert (merge / "text_encoder/model.safetensors").is_file()
+    merge = "results/small/merges/full/000003/ema/0.5"
+    assert study.jobs(f"{merge}/merge.json") == ["merge_text_encoder full/000003/ema/0.5"]
+    study.snakemake(f"{merge}/merge.json")
+    assert (study.folder / merge / "text_encoder/model.safetensors").is_file()
 
 
 def test_a_new_alpha(study):
     study.change("merge_alphas: [0.5]", "merge_alphas: [0.25, 0.5]")
-    new = [f"full/000003/{weights}/0.25" for weights in ("raw", "ema")]
-    merged = [f"merge {variant}" for variant in new]
-    assert_jobs(study, [*merged, *pictures("full"), "config small/config", *answers("merging")])
+    assert_jobs(study, [*pictures("full"), "config small/config", *answers("merging")])
     before = drawn(study)
     told = study.snakemake("results/small/scores/evaluation/full/0.parquet").stderr
     assert len(drawn(study)) == len(before) + 2 * 2 * 4  # of both kinds, sets and seeds
@@ -224,7 +219,7 @@ def test_a_constant_in_the_code_is_told_as_the_reason(study):
 
 def test_the_code_of_the_trainer(study):
     edit_code(study, "scripts/train.py")
-    trained = [*train("lora", 1, 6), *train("keyword", 1, 2), *train("full", 1, 3), *merges()]
+    trained = [*train("lora", 1, 6), *train("keyword", 1, 2), *train("full", 1, 3)]
     shown = pictures("lora", "keyword", "full")
     assert_jobs(study, [*trained, *shown, *answers("lora", "keyword", "merging")])
 

@@ -74,7 +74,7 @@ def disk(study: Study) -> dict[str, Figure]:
     """{what: Figure of bytes} that a finished study keeps, and "peak", the most beside it.
 
     The peak has two states of the largest run, as the one that a segment starts from is removed
-    when its own is whole, and a checkpoint that is removed then.
+    when its own is whole, and a checkpoint that is removed then; or a merge while it is loaded.
     """
     checkpoints, states, peaks = 0.0, 0.0, []
     study = with_trainings(study)
@@ -85,17 +85,18 @@ def disk(study: Study) -> dict[str, Figure]:
         peaks.append(state + checkpoint)
     drawn = pictures(study)
     edge = study.sampling.resolution
-    merged = sum(_merge_bytes(study, variant) for variant in _drawn_variants(study))
+    merge = max(_merge_bytes(study, variant) for variant in _drawn_variants(study))
     count = sum(len(kept_steps(study, run)) for run in trained(study))
     return {
         "checkpoints": Figure(checkpoints, f"{count} of them, as save_precision says"),
         "states": Figure(states, "the newest of each run"),
-        "merges": Figure(merged, "U-Nets in the checkpoint's precision"),
         "pictures": Figure(
             2 * drawn * edge**2 * PNG_BYTES_PER_PIXEL,
             f"at most {drawn:,} x 2 at {PNG_BYTES_PER_PIXEL} bytes a pixel, assumed",
         ),
-        "peak": Figure(max(peaks), "a second state and checkpoint of the largest run"),
+        "peak": Figure(
+            max(*peaks, merge), "a second state and checkpoint of the largest run, or a merge"
+        ),
     }
 
 

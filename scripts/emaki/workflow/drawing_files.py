@@ -42,16 +42,11 @@ class DrawingFiles:
             for name in names
         }
 
-    def descriptions(self, owner: str, block: str) -> list[str]:
-        """The small files that say what weights the variants have."""
-        variants = self.drawn_variants(owner, block)
-        found = (file for variant in variants for file in self.variants.description(variant))
-        return list(dict.fromkeys(found))
-
-    def weights(self, owner: str, block: str) -> list[str]:
-        """What is there when those weights are."""
-        variants = self.drawn_variants(owner, block)
-        return list(dict.fromkeys(path for v in variants for path in self.variants.weights(v)))
+    def checkpoints(self, owner: str, block: str) -> list[str]:
+        """The folders of the checkpoints that the variants are made of; none of a base model."""
+        if owner.startswith("base/"):
+            return []
+        return list(dict.fromkeys(map(self.variants.checkpoint, self.drawn_variants(owner, block))))
 
     def drawing_plan(self, owner: str, block: str) -> dict[str, Any]:
         """What scripts/sample.py draws, of which prompts and with which weights."""

@@ -81,21 +81,20 @@ class VariantFiles:
             return f"--weights {folder}/weights/{weights}"
         return f"--lora {folder}/weights/{weights} --lora-scale {scale}"
 
+    def checkpoint(self, variant: str) -> str:
+        """The folder of the checkpoint that a variant of a run is made of."""
+        run, step, *_ = variant.split("/")
+        return f"{self.folder}/runs/{run}/{step}"
+
     def weights_of(self, variant: str) -> dict[str, Any]:
-        """What scripts/sample.py is told of the weights: {} of a base model, {"weights": folder},
-        or {"lora": folder, "scale"}."""
+        """What scripts/sample.py is told of the weights, which makes merges by itself: {} of a base
+        model, {"weights": folder, "alpha"} or {"lora": folder, "scale"}."""
         if variant.startswith("base/"):
             return {}
-        folder = self._weights(variant)
-        if self._is_merge(variant):
-            return {"weights": folder}
         run, _, weights, scale = variant.split("/")
-        folder = f"{folder}/weights/{weights}"
-        return (
-            {"weights": folder}
-            if run in self.full_runs
-            else {"lora": folder, "scale": float(scale)}
-        )
+        kinds = ("weights", "alpha") if run in self.full_runs else ("lora", "scale")
+        folder = f"{self.checkpoint(variant)}/weights/{weights}"
+        return dict(zip(kinds, (folder, float(scale))))
 
     def _base(self, variant: str) -> str:
         first, *rest = variant.split("/")
@@ -109,5 +108,4 @@ class VariantFiles:
         """The folder of a variant's merge or checkpoint."""
         if self._is_merge(variant):
             return f"{self.folder}/merges/{variant}"
-        run, step, *_ = variant.split("/")
-        return f"{self.folder}/runs/{run}/{step}"
+        return self.checkpoint(variant)
