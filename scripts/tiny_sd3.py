@@ -1,8 +1,8 @@
 """Put a tiny Stable Diffusion 3 together: with a random transformer, or with a checkpoint's."""
 
 import argparse
-import json
 
+from emaki.common.arguments import from_json
 from emaki.common.errors import friendly
 from emaki.common.files import replacing
 from emaki.tiny import sd3
@@ -23,7 +23,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--vae", help="folder of scripts/tiny_vae.py")
     parser.add_argument("--clip", help="folder of scripts/tiny_clip.py")
     parser.add_argument(
-        "--transformer", type=json.loads, help="JSON: width, layers, tokens and seed"
+        "--transformer", type=from_json, help="JSON: width, layers, tokens and seed"
     )
     parser.add_argument("--pipeline", help="instead of the three: a folder that this script made")
     parser.add_argument("--checkpoint", help="folder of scripts/train.py with averaged weights")
