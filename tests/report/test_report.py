@@ -19,6 +19,7 @@ import study
 from PIL import Image
 from study import run_scripts
 
+from emaki.common import digests
 from emaki.config import read_saved
 from emaki.config.settings import Claim
 from emaki.costs import timings as taken
@@ -653,15 +654,14 @@ def test_a_measure_that_is_not_fit_says_why(made, tmp_path):
     folder = tmp_path / study.FOLDER
     shutil.copytree(made, folder)
     for path in (folder / "experiments").iterdir():
-        answers = json.loads(path.read_text())
+        answers = digests.read_json(path)
         for pair in answers["pairs"]:
             if (found := pair["metrics"]["domain_kid"])["verdict"]:
                 found |= {"verdict": None, "reason": "it does not see blur here", "margin": None}
         for margin in answers["margins"]:
             if margin["metric"] == "domain_kid":
                 margin |= {"value": None, "reason": "it does not see blur here"}
-        del answers["sha256"]
-        path.write_text(json.dumps(answers))
+        digests.write_json(path, answers)
     *_, (_, *arguments) = study.commands(read_saved(folder / "config.json"))
     command = [sys.executable, SCRIPTS / "report.py", *arguments]
     subprocess.run(command, check=True, cwd=tmp_path)
