@@ -65,6 +65,27 @@ def test_a_model_of_unknown_size_is_said_to_be():
     assert "somebody/xl is not here" in xl.source
 
 
+@pytest.mark.parametrize(
+    ("name", "repo"),
+    [
+        ("FLUX.1 dev", "black-forest-labs/FLUX.1-dev"),
+        ("Z-Image", "Tongyi-MAI/Z-Image"),
+        ("Qwen-Image", "Qwen/Qwen-Image"),
+    ],
+)
+def test_the_transformers_are_as_they_were_counted(name, repo):
+    counted = json.loads((ROOT / "benchmarks/results/transformer_costs.json").read_text())[name]
+    size = size_of(Model(repo=repo))
+    assert size.source == f"the size of {name}"
+    assert (size.unet, size.vae) == (counted["transformer"], counted["vae"])
+    assert (size.text_encoder, size.lora) == (counted["text encoders"], counted["lora"])
+    for pixels, gflop in counted["gflop"].items():
+        assert estimates.unet_gflop(size, int(pixels)) == pytest.approx(gflop, rel=1e-3)
+    # between them it grows faster than the edge, and slower than from there to the end
+    half_way = estimates.unet_gflop(size, 768)
+    assert counted["gflop"]["512"] * 1.5 < half_way < counted["gflop"]["1024"] * 0.6
+
+
 def test_the_constants_are_those_that_were_counted():
     assert SD14.unet == COUNTED["parameters"]
     assert SD14.lora == COUNTED["lora_parameters_per_rank"]

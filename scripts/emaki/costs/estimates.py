@@ -53,7 +53,7 @@ CPU_TFLOPS = 0.06
 
 # SD 1.4 at 512 px, per picture, in GFLOP (benchmarks/results/unet_costs.json; the VAE's decoder
 # by the same count). Another model's are taken to grow with its parameters and its latents' area,
-# which for the miniature gives 0.6 of what is counted.
+# which for the miniature gives 0.6 of what is counted; of what is counted by itself see sizes.py.
 UNET_GFLOP, VAE_DECODER_GFLOP = 803, 2515
 # In forward passes: the backward pass is two; a LoRA's needs no gradients of the frozen weights,
 # and a little for its own; checkpointing computes the forward pass again.
@@ -140,8 +140,18 @@ def seconds_per_step(study: Study, run: str) -> Figure:
 
 
 def unet_gflop(size: Size, resolution: int) -> float:
-    """GFLOP of a U-Net's forward pass for one picture of `resolution` pixels."""
-    return UNET_GFLOP * size.unet / SD14.unet * _area(size, resolution)
+    """GFLOP of a denoiser's forward pass for one picture of `resolution` pixels."""
+    area = _area(size, resolution)
+    if size.gflop is None:
+        return UNET_GFLOP * size.unet / SD14.unet * area
+    small, middle, large = size.gflop  # of areas 1/4, 1 and 4: attention grows with their squares
+    first, second = (middle - small) / 0.75, (large - middle) / 3
+    return middle + (area - 1) * (first + (area - 0.25) * (second - first) / 3.75)
+
+
+def decoder_gflop(size: Size, resolution: int) -> float:
+    """GFLOP of a VAE's decoder for one picture of `resolution` pixels."""
+    return VAE_DECODER_GFLOP * size.vae / SD14.vae * _area(size, resolution)
 
 
 def training_memory(study: Study, run: str) -> Figure:
@@ -220,12 +230,13 @@ def seconds_of(study: Study, gflop: float, half: bool) -> Figure:
 def drawing_seconds(study: Study, model: str, pictures: int) -> Figure:
     """Figure: seconds of drawing so many pictures with a base model or its fine-tunes.
 
-    Two forward passes a step where there is guidance, and the VAE's decoder.
+    Two forward passes a step where there is guidance that the model is not told, and the VAE's
+    decoder.
     """
     sampling, size = study.sampling, size_of(study.models[model])
-    passes = sampling.steps * (2 if sampling.guidance_scale > 1 else 1)
-    unet = passes * unet_gflop(size, sampling.resolution)
-    decoder = VAE_DECODER_GFLOP * unet / passes / UNET_GFLOP
+    twice = sampling.guidance_scale > 1 and study.models[model].family.guidance is None
+    unet = sampling.steps * (1 + twice) * unet_gflop(size, sampling.resolution)
+    decoder = decoder_gflop(size, sampling.resolution)
     return seconds_of(study, pictures * (unet + decoder), half=True)
 
 

@@ -17,8 +17,9 @@ TARGETS = ("to_k", "to_q", "to_v", "to_out.0")
 class Size(NamedTuple):
     """Parameters of a model's parts, of all its text encoders together; `lora`, those of a LoRA of
     rank 1 on the attention's layers; `reduction`, the pixels along an edge of a picture to one of a
-    latent; `width`, the text embeddings'; `source`, where these figures are from; and `bytes`,
-    those of a parameter in its repository's files."""
+    latent; `width`, the text embeddings'; `source`, where these figures are from; `bytes`, those of
+    a parameter in its repository's files; and `gflop`, those of a forward pass for a picture of
+    256, 512 and 1,024 pixels, where they were counted."""
 
     unet: int
     vae: int
@@ -28,6 +29,7 @@ class Size(NamedTuple):
     width: int
     source: str
     bytes: int = 4
+    gflop: tuple[float, float, float] | None = None
 
 
 # Counted on diffusers' UNet2DConditionModel and AutoencoderKL and transformers' CLIPTextModel with
@@ -42,13 +44,38 @@ CLIPS, T5 = 123_650_304 + 694_659_840, 4_762_310_656
 SD35 = Size(
     2_243_171_520, 83_819_683, CLIPS + T5, 454_656, 8, 4096, "the size of SD 3.5 medium", bytes=2
 )
-LIKE = {"StableDiffusionXLPipeline": SDXL, "StableDiffusion3Pipeline": SD35}
+# These by benchmarks/transformer_costs.py, which counts FLOPs too. The files of FLUX.1 and
+# Qwen-Image have two bytes for a parameter; those of Z-Image were not looked up.
+FLUX = Size(
+    *(11_901_408_320, 83_819_683, 4_885_371_136, 1_167_360, 8, 4096, "the size of FLUX.1 dev", 2),
+    gflop=(10_348, 21_503, 74_385),
+)
+Z_IMAGE = Size(
+    *(6_154_908_736, 83_819_683, 4_022_468_096, 1_044_480, 8, 2560, "the size of Z-Image"),
+    gflop=(4_048, 13_297, 56_092),
+)
+QWEN_IMAGE = Size(
+    *(20_430_401_088, 126_892_531, 8_292_166_656, 1_474_560, 8, 3584, "the size of Qwen-Image", 2),
+    gflop=(4_891, 16_162, 69_942),
+)
+LIKE = {
+    "StableDiffusionXLPipeline": SDXL,
+    "StableDiffusion3Pipeline": SD35,
+    "FluxPipeline": FLUX,
+    "ZImagePipeline": Z_IMAGE,
+    "QwenImagePipeline": QWEN_IMAGE,
+}
 KNOWN = {
     "CompVis/stable-diffusion-v1-4": SD14,
     "stable-diffusion-v1-5/stable-diffusion-v1-5": SD14,
     "runwayml/stable-diffusion-v1-5": SD14,
     "stabilityai/stable-diffusion-xl-base-1.0": SDXL,
     "stabilityai/stable-diffusion-3.5-medium": SD35,
+    "black-forest-labs/FLUX.1-dev": FLUX,
+    "black-forest-labs/FLUX.1-schnell": FLUX,
+    "Tongyi-MAI/Z-Image": Z_IMAGE,
+    "Tongyi-MAI/Z-Image-Turbo": Z_IMAGE,
+    "Qwen/Qwen-Image": QWEN_IMAGE,
 }
 
 
@@ -100,10 +127,12 @@ def _counted(folder: Path) -> Size:
     }
     texts = [json.loads((folder / part / "config.json").read_text()) for part in family.encoders]
     counts = {part: sum(math.prod(shape) for _, shape in own) for part, own in shapes.items()}
+    like = LIKE.get(family.pipeline)
     return Size(
         **counts,
         lora=sum(sum(shape) for name, shape in layers.items() if name.endswith(TARGETS)),
         reduction=family.reduction(),
         width=sum(_width(text) for text in texts),
         source=f"counted in {folder}",
+        gflop=like.gflop if like and abs(counts["unet"] / like.unet - 1) < 0.01 else None,
     )
