@@ -39,6 +39,7 @@ def sd3(workplace):
     ("run", "told"),
     [
         ("snr_gamma: 5.0", r"runs.mine.snr_gamma weights by a signal-to-noise ratio"),
+        ("attention: xformers", "attention is xformers, which is there for U-Nets only: take sdpa"),
         ("train_text_encoder: true", r"train_text_encoder is not there for Stable Diffusion 3"),
     ],
 )

@@ -176,6 +176,8 @@ def _of_family(study: Study, run: Run) -> Iterator[tuple[str, str]]:
     yield from ((key, problem) for key, problem in family.lacking.items() if getattr(run, key))
     if run.guidance_scale is not None and family.guidance is None:
         yield "guidance_scale", "is what FLUX.1 dev alone is told in training"
+    if run.attention == "xformers" and family.denoiser != "unet":
+        yield "attention", "is xformers, which is there for U-Nets only: take sdpa"
     if run.resolution_shift and "resolution_shift" not in family.lacking and not family.may_shift():
         yield "resolution_shift", f"is not for {run.model}: its scheduler has a constant shift"
     if run.resolution % family.edge_multiple:
