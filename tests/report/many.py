@@ -1,7 +1,7 @@
 """A study of many entries: those of one that has run, again and again under other names.
 
 Each has runs, answers, pictures, losses and timings of its own, so that a report has as much to do
-as if all had been trained. Pictures and losses are links to those of the first.
+as if all had been trained.
 """
 
 import json
@@ -11,7 +11,9 @@ import struct
 import zlib
 from pathlib import Path
 
-from emaki.common import digests
+import pyarrow as pa
+
+from emaki.common import digests, parquet_files
 from emaki.common.png_files import PLACE
 from emaki.config import read_saved
 from emaki.config.settings import Study
@@ -34,20 +36,32 @@ def multiply(folder: Path, place: Path, count: int) -> Study:
         rename = Renaming(written["runs"], f"-{copy:03d}")
         if not place_in_copy:
             runs |= rename.all(written["runs"])
-            link_files(folder, target, rename)
+            bring_files(folder, target, rename)
         name = first[place_in_copy]
         entries[f"{name}-{copy:03d}"] = rename.all(written["experiments"][name]) | {
             "title": f"{written['experiments'][name]['title']}, {copy + 1}"
         }
-        answers = digests.read_json(folder / f"experiments/{name}.json")
-        digests.write_json(target / f"experiments/{name}-{copy:03d}.json", rename.all(answers))
-        for grid in (folder / "grids" / name).iterdir():
-            again = target / f"grids/{name}-{copy:03d}" / rename.file(grid.name)
-            again.parent.mkdir(parents=True, exist_ok=True)
-            again.write_bytes(with_other_layout(grid.read_bytes(), rename))
+        bring_entry(folder, target, name, f"{name}-{copy:03d}", rename)
     config = written | {"study": NAME, "runs": runs, "experiments": entries}
     (target / "config.json").write_text(json.dumps(config))
     return read_saved(target / "config.json")
+
+
+def bring_entry(folder, target, name, again, rename):
+    """Answers and pictures of an entry."""
+    answers = digests.read_json(folder / f"experiments/{name}.json")
+    digests.write_json(target / f"experiments/{again}.json", rename.all(answers))
+    (target / "grids" / again).mkdir(parents=True)
+    for grid in (folder / "grids" / name).iterdir():
+        path = target / "grids" / again / rename.file(grid.name)
+        path.write_bytes(with_other_layout(grid.read_bytes(), rename))
+    if (nearest := folder / f"nearest/{name}.parquet").exists():
+        table = parquet_files.read(nearest)
+        place = table.schema.get_field_index("variant")
+        variants = pa.array(rename.all(table["variant"].to_pylist()))
+        (target / "nearest").mkdir(exist_ok=True)
+        path = target / f"nearest/{again}.parquet"
+        parquet_files.write(table.set_column(place, "variant", variants), path)
 
 
 class Renaming:
@@ -76,13 +90,17 @@ class Renaming:
         return self.stem.sub(rf"\1{self.suffix}", name)
 
 
-def link_files(folder, target, rename):
+def bring_files(folder, target, rename):
     """Losses of all trainings, and timings of what has them in their paths."""
     for path in [*folder.glob("runs/*/*/metrics.parquet"), *folder.glob("benchmarks/**/*.tsv")]:
         parts = path.relative_to(folder).parts
         again = target.joinpath(*(rename.text(part) for part in parts))
-        if not again.exists():
-            again.parent.mkdir(parents=True, exist_ok=True)
+        if again.exists():
+            continue
+        again.parent.mkdir(parents=True, exist_ok=True)
+        if path.suffix == ".parquet":  # which says where it was written
+            parquet_files.write(parquet_files.read(path), again)
+        else:
             os.symlink(path.resolve(), again)
 
 
