@@ -7,6 +7,7 @@ import torch
 from PIL.Image import Image
 
 from emaki.common import image_text_models
+from emaki.common.batching import filled
 from emaki.common.errors import UserError
 from emaki.common.progress import bar
 
@@ -28,12 +29,13 @@ def chances_of_yes(
     """
     model, processor = image_text_models.load(folder, precision)
     yes = _tokens_of_yes(processor.tokenizer, folder)
-    found: list[float] = []
-    for start in bar(range(0, len(images), BATCH), unit="batches", label=label):
-        part = slice(start, start + BATCH)
+    asked = [image_text_models.place_picture(processor, text) for text in questions]
+    found = [0.0] * len(asked)
+    for rows in bar(_batches(processor.tokenizer(asked).input_ids), unit="batches", label=label):
+        full = filled(rows, BATCH)
         inputs = processor(
-            text=[image_text_models.place_picture(processor, text) for text in questions[part]],
-            images=[[image] for image in images[part]],
+            text=[asked[row] for row in full],
+            images=[[images[row]] for row in full],
             padding=True,
             return_tensors="pt",
         ).to(model.device, model.dtype)
@@ -46,8 +48,24 @@ def chances_of_yes(
             return_dict_in_generate=True,
             output_logits=True,
         )
-        found += answer.logits[0].float().softmax(-1)[:, yes].sum(-1).tolist()
+        for row, chances in zip(rows, answer.logits[0].float().softmax(-1)):
+            found[row] = chances[yes].sum().item()
     return found
+
+
+def _batches(questions: Sequence[Sequence[int]]) -> list[list[int]]:
+    """Questions, as tokens, by their places: those of one length together.
+
+    Nothing is padded then, so that an answer does not depend on what else is asked.
+    """
+    alike: dict[int, list[int]] = {}
+    for place, tokens in enumerate(questions):
+        alike.setdefault(len(tokens), []).append(place)
+    return [
+        places[start : start + BATCH]
+        for places in alike.values()
+        for start in range(0, len(places), BATCH)
+    ]
 
 
 def _tokens_of_yes(tokenizer: Any, folder: str) -> list[int]:
