@@ -12,6 +12,17 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PARTS = ("Snakefile", "rules", "scripts", "config", "envs", "profiles", "resources")
 CONFIG = "small.yaml"
+# What the environment of a user may hold; no output has any of it.
+TOKENS = {
+    "HF_TOKEN": "hf_plantedforthetest0001",
+    "HUGGING_FACE_HUB_TOKEN": "hf_plantedforthetest0002",
+    "WANDB_API_KEY": "plantedforthetest0003",
+    "AWS_ACCESS_KEY_ID": "AKIAPLANTED0004",
+    "AWS_SECRET_ACCESS_KEY": "planted/for/the/test0005",
+    "LAMBDA_API_KEY": "secret_plantedforthetest0006",
+    "RUNPOD_API_KEY": "plantedforthetest0007",
+    "HTTPS_PROXY": "http://somebody:plantedforthetest0008@127.0.0.1:9",
+}
 # Snakemake's bookkeeping; a rule named here does no work of its own
 TARGET_RULES = {"all"}
 
@@ -19,14 +30,31 @@ TARGET_RULES = {"all"}
 class Study:
     """A folder with the project, a config and what was made from it."""
 
+    tokens = TOKENS
+
     def __init__(self, folder, config=CONFIG):
         self.folder, self.config = folder, config
+        self.prepare = None  # what a process does before it becomes the command
 
     def snakemake(self, *arguments, check=True):
         command = [sys.executable, "-m", "snakemake", *arguments, "--profile", "profiles/local"]
         command += ["--configfile", self.config, "--cores", "2"]
-        own = {**os.environ, "PYTHONPATH": str(self.folder / "scripts")}  # not the code that tests
-        done = subprocess.run(command, cwd=self.folder, env=own, capture_output=True, text=True)
+        return self.run(*command, check=check)
+
+    def environment(self):
+        """That of a user with secrets in it; what is run is the study's own copy of the code."""
+        return {**os.environ, **TOKENS, "PYTHONPATH": str(self.folder / "scripts")}
+
+    def run(self, *command, check=True):
+        """A command in the study's folder, by such a user."""
+        done = subprocess.run(
+            command,
+            cwd=self.folder,
+            env=self.environment(),
+            capture_output=True,
+            text=True,
+            preexec_fn=self.prepare,
+        )
         assert not check or done.returncode == 0, done.stdout + done.stderr
         return done
 

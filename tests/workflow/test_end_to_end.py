@@ -78,6 +78,25 @@ def test_a_failure_says_which_line_matters(study):
     assert re.search(r"^error: .*step \d", failed.stderr, re.MULTILINE)
 
 
+def test_no_secret_of_the_environment_is_in_any_output(finished, study):
+    """In results, report, cards, logs and Snakemake's notes; in what plan and preflight say; and
+    where a job fails, whose log is shown."""
+    study.change("learning_rate: 1.0e-3", "learning_rate: 1.0e+30")
+    said = [study.snakemake(CHECKPOINT, check=False)]
+    for tool in ("plan", "preflight"):
+        command = [sys.executable, f"scripts/tools/{tool}.py", "--config", "small.yaml"]
+        said.append(study.run(*command, "--profile", "profiles/local", check=False))
+    assert "error: " in said[0].stderr
+    assert [bool(done.stdout) for done in said[1:]] == [True, True]
+    words = "".join(done.stdout + done.stderr for done in said).encode()
+    files = [p for p in study.folder.rglob("*") if p.is_file() and not p.is_symlink()]
+    assert len(files) > 500
+    for token in study.tokens.values():
+        found = [path for path in files if token.encode() in path.read_bytes()]
+        assert found == []
+        assert token.encode() not in words
+
+
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
