@@ -20,7 +20,9 @@ rule score:
         ),
         mem_mb=megabytes(4000, copies=2),
     params:
-        plan=lambda w: keep_plan(drawing.scoring_plan(w.environment, w.owner, w.block)),
+        # Snakemake compares no parameter that asks for `input`: the code in it is compared there.
+        plan=lambda w, input: keep_plan(drawing.scoring_plan(w.environment, w.owner, w.block)),
+        scored=lambda w: as_json(drawing.scoring_parameters(w.environment, w.owner, w.block)),
         # Keeps every value under what made it, so that a new measure scores only by itself.
         store=f"{STUDY}/values",
     shell:
@@ -112,7 +114,7 @@ rule calibrate:
         mem_mb=megabytes(4000, copies=2),
     params:
         measure=lambda w: as_json(evaluation.measure(w.measure).scoring()),
-        code=lambda w: drawing.code_digest(w.measure, "scripts/calibrate.py"),
+        code=lambda w, input: drawing.code_digest(w.measure, "scripts/calibrate.py"),
         store=f"{STUDY}/values",
     shell:
         "python scripts/jobs/run.py --warm --gpus {resources.gpu} --log {log} {input.script}"

@@ -7,6 +7,8 @@ import time
 
 import pytest
 
+from emaki.workflow import accepting
+
 END = ["publish report.html", "report small/report.html"]
 BALLOT = "ballot small/votes.html"  # of pictures that headline comparisons have
 OWNERS = ["base/tiny", "lora", "keyword", "full"]  # each draws one block
@@ -230,6 +232,14 @@ def test_a_module_that_only_the_scorer_imports(study):
     compared = [f"compare {name}" for name in ("lora", "keyword", "merging")]
     again = [*scores(*OWNERS), *CALIBRATIONS, *REAL, *references]
     assert_jobs(study, [*again, *compared, *END])
+
+
+def test_of_code_that_is_accepted_only_the_answers_are_made_again(study, monkeypatch):
+    edit_code(study, "scripts/emaki/evaluation/scoring.py")
+    monkeypatch.setenv(accepting.ASKED, "1")
+    study.snakemake("results/report.html")
+    monkeypatch.delenv(accepting.ASKED)
+    assert_jobs(study, [*(f"compare {name}" for name in ("lora", "keyword", "merging")), *END])
 
 
 def test_another_measure_scores_alone(study):

@@ -84,13 +84,20 @@ class DrawingFiles:
         return list(dict.fromkeys(found))
 
     def scoring_plan(self, environment: str, owner: str, block: str) -> dict[str, Any]:
-        """What scripts/score.py scores, and by what."""
+        """What scripts/score.py scores, by what, and by which code."""
+        names = self.measures(environment, owner, block)
+        return {
+            **self.scoring_parameters(environment, owner, block),
+            "code": {name: self.code_digest(name) for name in names},
+        }
+
+    def scoring_parameters(self, environment: str, owner: str, block: str) -> dict[str, Any]:
+        """What of that plan the config decides; the code is among the job's inputs."""
         names = self.measures(environment, owner, block)
         measures = {name: self.study.measures[name] for name in names}
         return {
             "scored": self.scored(environment, owner, block),
             "measures": {name: measure.scoring() for name, measure in measures.items()},
-            "code": {name: self.code_digest(name) for name in names},
         }
 
     def code_digest(self, measure: str, script: str = "scripts/score.py") -> str:
