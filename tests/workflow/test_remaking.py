@@ -51,6 +51,25 @@ rule words:
     shell: "echo a > {output}"
 """
 
+LOOKS = f"""
+{SNAKEFILE[: SNAKEFILE.index("rule page")]}
+rule report:
+    input: lambda w: checkpoints.look.get() and ["samples/a/0.txt", "samples/a/1.txt"]
+    output: "report.txt"
+    shell: "touch {{output}}"
+
+checkpoint look:
+    input: "samples/a/0.txt"
+    output: "look.txt"
+    shell: "touch {{output}}"
+
+rule sample:
+    input: code=code_files.code_of("scripts/draw.py")
+    output: "samples/a/{{block}}.txt"
+    benchmark: "benchmarks/samples/a/{{block}}.tsv"
+    shell: "touch {{output}}"
+"""
+
 
 @pytest.fixture
 def jobs(tmp_path):
@@ -128,6 +147,21 @@ def test_snakemake_is_stopped_before_its_first_job(folder):
     assert "2.0 hours of results would be made again (train 2.0 h)" in refused
     assert "because scripts/words.py, the rule train changed" in refused
     assert (folder.path / "runs/weights.txt").read_text() == "1\na\n"
+
+
+def test_what_later_looks_had_drawn_is_in_the_sum(tmp_path):
+    folder = Folder(tmp_path)
+    (tmp_path / "scripts").mkdir()
+    folder.write("scripts/draw.py", "1\n")
+    folder.write("Snakefile", LOOKS)
+    folder.snakemake()
+    for block in (0, 1):
+        benchmark = tmp_path / f"benchmarks/samples/a/{block}.tsv"
+        header, *_ = benchmark.read_text().splitlines()
+        benchmark.write_text(f"{header}\n2400\t0:40:00{header.count(chr(9)) * chr(9)}\n")
+    folder.write("scripts/draw.py", "2\n")
+    refused = folder.snakemake(check=False)
+    assert "1.3 hours of results would be made again (sample 1.3 h)" in refused
 
 
 def test_what_the_config_changes_too_is_asked_for(folder):

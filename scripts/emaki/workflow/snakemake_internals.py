@@ -7,6 +7,7 @@ fails where a new version has another answer.
 import functools
 import itertools
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from emaki.common.files import sha256
@@ -72,7 +73,9 @@ def remade_jobs(workflow: "Workflow") -> list[Remade]:
         code = {name for output in job.output for name in _changed_code(workflow, job, output)}
         asked = any(asked for _, asked in before) or _is_asked_for(workflow, job)
         found[job] = code.union(*(code for code, _ in before)), asked
-    return [_remade(job, code) for job, (code, asked) in found.items() if code and not asked]
+    remade = {job: code for job, (code, asked) in found.items() if code and not asked}
+    later = _later_blocks(dag, remade) if any(job.is_checkpoint for job in found) else []
+    return [*(_remade(job, code) for job, code in remade.items()), *later]
 
 
 def accept_code(workflow: "Workflow") -> list[Remade]:
@@ -93,6 +96,18 @@ def accept_code(workflow: "Workflow") -> list[Remade]:
         if accepted:
             found.append(_remade(job, accepted))
     return found
+
+
+def _later_blocks(dag, remade):
+    """Results of blocks of prompts that Snakemake does not know of before a look is made again."""
+    known = {str(job.benchmark) for job in dag.jobs if job.benchmark}
+    return [
+        _remade(job, code)._replace(benchmark=path)
+        for job, code in remade.items()
+        if job.benchmark and "block" in job.wildcards_dict
+        for path in sorted(map(str, Path(str(job.benchmark)).parent.glob("*.tsv")))
+        if path not in known
+    ]
 
 
 def _remade(job, code):
