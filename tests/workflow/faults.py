@@ -25,10 +25,10 @@ from pathlib import Path
 
 LATENTS = "latents/rooms/tiny/*"
 IN_SHARDS = "latents/sharded/shards/00001/tiny/*"
-LORA = "samples/lora/000002/raw/1.0/rooms/0000-0002.parquet"
-HALF = "samples/full/*/ema/0.5/rooms/0000-0002.parquet"
+LORA, HALF = "samples/lora/0.parquet", "samples/full/0.parquet"
 CHECKPOINT, FULL = "runs/lora/000001/checkpoint.json", "runs/full/000001/checkpoint.json"
-BASE = "base/tiny/rooms/0000-0002.parquet"
+BASE, SCORES = "samples/base/tiny/0.parquet", "scores/evaluation/base/tiny/0.parquet"
+MERGE = "merges/full/*/ema/0.5"
 ANSWERS, REPORT = "experiments/lora.json", "report.html"
 # (what is damaged, what is made of it)
 HAND_OVERS = [
@@ -61,16 +61,17 @@ HAND_OVERS = [
     (f"{IN_SHARDS}/index.parquet", "latents/sharded/tiny/*/manifest.json"),
     ("runs/lora/000002/checkpoint.json", LORA),
     ("runs/lora/000002/weights/raw/pytorch_lora_weights.safetensors", LORA),
-    ("runs/full/*/weights/ema/*.safetensors", "merges/full/*/ema/0.5/merge.json"),
+    ("runs/full/*/weights/ema/*.safetensors", HALF),
+    ("runs/full/*/weights/ema/*.safetensors", f"{MERGE}/merge.json"),
     ("runs/lora/000002/metrics.parquet", REPORT),
-    ("merges/full/*/ema/0.5/merge.json", HALF),
-    ("merges/full/*/ema/0.5/*.safetensors", HALF),
-    ("prompts/rooms/0000-0002.parquet", f"samples/{BASE}"),
-    (f"samples/{BASE}", f"scores/kid/{BASE}"),
-    (f"samples/{BASE}", "grids/lora/*.png"),
-    (f"samples/{BASE}", "votes.html"),
-    (f"scores/kid/{BASE}", ANSWERS),
-    (f"scores/clip_score/{BASE}", "looks/1.json"),
+    (f"{MERGE}/merge.json", "best/merging/README.md"),
+    (f"{MERGE}/*.safetensors", "best/merging/README.md"),
+    ("prompts/rooms/0000-0002.parquet", BASE),
+    (BASE, SCORES),
+    (BASE, "grids/lora/*.png"),
+    (BASE, "votes.html"),
+    (SCORES, ANSWERS),
+    (SCORES, "looks/1.json"),
     ("references/kid/rooms.parquet", ANSWERS),
     ("references/kid/sharded/shards/00001.parquet", "references/kid/sharded.parquet"),
     ("calibrations/clip_score/tiny/rooms.parquet", ANSWERS),
@@ -96,10 +97,10 @@ STAGES = {
     "latents": f"{LATENTS}/manifest.json",
     "latents_gather": "latents/sharded/tiny/*/manifest.json",
     "train": "runs/lora/000002/checkpoint.json",
-    "merge": "merges/full/*/ema/0.5/merge.json",
+    "merge": f"{MERGE}/merge.json",
     "prompts": "prompts/rooms/0000-0002.parquet",
-    "sample": f"samples/{BASE}",
-    "score": f"scores/kid/{BASE}",
+    "sample": BASE,
+    "score": SCORES,
     "reference": "references/kid/rooms.parquet",
     "reference_gather": "references/kid/sharded.parquet",
     "calibrate": "calibrations/clip_score/tiny/rooms.parquet",

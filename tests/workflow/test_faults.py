@@ -25,8 +25,8 @@ def test_a_few_damaged_hand_overs_are_not_used(finished, tmp_path):
     trials = faults.Trials(finished, tmp_path, SEED, REPORTS)
     for kind, before, after in (
         ("cut", "images/rooms/rejects.parquet", "datasets/rooms/content.json"),
-        ("swap", "prompts/rooms/0000-0002.parquet", "samples/base/tiny/rooms/0000-0002.parquet"),
-        ("swap", "scores/kid/base/tiny/rooms/0000-0002.parquet", "experiments/lora.json"),
+        ("swap", "prompts/rooms/0000-0002.parquet", "samples/base/tiny/0.parquet"),
+        ("swap", "scores/evaluation/base/tiny/0.parquet", "experiments/lora.json"),
         ("empty", "experiments/keyword.json", "report.html"),
         ("swap", "grids/lora/*.png", "report.html"),
     ):
