@@ -73,7 +73,7 @@ checkpoint look:
     input:
         script=ancient("scripts/look.py"),
         code=evaluation.code("scripts/look.py"),
-        before=ancient(lambda w: [evaluation.look(n) for n in range(1, int(w.look))]),
+        before=lambda w: [evaluation.look(n) for n in range(1, int(w.look))],
         scores=lambda w: files_in(evaluation.look_scores(int(w.look)).values()),
         references=lambda w: [
             path
@@ -106,7 +106,7 @@ rule compare:
     input:
         script=ancient("scripts/compare.py"),
         code=evaluation.code("scripts/compare.py"),
-        looks=ancient(lambda w: map(evaluation.look, evaluation.looks.asked(w.experiment))),
+        looks=lambda w: map(evaluation.look, evaluation.looks.asked(w.experiment)),
         scores=lambda w: files_in([evaluation.scores(w.experiment)]),
         references=lambda w: evaluation.references(w.experiment).values(),
         calibrations=lambda w: evaluation.calibrations(w.experiment).values(),

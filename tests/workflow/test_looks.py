@@ -193,6 +193,16 @@ def test_more_prompts_leave_the_blocks_that_there_are(looked, tmp_path):
 
 
 @pytest.mark.slow
+def test_a_report_waits_for_looks_that_are_taken_again(looked, tmp_path):
+    study = copied(looked, tmp_path)
+    report = "results/looks/report.html"
+    study.snakemake(report)
+    study.change("margin: 0.001", "margin: 0.01")
+    study.snakemake(report)
+    assert study.jobs(report) == []
+
+
+@pytest.mark.slow
 def test_a_seed_that_is_added_trains_and_draws_its_own_training_alone(looked, tmp_path):
     study = copied(looked, tmp_path)
     before = drawn(study)
