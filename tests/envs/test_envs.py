@@ -102,7 +102,7 @@ def rules():
         for name, body in RULE.findall(file.read_text()):
             if name not in TARGETS:
                 env = re.search(r'conda:\n        "../envs/(.+)\.yaml"', body)
-                script = re.search(r'script="(scripts/.+\.py)"', body)
+                script = re.search(r'script=ancient\("(scripts/.+\.py)"\)', body)
                 yield name, script and script[1], env[1] if env else NAMED_BY_SETTINGS.get(name)
 
 

@@ -49,7 +49,7 @@ def test_a_change_of_their_files_makes_anew_what_they_made(done):
     loud = [f"caption squares/shards/{shard}/loud" for shard in SHARDS]
     done.edit("shouting.py", 'end: str = "!"', 'end: str = "?"')
     assert done.jobs(*CAPTIONS, ROOMS) == loud
-    done.edit("squares.py", '"""Pixels."""', '"""Pixels of a side."""')
+    done.edit("squares.py", 'f"a {colour} square"', 'f"one {colour} square"')
     alt = [job.replace("loud", "alt") for job in loud]
     jobs = ["images squares", SCATTER, *alt, *loud]
     assert done.jobs(*CAPTIONS, ROOMS) == sorted(jobs)
