@@ -39,13 +39,13 @@ def opened(path: str | Path) -> Iterator[Image.Image]:
     try:
         with Image.open(path) as image:
             image.verify()
-        with Image.open(path) as image:
-            image.load()
-            place = getattr(image, "text", {}).get(PLACE, "")
+        shown = Image.open(path)
+        shown.load()
+        place = getattr(shown, "text", {}).get(PLACE, "")
     except (FileNotFoundError, PermissionError):
         raise
     except DAMAGE as error:
         raise UserError(f"{path} is damaged ({error}): delete it {digests.ANEW}") from None
-    digests.check_place(path, place)
-    with Image.open(path) as image:
-        yield image
+    with shown:
+        digests.check_place(path, place)
+        yield shown

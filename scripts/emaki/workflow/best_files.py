@@ -42,8 +42,7 @@ class BestFiles:
 
     def base(self, variant: str) -> str:
         """The name of the base model of a variant."""
-        first, second, *_ = variant.split("/")
-        return second if first == "base" else self.study.runs[first].model
+        return self.variants.base(variant)
 
     def code(self, experiment: str) -> list[str]:
         """What stands for the code that exports."""

@@ -95,7 +95,8 @@ class DrawingResources:
         count = len(self.study.sampling.seeds) * sum(
             self._prompts(name, block) for _, name in drawn
         )
-        seconds = estimates.drawing_seconds(self.study, self._model(owner), count).value
+        model = self.drawing.variants.base(owner)
+        seconds = estimates.drawing_seconds(self.study, model, count).value
         variants = len(self.drawing.drawn_variants(owner, block))
         return (30 + variants + math.ceil(3 * seconds / 60)) * attempt
 
@@ -118,8 +119,3 @@ class DrawingResources:
         """How many prompts a block of a set has."""
         first, last = bounds(blocks(self.study, prompts)[int(block)])
         return last - first
-
-    def _model(self, owner: str) -> str:
-        """The base model of an owner."""
-        base, _, model = owner.partition("/")
-        return model if base == "base" else self.study.runs[owner].model

@@ -1,7 +1,7 @@
 """What the jobs read that merge and sample.
 
 A `variant` is what is sampled: base/{model} or {run}/{step}/{weights}/{scale}. Its owner
-(emaki.workflow.asked) stands for all variants of one base model here, too.
+(emaki.workflow.parts) stands for all variants of one base model here, too.
 """
 
 from typing import Any
@@ -42,16 +42,16 @@ class VariantFiles:
 
     def code(self, variant: str) -> list[str]:
         """What stands for the code that draws a variant."""
-        return self.models.code("scripts/sample.py", self._base(variant))
+        return self.models.code("scripts/sample.py", self.base(variant))
 
     def model(self, variant: str) -> str:
         """The folder of the base model of a variant."""
-        return self.models.folder(self._base(variant))
+        return self.models.folder(self.base(variant))
 
     def model_files(self, variant: str) -> list[str]:
         """The files of the base model that sampling reads."""
         parts = ("denoiser", "vae", "encoders", "tokenizers", "scheduler")
-        return self.models.parts(self._base(variant), *parts)
+        return self.models.parts(self.base(variant), *parts)
 
     def description(self, variant: str) -> list[str]:
         """The small file that says what weights a variant has; none of a base model."""
@@ -70,7 +70,7 @@ class VariantFiles:
         ]
 
     def weights_arguments(self, variant: str) -> str:
-        """What scripts/sample.py is told of the weights that go into the base model."""
+        """What scripts/export.py is told of the weights that go into the base model."""
         if variant.startswith("base/"):
             return ""
         folder = self._weights(variant)
@@ -96,7 +96,8 @@ class VariantFiles:
         folder = f"{self.checkpoint(variant)}/weights/{weights}"
         return dict(zip(kinds, (folder, float(scale))))
 
-    def _base(self, variant: str) -> str:
+    def base(self, variant: str) -> str:
+        """The name of the base model of a variant."""
         first, *rest = variant.split("/")
         return rest[0] if first == "base" else self.study.runs[first].model
 
