@@ -10,7 +10,6 @@ import torch
 from torch.nn.functional import mse_loss
 
 from emaki.common.errors import UserError
-from emaki.families import Family
 
 
 class FlowMatching:
@@ -79,14 +78,6 @@ class FlowMatching:
         min-SNR weighting."""
         assert snr_gamma is None, "the families of this process lack it"
         return mse_loss(prediction.float(), (noise - latents).float())
-
-
-def make_process(
-    family: Family, device: torch.device, uniform: bool, resolution: int | None
-) -> FlowMatching:
-    """The process of a model that takes 2 x 2 latent pixels for a token (see Family.process)."""
-    edge = None if resolution is None else resolution // (2 * family.reduction())
-    return FlowMatching(family.folder, device, uniform, None if edge is None else edge**2)
 
 
 def _shift(config: Mapping[str, Any], tokens: int) -> float:

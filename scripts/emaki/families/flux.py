@@ -7,18 +7,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from emaki.families.flow_family import FlowFamily
 from emaki.families.stable_diffusion import StableDiffusion
 
 if TYPE_CHECKING:
     import torch
 
-    from emaki.families.flow import FlowMatching
 
 T5 = "text_encoder_2"
 T5_TOKENS = 512  # as many as the pipeline draws with
 
 
-class Flux(StableDiffusion):
+class Flux(FlowFamily, StableDiffusion):
     """FLUX.1 dev or schnell.
 
     Captions are what the T5 says of them, and the CLIP's pooled embedding. The transformer of dev
@@ -26,22 +26,14 @@ class Flux(StableDiffusion):
     """
 
     pipeline = "FluxPipeline"
-    denoiser = "transformer"
     encoders = ("text_encoder", T5)
     tokenizers = ("tokenizer", "tokenizer_2")
     conditions = ("embeddings", "pooled")
     tokens = ("input_ids", "input_ids_2")
     guidance: float | None = 3.5  # as diffusers' scripts and its pipeline
-    edge_multiple = 16
-    half = "bf16"
-    in_parts = True
     webui_names: ClassVar = {"transformer": "lora_transformer"}
-    schedulers: ClassVar = {"euler": "FlowMatchEulerDiscreteScheduler"}
     pipeline_options: Mapping[str, Any] = {}
-    lacking: ClassVar = {
-        "train_text_encoder": "is not there for FLUX.1",
-        "snr_gamma": "weights by a signal-to-noise ratio, which flow matching does not",
-    }
+    lacking = FlowFamily.lacking | {"train_text_encoder": "is not there for FLUX.1"}
 
     def __init__(self, folder: str | Path) -> None:
         super().__init__(folder)
@@ -77,13 +69,6 @@ class Flux(StableDiffusion):
             "embeddings": encoders[T5](tokens["input_ids_2"])[0],
             "pooled": encoders["text_encoder"](tokens["input_ids"]).pooler_output,
         }
-
-    def process(  # type: ignore[override]
-        self, device: torch.device, uniform: bool = False, resolution: int | None = None
-    ) -> FlowMatching:
-        from emaki.families.flow import make_process
-
-        return make_process(self, device, uniform, resolution)
 
     def predict(
         self,

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from emaki.families import Family
+from emaki.families.flow_family import FlowFamily
 
 if TYPE_CHECKING:
     import torch
 
-    from emaki.families.flow import FlowMatching
 
 TOKENS = 512  # of a caption, as many as the pipeline draws with
 # What the pipeline says to the model, and how many of its tokens come before the caption.
@@ -22,7 +21,7 @@ TEMPLATE = (
 BEFORE = 34
 
 
-class QwenImage(Family):
+class QwenImage(FlowFamily):
     """Qwen-Image.
 
     Captions are said to Qwen2.5-VL in the pipeline's words; kept are its last hidden states. The
@@ -31,18 +30,10 @@ class QwenImage(Family):
     """
 
     pipeline = "QwenImagePipeline"
-    denoiser = "transformer"
     conditions = ("embeddings", "mask")
     tokens = ("input_ids", "attention_mask")
-    edge_multiple = 16
-    half = "bf16"
-    in_parts = True
     webui_names: ClassVar = {"transformer": "diffusion_model"}
-    schedulers: ClassVar = {"euler": "FlowMatchEulerDiscreteScheduler"}
-    lacking: ClassVar = {
-        "train_text_encoder": "is not there for Qwen-Image",
-        "snr_gamma": "weights by a signal-to-noise ratio, which flow matching does not",
-    }
+    lacking = FlowFamily.lacking | {"train_text_encoder": "is not there for Qwen-Image"}
 
     @classmethod
     def guide(cls, scale: float, count: int) -> dict[str, Any]:
@@ -117,13 +108,6 @@ class QwenImage(Family):
         # without the words that it would say next, which the pipeline computes too
         made = encoders["text_encoder"].model(**tokens)
         return compact(made.last_hidden_state, tokens["attention_mask"], BEFORE, TOKENS)
-
-    def process(
-        self, device: torch.device, uniform: bool = False, resolution: int | None = None
-    ) -> FlowMatching:
-        from emaki.families.flow import make_process
-
-        return make_process(self, device, uniform, resolution)
 
     def predict(
         self,

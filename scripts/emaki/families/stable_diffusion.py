@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from emaki.families import Family
+from emaki.families import Family, Process
 
 if TYPE_CHECKING:
     import torch
-
-    from emaki.families.ddpm import Diffusion
 
 
 class StableDiffusion(Family):
@@ -79,7 +77,7 @@ class StableDiffusion(Family):
 
     def process(
         self, device: torch.device, uniform: bool = False, resolution: int | None = None
-    ) -> Diffusion:
+    ) -> Process:
         from emaki.families.ddpm import Diffusion
 
         return Diffusion(self.folder, device)

@@ -8,18 +8,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from emaki.families import INDEX, NOTHING
+from emaki.families.flow_family import FlowFamily
 from emaki.families.stable_diffusion import StableDiffusion
 
 if TYPE_CHECKING:
     import torch
 
-    from emaki.families.flow import FlowMatching
 
 T5 = "text_encoder_3"
 T5_TOKENS = 256  # as many as the pipeline draws with
 
 
-class StableDiffusion3(StableDiffusion):
+class StableDiffusion3(FlowFamily, StableDiffusion):
     """Stable Diffusion 3 or 3.5.
 
     Captions are the last hidden states but one of both CLIPs beside each other, followed by what
@@ -28,11 +28,9 @@ class StableDiffusion3(StableDiffusion):
     """
 
     pipeline = "StableDiffusion3Pipeline"
-    denoiser = "transformer"
     conditions = ("embeddings", "pooled")
-    edge_multiple = 16
+    half = "fp16"
     may_lack = (T5, "tokenizer_3")
-    in_parts = True
     webui_names: ClassVar = {"transformer": "lora_transformer"}
     schedulers: ClassVar = {
         "dpmsolver++": "DPMSolverMultistepScheduler",
@@ -40,10 +38,7 @@ class StableDiffusion3(StableDiffusion):
         "unipc": "UniPCMultistepScheduler",
     }
     pipeline_options: Mapping[str, Any] = {}
-    lacking: ClassVar = {
-        "train_text_encoder": "is not there for Stable Diffusion 3",
-        "snr_gamma": "weights by a signal-to-noise ratio, which flow matching does not",
-    }
+    lacking = FlowFamily.lacking | {"train_text_encoder": "is not there for Stable Diffusion 3"}
 
     def __init__(self, folder: str | Path, without_t5: bool = False) -> None:
         """`without_t5` says of a folder that is not there yet that it will have no T5."""
@@ -100,13 +95,6 @@ class StableDiffusion3(StableDiffusion):
             embeddings = torch.cat([wider, rest], dim=1)
         pooled = torch.cat([one.text_embeds for one in made], dim=-1)
         return {"embeddings": embeddings, "pooled": pooled}
-
-    def process(  # type: ignore[override]
-        self, device: torch.device, uniform: bool = False, resolution: int | None = None
-    ) -> FlowMatching:
-        from emaki.families.flow import make_process
-
-        return make_process(self, device, uniform, resolution)
 
     def predict(
         self,

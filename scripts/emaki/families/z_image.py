@@ -5,35 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from emaki.families import Family
+from emaki.families.flow_family import FlowFamily
 
 if TYPE_CHECKING:
     import torch
 
-    from emaki.families.flow import FlowMatching
 
 TOKENS = 512  # as many as the pipeline draws with, those of the chat's form among them
 
 
-class ZImage(Family):
+class ZImage(FlowFamily):
     """Z-Image or Z-Image-Turbo.
 
     Captions are said to Qwen3 as a user's message; kept are its last hidden states but one.
     """
 
     pipeline = "ZImagePipeline"
-    denoiser = "transformer"
     conditions = ("embeddings", "mask")
     tokens = ("input_ids", "attention_mask")
-    edge_multiple = 16
-    half = "bf16"
-    in_parts = True
     webui_names: ClassVar = {"transformer": "diffusion_model"}
-    schedulers: ClassVar = {"euler": "FlowMatchEulerDiscreteScheduler"}
-    lacking: ClassVar = {
-        "train_text_encoder": "is not there for Z-Image",
-        "snr_gamma": "weights by a signal-to-noise ratio, which flow matching does not",
-    }
+    lacking = FlowFamily.lacking | {"train_text_encoder": "is not there for Z-Image"}
 
     @classmethod
     def guide(cls, scale: float, count: int) -> dict[str, Any]:
@@ -77,13 +68,6 @@ class ZImage(Family):
             input_ids=tokens["input_ids"], attention_mask=mask, output_hidden_states=True
         )
         return compact(made.hidden_states[-2], mask, 0, TOKENS)
-
-    def process(
-        self, device: torch.device, uniform: bool = False, resolution: int | None = None
-    ) -> FlowMatching:
-        from emaki.families.flow import make_process
-
-        return make_process(self, device, uniform, resolution)
 
     def predict(
         self,
