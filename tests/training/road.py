@@ -4,14 +4,22 @@ import itertools
 import json
 from unittest import mock
 
+import numpy as np
+import pytest
 import torch
 from safetensors.torch import load_file
+from small import SIZE
 
 from emaki.common import weight_files
 from emaki.sampling import sampler
+from emaki.sampling.settings import Sampling
 from emaki.training import data, export, loop, merging, segment, settings
 
 CPU = torch.device("cpu")
+COMMON = {"resolution": SIZE, "batch_size": 2, "random_flip": True, "learning_rate": 1e-3}
+SAMPLING = Sampling(
+    steps=2, guidance_scale=3.0, seeds=[0], resolution=SIZE, scheduler="euler", batch_size=2
+)
 
 
 def make_trainer(run, model, latents):
@@ -34,6 +42,35 @@ def train(run, model, latents, folder, *stops):
         with mock.patch.object(segment, "device", return_value=CPU):
             segment.run_segment(part, settings.read(json.dumps(run)))
     return folder / f"runs/{stops[-1]}"
+
+
+def check_losses(ours, transformer, scheduler, normalise, predict):
+    """Compare the losses of four steps of a full fine-tune, of which `ours` is the trainer, with
+    those of diffusers' scripts of flow matching, written again.
+
+    `normalise` makes the transformer's latents of the VAE's, and `predict` is asked with noisy
+    latents, the scheduler's timesteps and what the captions became.
+    """
+    optimizer, losses = torch.optim.AdamW(transformer.train().parameters(), lr=1e-3), []
+    for step in range(4):
+        batch = data.batch_of_step(ours.latents, ours.run, step, 2, ours.process)
+        normal = data.order.generator(0, "timesteps", step).standard_normal(2, dtype=np.float32)
+        indices = (torch.sigmoid(torch.from_numpy(normal)) * 1000).long()
+        sigmas = scheduler.sigmas[indices].view(-1, 1, 1, 1)
+        rows = torch.from_numpy(data.order.rows(0, step, 2, 7))
+        flip = torch.from_numpy(data.order.generator(0, "flip", step).integers(0, 2, 2))
+        drawn = torch.from_numpy(data.order.normal(0, "posterior", step, batch.noise.shape))
+        sample = normalise(ours.latents.mean[rows, flip] + ours.latents.std[rows, flip] * drawn)
+        noisy = (1.0 - sigmas) * sample + sigmas * batch.noise
+        prediction = predict(noisy, scheduler.timesteps[indices], batch.conditions)
+        loss = torch.mean((prediction - (batch.noise - sample)).square().reshape(2, -1), 1).mean()
+        loss.backward()
+        losses.append(loss.item())
+        torch.nn.utils.clip_grad_norm_(transformer.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad()
+    loop.train(ours, 0, 4, "ours")
+    assert [row["loss"] for row in ours.metrics.rows] == pytest.approx(losses, rel=1e-5)
 
 
 def check_segments(run, model, latents, folder):

@@ -4,9 +4,12 @@ import numpy as np
 import pytest
 import torch
 from road import (
+    COMMON,
+    SAMPLING,
     check_drawn,
     check_exported,
     check_loads_in_diffusers,
+    check_losses,
     check_segments,
     make_trainer,
 )
@@ -14,15 +17,10 @@ from safetensors.torch import load_file
 from small import SIZE, make_flux_pipeline, make_latents
 
 from emaki.families import find
-from emaki.sampling.settings import Sampling
 from emaki.training import data, loop, lora
 
-COMMON = {"resolution": SIZE, "batch_size": 2, "random_flip": True, "learning_rate": 1e-3}
 LORA = COMMON | {"method": "lora", "rank": 2, "target_modules": ["to_q", "add_q_proj", "proj_out"]}
 FULL = COMMON | {"method": "full", "ema": {"decay": 0.5, "warmup": "none"}, "caption_dropout": 0.3}
-SAMPLING = Sampling(
-    steps=2, guidance_scale=3.0, seeds=[0], resolution=SIZE, scheduler="euler", batch_size=2
-)
 
 
 @pytest.fixture(scope="module")
@@ -52,44 +50,33 @@ def test_captions_are_those_of_the_pipeline(latents, pipeline):
 
 
 def test_the_losses_are_those_of_diffusers_script(model, latents, pipeline):
-    """The step of train_dreambooth_lora_flux.py --weighting_scheme logit_normal, written again."""
+    """The step of train_dreambooth_lora_flux.py --weighting_scheme logit_normal."""
     from diffusers import FluxPipeline
 
-    ours = make_trainer(COMMON | {"method": "full", "guidance_scale": 1.0}, model, latents)
-    transformer, vae, scheduler = pipeline.transformer.train(), pipeline.vae, pipeline.scheduler
-    optimizer, losses = torch.optim.AdamW(transformer.parameters(), lr=1e-3), []
-    edge = SIZE // 4
-    ids = FluxPipeline._prepare_latent_image_ids(2, edge // 2, edge // 2, "cpu", torch.float32)
-    for step in range(4):
-        batch = data.batch_of_step(ours.latents, ours.run, step, 2, ours.process)
-        normal = data.order.generator(0, "timesteps", step).standard_normal(2, dtype=np.float32)
-        indices = (torch.sigmoid(torch.from_numpy(normal)) * 1000).long()
-        sigmas = scheduler.sigmas[indices].view(-1, 1, 1, 1)
-        rows = torch.from_numpy(data.order.rows(0, step, 2, 7))
-        flip = torch.from_numpy(data.order.generator(0, "flip", step).integers(0, 2, 2))
-        drawn = torch.from_numpy(data.order.normal(0, "posterior", step, batch.noise.shape))
-        sample = ours.latents.mean[rows, flip] + ours.latents.std[rows, flip] * drawn
-        sample = (sample - vae.config.shift_factor) * vae.config.scaling_factor
-        noisy = (1.0 - sigmas) * sample + sigmas * batch.noise
-        prediction = transformer(
+    edge = SIZE // 8
+    ids = FluxPipeline._prepare_latent_image_ids(2, edge, edge, "cpu", torch.float32)
+
+    def predict(noisy, times, conditions):
+        prediction = pipeline.transformer(
             hidden_states=FluxPipeline._pack_latents(noisy, *noisy.shape),
-            timestep=scheduler.timesteps[indices] / 1000,
+            timestep=times / 1000,
             guidance=torch.tensor([1.0]).expand(2),
-            pooled_projections=batch.conditions["pooled"],
-            encoder_hidden_states=batch.conditions["embeddings"],
+            pooled_projections=conditions["pooled"],
+            encoder_hidden_states=conditions["embeddings"],
             txt_ids=torch.zeros(512, 3),
             img_ids=ids,
             return_dict=False,
         )[0]
-        prediction = FluxPipeline._unpack_latents(prediction, SIZE, SIZE, 4)
-        loss = torch.mean((prediction - (batch.noise - sample)).square().reshape(2, -1), 1).mean()
-        loss.backward()
-        losses.append(loss.item())
-        torch.nn.utils.clip_grad_norm_(transformer.parameters(), 1.0)
-        optimizer.step()
-        optimizer.zero_grad()
-    loop.train(ours, 0, 4, "ours")
-    assert [row["loss"] for row in ours.metrics.rows] == pytest.approx(losses, rel=1e-5)
+        return FluxPipeline._unpack_latents(prediction, SIZE, SIZE, 4)
+
+    config = pipeline.vae.config
+    check_losses(
+        make_trainer(COMMON | {"method": "full", "guidance_scale": 1.0}, model, latents),
+        pipeline.transformer,
+        pipeline.scheduler,
+        lambda drawn: (drawn - config.shift_factor) * config.scaling_factor,
+        predict,
+    )
 
 
 @pytest.mark.parametrize("run", [LORA, FULL], ids=["lora", "full"])

@@ -1,12 +1,14 @@
 """Qwen-Image goes the whole road, with a VAE whose channels have a scale each."""
 
-import numpy as np
 import pytest
 import torch
 from road import (
+    COMMON,
+    SAMPLING,
     check_drawn,
     check_exported,
     check_loads_in_diffusers,
+    check_losses,
     check_segments,
     make_trainer,
 )
@@ -14,19 +16,14 @@ from safetensors.torch import load_file
 from small import SIZE, make_latents, make_qwen_image_pipeline
 
 from emaki.families import find
-from emaki.sampling.settings import Sampling
-from emaki.training import data, loop, lora
+from emaki.training import data, lora
 
-COMMON = {"resolution": SIZE, "batch_size": 2, "random_flip": True, "learning_rate": 1e-3}
 LORA = COMMON | {
     "method": "lora",
     "rank": 2,
     "target_modules": ["to_q", "to_out.0", "img_mlp.net.2"],
 }
 FULL = COMMON | {"method": "full", "ema": {"decay": 0.5, "warmup": "none"}, "caption_dropout": 0.3}
-SAMPLING = Sampling(
-    steps=2, guidance_scale=3.0, seeds=[0], resolution=SIZE, scheduler="euler", batch_size=2
-)
 
 
 @pytest.fixture(scope="module")
@@ -89,40 +86,28 @@ def test_the_losses_are_those_of_diffusers_script(model, latents, pipeline):
     """The step of train_dreambooth_lora_qwen_image.py --weighting_scheme logit_normal."""
     from diffusers import QwenImagePipeline
 
-    ours = make_trainer(COMMON | {"method": "full"}, model, latents)
-    transformer, config, scheduler = pipeline.transformer, pipeline.vae.config, pipeline.scheduler
-    transformer.train()
+    config = pipeline.vae.config
     mean = torch.tensor(config.latents_mean).view(1, -1, 1, 1)
     factors = 1.0 / torch.tensor(config.latents_std).view(1, -1, 1, 1)
-    optimizer, losses = torch.optim.AdamW(transformer.parameters(), lr=1e-3), []
-    for step in range(4):
-        batch = data.batch_of_step(ours.latents, ours.run, step, 2, ours.process)
-        normal = data.order.generator(0, "timesteps", step).standard_normal(2, dtype=np.float32)
-        indices = (torch.sigmoid(torch.from_numpy(normal)) * 1000).long()
-        sigmas = scheduler.sigmas[indices].view(-1, 1, 1, 1)
-        rows = torch.from_numpy(data.order.rows(0, step, 2, 7))
-        flip = torch.from_numpy(data.order.generator(0, "flip", step).integers(0, 2, 2))
-        drawn = torch.from_numpy(data.order.normal(0, "posterior", step, batch.noise.shape))
-        sample = ours.latents.mean[rows, flip] + ours.latents.std[rows, flip] * drawn
-        sample = (sample - mean) * factors
-        noisy = (1.0 - sigmas) * sample + sigmas * batch.noise
-        prediction = transformer(
+
+    def predict(noisy, times, conditions):
+        prediction = pipeline.transformer(
             hidden_states=QwenImagePipeline._pack_latents(noisy, *noisy.shape),
-            encoder_hidden_states=batch.conditions["embeddings"],
-            encoder_hidden_states_mask=batch.conditions["mask"],
-            timestep=scheduler.timesteps[indices] / 1000,
+            encoder_hidden_states=conditions["embeddings"],
+            encoder_hidden_states_mask=conditions["mask"],
+            timestep=times / 1000,
             img_shapes=[(1, SIZE // 8, SIZE // 8)] * 2,
             return_dict=False,
         )[0]
-        prediction = QwenImagePipeline._unpack_latents(prediction, SIZE, SIZE, 4).squeeze(2)
-        loss = torch.mean((prediction - (batch.noise - sample)).square().reshape(2, -1), 1).mean()
-        loss.backward()
-        losses.append(loss.item())
-        torch.nn.utils.clip_grad_norm_(transformer.parameters(), 1.0)
-        optimizer.step()
-        optimizer.zero_grad()
-    loop.train(ours, 0, 4, "ours")
-    assert [row["loss"] for row in ours.metrics.rows] == pytest.approx(losses, rel=1e-5)
+        return QwenImagePipeline._unpack_latents(prediction, SIZE, SIZE, 4).squeeze(2)
+
+    check_losses(
+        make_trainer(COMMON | {"method": "full"}, model, latents),
+        pipeline.transformer,
+        pipeline.scheduler,
+        lambda drawn: (drawn - mean) * factors,
+        predict,
+    )
 
 
 @pytest.mark.parametrize("run", [LORA, FULL], ids=["lora", "full"])

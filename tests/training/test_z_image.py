@@ -1,28 +1,25 @@
 """Z-Image goes the whole road, with captions of different lengths from a language model."""
 
-import numpy as np
 import pytest
 import torch
 from road import (
+    COMMON,
+    SAMPLING,
     check_drawn,
     check_exported,
     check_loads_in_diffusers,
+    check_losses,
     check_segments,
     make_trainer,
 )
 from safetensors.torch import load_file
-from small import SIZE, make_latents, make_z_image_pipeline
+from small import make_latents, make_z_image_pipeline
 
 from emaki.families import find
-from emaki.sampling.settings import Sampling
-from emaki.training import data, loop, lora
+from emaki.training import data, lora
 
-COMMON = {"resolution": SIZE, "batch_size": 2, "random_flip": True, "learning_rate": 1e-3}
 LORA = COMMON | {"method": "lora", "rank": 2, "target_modules": ["to_q", "to_out.0", "w1"]}
 FULL = COMMON | {"method": "full", "ema": {"decay": 0.5, "warmup": "none"}, "caption_dropout": 0.3}
-SAMPLING = Sampling(
-    steps=2, guidance_scale=3.0, seeds=[0], resolution=SIZE, scheduler="euler", batch_size=2
-)
 
 
 @pytest.fixture(scope="module")
@@ -66,38 +63,27 @@ def test_a_batch_has_no_more_tokens_than_its_longest_caption(model, latents):
 
 
 def test_the_losses_are_those_of_diffusers_script(model, latents, pipeline):
-    """The step of train_dreambooth_lora_z_image.py --weighting_scheme logit_normal, written again;
-    it takes the posterior's mean, here it is sampled."""
-    ours = make_trainer(COMMON | {"method": "full"}, model, latents)
-    transformer, vae, scheduler = pipeline.transformer.train(), pipeline.vae, pipeline.scheduler
-    optimizer, losses = torch.optim.AdamW(transformer.parameters(), lr=1e-3), []
-    for step in range(4):
-        batch = data.batch_of_step(ours.latents, ours.run, step, 2, ours.process)
-        normal = data.order.generator(0, "timesteps", step).standard_normal(2, dtype=np.float32)
-        indices = (torch.sigmoid(torch.from_numpy(normal)) * 1000).long()
-        sigmas = scheduler.sigmas[indices].view(-1, 1, 1, 1)
-        rows = torch.from_numpy(data.order.rows(0, step, 2, 7))
-        flip = torch.from_numpy(data.order.generator(0, "flip", step).integers(0, 2, 2))
-        drawn = torch.from_numpy(data.order.normal(0, "posterior", step, batch.noise.shape))
-        sample = ours.latents.mean[rows, flip] + ours.latents.std[rows, flip] * drawn
-        sample = (sample - vae.config.shift_factor) * vae.config.scaling_factor
-        noisy = (1.0 - sigmas) * sample + sigmas * batch.noise
-        texts = zip(batch.conditions["embeddings"], batch.conditions["mask"])
-        prediction = transformer(
+    """The step of train_dreambooth_lora_z_image.py --weighting_scheme logit_normal; it takes the
+    posterior's mean, here it is sampled."""
+
+    def predict(noisy, times, conditions):
+        texts = zip(conditions["embeddings"], conditions["mask"])
+        prediction = pipeline.transformer(
             list(noisy.unsqueeze(2).unbind(dim=0)),
-            (1000 - scheduler.timesteps[indices]) / 1000,
+            (1000 - times) / 1000,
             [text[mask] for text, mask in texts],
             return_dict=False,
         )[0]
-        prediction = -torch.stack(prediction, dim=0).squeeze(2)
-        loss = torch.mean((prediction - (batch.noise - sample)).square().reshape(2, -1), 1).mean()
-        loss.backward()
-        losses.append(loss.item())
-        torch.nn.utils.clip_grad_norm_(transformer.parameters(), 1.0)
-        optimizer.step()
-        optimizer.zero_grad()
-    loop.train(ours, 0, 4, "ours")
-    assert [row["loss"] for row in ours.metrics.rows] == pytest.approx(losses, rel=1e-5)
+        return -torch.stack(prediction, dim=0).squeeze(2)
+
+    config = pipeline.vae.config
+    check_losses(
+        make_trainer(COMMON | {"method": "full"}, model, latents),
+        pipeline.transformer,
+        pipeline.scheduler,
+        lambda drawn: (drawn - config.shift_factor) * config.scaling_factor,
+        predict,
+    )
 
 
 @pytest.mark.parametrize("run", [LORA, FULL], ids=["lora", "full"])
