@@ -36,13 +36,12 @@ def draw(
     for variant, own in plan["weights"].items():
         folder = own.get("weights") or own.get("lora")
         weights = digests.check_weights(folder) if folder else []
-        if own.get("alpha", 1.0) != 1.0:
+        if "alpha" in own:
             weights += [f"alpha {own['alpha']}", python_code.meaning(merging.__file__)]
             place = Path(arguments.store, f".merge-{arguments.block}-{variant.replace('/', '-')}")
             load = functools.partial(load_merge, pipelines, **own, place=place)
         else:
-            kept = {key: value for key, value in own.items() if key != "alpha"}
-            load = functools.partial(pipelines.load, **kept)
+            load = functools.partial(pipelines.load, **own)
         load = functools.lru_cache(load)
         identity = pipelines.identity(weights, sampling, own.get("scale", 1.0))
         for name in [name for drawn, name in plan["drawn"] if drawn == variant]:
@@ -73,8 +72,8 @@ def parse_arguments() -> argparse.Namespace:
         type=Path,
         required=True,
         help="JSON file: `drawn`, a list of [variant, set of prompts]; `prompts` {set: parquet file"
-        ' of the block}; `weights` {variant: {"weights": folder, "alpha": number}, a full fine-tune'
-        ' or a merge of one, {"lora": folder, "scale": number}, or {}}',
+        ' of the block}; `weights` {variant: {"weights": folder}, a full fine-tune, with "alpha" a'
+        ' merge of one, {"lora": folder, "scale": number}, or {}}',
     )
     parser.add_argument("--sampling", required=True, help="the config's entry, JSON")
     parser.add_argument("--store", required=True, help="folder of all pictures drawn so far")

@@ -88,13 +88,15 @@ class VariantFiles:
 
     def weights_of(self, variant: str) -> dict[str, Any]:
         """What scripts/sample.py is told of the weights, which makes merges by itself: {} of a base
-        model, {"weights": folder, "alpha"} or {"lora": folder, "scale"}."""
+        model, {"weights": folder}, of a merge with "alpha" besides, or {"lora": folder, "scale"}.
+        """
         if variant.startswith("base/"):
             return {}
         run, _, weights, scale = variant.split("/")
-        kinds = ("weights", "alpha") if run in self.full_runs else ("lora", "scale")
         folder = f"{self.checkpoint(variant)}/weights/{weights}"
-        return dict(zip(kinds, (folder, float(scale))))
+        if run not in self.full_runs:
+            return {"lora": folder, "scale": float(scale)}
+        return {"weights": folder} | ({"alpha": float(scale)} if self._is_merge(variant) else {})
 
     def base(self, variant: str) -> str:
         """The name of the base model of a variant."""
